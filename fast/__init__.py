@@ -1,0 +1,1 @@
+"""Visual DrQ with neuron scores and mitigations in PyTorch. Imports nothing, so `--help` is quick."""

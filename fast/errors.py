@@ -1,0 +1,24 @@
+"""The one error that bad input gets: it names the field, the value and what would be accepted."""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class InputError(ValueError):
+    """Bad input, found before any work starts; the command line prints it and exits with 2.
+
+    `field` is the setting as the user wrote it (`--task`), `value` what was given and
+    `accepted` a sentence fragment: what would be accepted, or the command that mends it.
+    """
+
+    def __init__(self, field: str, value: object, accepted: str):
+        super().__init__(f"{field}: {value!r} is not usable here; {accepted}")
+        self.field, self.value, self.accepted = field, value, accepted
+
+
+def unknown(field: str, value: str, known: Iterable[str]) -> InputError:
+    """The error for a name that is not among `known`: the near ones first, then all."""
+    known = sorted(known)
+    near = get_close_matches(value, known, n=3, cutoff=0.5)
+    hint = f"did you mean {' or '.join(near)}? " if near else ""
+    return InputError(field, value, f"{hint}accepted: {', '.join(known)}")
