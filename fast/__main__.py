@@ -1,0 +1,93 @@
+"""The command line: `python -m fast COMMAND`; each command has its own `--help`.
+
+A bad input is told in one message and exit status 2, before any work starts.
+"""
+
+import argparse
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from fast import config as configs
+from fast.errors import InputError, unknown
+
+
+@dataclass(frozen=True)
+class _Train:
+    """Train visual DrQ, or resume a run with `--resume DIR` alone.
+
+    The defaults below are those of the chosen --task, --method and --preset.
+    """
+
+    config: Annotated[configs.Config, tyro.conf.arg(name="")]
+    out: Path
+    """New folder of the run."""
+
+
+def train(arguments: list[str]) -> int:
+    """train visual DrQ with neuron scores, or resume a run"""
+    first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    first.add_argument("--task", default="cartpole-swingup")
+    first.add_argument("--method", default="baseline")
+    first.add_argument("--preset", default="paper")
+    first.add_argument("--resume")
+    chosen, rest = first.parse_known_args(arguments)
+    if chosen.resume:
+        if rest:
+            raise InputError("--resume", " ".join(rest), "it takes no other setting: all is kept")
+        config, path = None, Path(chosen.resume)
+    else:
+        config = configs.build(chosen.task, chosen.method, chosen.preset)
+        parsed = tyro.cli(
+            _Train,
+            prog="python -m fast train",
+            args=arguments,
+            default=_Train(config, tyro.MISSING),
+        )
+        config, path = parsed.config, parsed.out
+
+    from fast.train import Diverged, Stop, train  # torch takes seconds to import
+
+    stop = Stop()
+    stop.install()
+    resume = f"python -m fast train --resume {path}"
+    try:
+        done = train(config, path, stop)
+    except KeyboardInterrupt:
+        print(f"Stopped at once. Continue from the last checkpoint: {resume}", file=sys.stderr)
+        return 130
+    except Diverged as error:
+        print(f"Stopped: {error}. The last checkpoint is good: {resume}", file=sys.stderr)
+        return 1
+    except OSError as error:
+        print(f"Stopped: {error}. The last checkpoint is good: {resume}", file=sys.stderr)
+        return 1
+    if not done:
+        print(f"Stopped and saved. Continue: {resume}", file=sys.stderr)
+        return 128 + stop.signal
+    return 0
+
+
+COMMANDS = {"train": train}
+
+
+def main(arguments: list[str]) -> int:
+    listing = "\n".join(f"  {name:8} {command.__doc__}" for name, command in COMMANDS.items())
+    usage = f"usage: python -m fast COMMAND [--help]\n\n{listing}"
+    if not arguments or arguments[0] in ("-h", "--help"):
+        print(usage)
+        return 0 if arguments else 2
+    try:
+        if arguments[0] not in COMMANDS:
+            raise unknown("COMMAND", arguments[0], COMMANDS)
+        return COMMANDS[arguments[0]](arguments[1:])
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

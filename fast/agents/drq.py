@@ -1,0 +1,228 @@
+"""DrQ: soft actor-critic from pixels, regularised by random shifts.
+
+The default settings are jaxrl's, which Neuron Dominance uses (Appendix B.2); with K = M = 2 and
+the periods of `drq-original` it is the original DrQ (Kostrikov, Yarats and Fergus, 2021).
+One update, in this order:
+
+1. shift the observations M times and the next observations K times;
+2. critic: one Adam step on encoder, trunk and both heads towards
+   y = r + gamma * mask * mean over K of (min Q'(o', a') - alpha log pi(a' | o')),
+   where a' comes from the actor on the encoder as it was before this step;
+3. target: Q' moves towards the NEW critic, all parameters;
+4. actor: one Adam step on its own trunk and head; it and the critic read the NEW encoder on the
+   same pictures, whose output is computed once;
+5. temperature: one Adam step, on the entropy of step 4.
+
+alpha in 2 and 4 is the one before 5. Every random number is an argument (`Draws`).
+"""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from fast import nets, scores
+from fast.config import AgentConfig, Config
+from fast.replay import Batch
+
+
+class Draws(NamedTuple):
+    """The random numbers of one update."""
+
+    obs_shift: Tensor  # (M, batch, 2) integers in [0, 2 * pad]: vertical, horizontal
+    next_obs_shift: Tensor  # (K, batch, 2)
+    next_noise: Tensor  # (K, batch, actions) standard normal, for a'
+    noise: Tensor  # (batch, actions) standard normal, for the actor's step
+
+    @classmethod
+    def make(
+        cls, config: AgentConfig, batch: int, actions: int, generator: torch.Generator
+    ) -> "Draws":
+        k, m = config.target_augmentations, config.critic_augmentations
+        shifts = torch.randint(2 * config.pad + 1, (m + k, batch, 2), generator=generator)
+        noise = torch.randn((k + 1, batch, actions), generator=generator)
+        return cls(shifts[:m], shifts[m:], noise[:k], noise[k])
+
+    def to(self, device: torch.device) -> "Draws":
+        return Draws(*(draw.to(device, non_blocking=True) for draw in self))
+
+
+def random_shift(obs: Tensor, shift: Tensor, pad: int) -> Tensor:
+    """Pad by repeating the edge, then crop: a gather, exact on uint8.
+
+    obs: (batch, channels, height, width). shift: (batch, 2) in [0, 2 * pad]; (pad, pad) is the
+    identity, and all channels of a picture move together.
+    """
+    batch, channels, height, width = obs.shape
+    device = obs.device
+    rows = (torch.arange(height, device=device) + shift[:, :1] - pad).clamp(0, height - 1)
+    columns = (torch.arange(width, device=device) + shift[:, 1:] - pad).clamp(0, width - 1)
+    source = (rows[:, :, None] * width + columns[:, None, :]).reshape(batch, 1, -1)
+    return obs.flatten(2).gather(2, source.expand(-1, channels, -1)).view_as(obs)
+
+
+class DrQ:
+    """Networks, optimizers and the update. Observations are uint8, actions in [-1, 1]."""
+
+    def __init__(self, config: Config, obs_channels: int, actions: int, generator: torch.Generator):
+        agent = config.agent
+        self.config, self.actions = agent, actions
+        self.device = torch.device(config.device)
+        with torch.random.fork_rng(devices=[]):  # torch's own initial draws are thrown away
+            self.critic = nets.Critic(obs_channels, actions, config)
+            self.target = nets.Critic(obs_channels, actions, config)
+            self.actor = nets.Actor(actions, config)
+        nets.initialise(self.critic, config.net.initialisation, generator)
+        nets.initialise(self.actor, config.net.initialisation, generator)
+        self.target.load_state_dict(self.critic.state_dict())
+        self.target.requires_grad_(False)
+        for module in (self.critic, self.target, self.actor):
+            module.to(self.device)
+        start = torch.tensor(agent.initial_temperature, device=self.device).log()
+        self.log_temperature = start.requires_grad_()
+
+        kernels = [p for p in self.critic.parameters() if p.ndim > 1]
+        vectors = [p for p in self.critic.parameters() if p.ndim == 1]  # biases, LayerNorm
+        groups = [
+            {"params": kernels, "weight_decay": agent.weight_decay},
+            {"params": vectors, "weight_decay": agent.weight_decay * agent.decay_biases},
+        ]
+        # AdamW with decay 0 is Adam; the decay is decoupled: w -= learning_rate * decay * w.
+        adam = {"betas": agent.betas, "eps": agent.adam_eps, "fused": True, "weight_decay": 0.0}
+        rate, temperature_rate = agent.learning_rate, agent.temperature_learning_rate
+        self.critic_optimizer = torch.optim.AdamW(groups, rate, **adam)
+        self.actor_optimizer = torch.optim.AdamW(self.actor.parameters(), rate, **adam)
+        self.temperature_optimizer = torch.optim.AdamW(
+            [self.log_temperature], temperature_rate, **adam
+        )
+
+    @property
+    def temperature(self) -> Tensor:
+        """alpha, without gradient."""
+        return self.log_temperature.detach().exp()
+
+    @torch.no_grad()
+    def act(self, obs: Tensor, noise: Tensor | None = None) -> Tensor:
+        """Actions (batch, actions) for uint8 observations; without noise, tanh of the mean."""
+        mean, log_std = self.actor(self.critic.encoder(obs))
+        if noise is None:
+            return torch.tanh(mean)
+        return nets.squashed_sample(mean, log_std, noise)[0]
+
+    def update(self, batch: Batch, draws: Draws, count: int) -> dict[str, Tensor]:
+        """The `count`-th update (from 1); returns scalars of it, still on the device."""
+        pad = self.config.pad
+        obs = torch.cat([random_shift(batch.obs, s, pad) for s in draws.obs_shift])
+        next_obs = [random_shift(batch.next_obs, s, pad) for s in draws.next_obs_shift]
+
+        target = self.target_value(batch, next_obs, draws.next_noise)
+        info = self.step_critic(obs, batch.action, target)
+        if count % self.config.target_period == 0:
+            self.step_target()
+        if count % self.config.actor_period == 0:
+            info |= self.step_actor_and_temperature(obs[: len(batch.obs)], draws.noise)
+        return info
+
+    @torch.no_grad()
+    def target_value(
+        self, batch: Batch, next_obs: list[Tensor], noise: Tensor, exact: bool = False
+    ) -> Tensor:
+        """y (batch,): reward plus discounted soft value, averaged over the K augmentations."""
+        values = []
+        for o, n in zip(next_obs, noise, strict=True):
+            mean_log_std = self.actor(self.critic.encoder(o, exact))
+            next_action, log_prob = nets.squashed_sample(*mean_log_std, n)
+            q = self.target(self.target.encoder(o, exact), next_action)
+            values.append(q.min(0).values - self.temperature * log_prob)
+        return batch.reward + self.config.discount * batch.mask * torch.stack(values).mean(0)
+
+    @staticmethod
+    def critic_loss(q: Tensor, target: Tensor) -> Tensor:
+        """Sum over heads and augmentations of mean squared errors; q: (2, M * batch)."""
+        errors = q.view(2, -1, len(target)) - target
+        return errors.square().mean(2).sum()
+
+    def step_critic(self, obs: Tensor, action: Tensor, target: Tensor) -> dict[str, Tensor]:
+        augmentations = len(obs) // len(action)
+        q = self.critic(self.critic.encoder(obs), action.repeat(augmentations, 1))
+        loss = self.critic_loss(q, target)
+        self.critic_optimizer.zero_grad()
+        loss.backward()
+        self.critic_optimizer.step()
+        return {"critic_loss": loss.detach(), "value": q.detach().mean(), "target": target.mean()}
+
+    @torch.no_grad()
+    def step_target(self) -> None:
+        """Q' := (1 - tau) Q' + tau Q, all parameters."""
+        old, new = list(self.target.parameters()), list(self.critic.parameters())
+        torch._foreach_lerp_(old, new, self.config.averaging_rate)
+
+    def actor_loss(self, features: Tensor, noise: Tensor) -> tuple[Tensor, Tensor, nets.Taps]:
+        """alpha log pi - min Q, its entropy estimate and the actor's hidden layers."""
+        taps: nets.Taps = {}
+        action, log_prob = nets.squashed_sample(*self.actor(features, taps), noise)
+        q = self.critic(features, action).min(0).values
+        return (self.temperature * log_prob - q).mean(), -log_prob.detach().mean(), taps
+
+    def step_actor_and_temperature(self, obs: Tensor, noise: Tensor) -> dict[str, Tensor]:
+        with torch.no_grad():
+            features = self.critic.encoder(obs)
+        loss, entropy, _ = self.actor_loss(features, noise)
+        self.actor_optimizer.zero_grad()
+        loss.backward(inputs=list(self.actor.parameters()))  # not into the critic
+        self.actor_optimizer.step()
+
+        target_entropy = self.config.target_entropy_per_action * self.actions
+        temperature_loss = self.log_temperature.exp() * (entropy - target_entropy)
+        self.temperature_optimizer.zero_grad()
+        temperature_loss.backward()
+        self.temperature_optimizer.step()
+        return {"actor_loss": loss.detach(), "entropy": entropy, "temperature": self.temperature}
+
+    def score(self, batch: Batch, draws: Draws) -> dict[str, float]:
+        """Scores of every hidden layer of both critic heads and the actor, as "layer/score".
+
+        On unaugmented observations, in the parameters' own precision; it changes nothing.
+        """
+        with torch.no_grad():
+            features = self.critic.encoder(batch.obs, exact=True)
+        target = self.target_value(batch, [batch.next_obs], draws.next_noise[:1], exact=True)
+        critic_taps: nets.Taps = {}
+        q = self.critic(features, batch.action, critic_taps)
+        actor_loss, _, actor_taps = self.actor_loss(features, draws.noise)
+
+        modules = {f"critic{i}": head for i, head in enumerate(self.critic.heads)}
+        modules["actor"] = self.actor.head
+        result = {}
+        losses = (self.critic_loss(q, target), critic_taps), (actor_loss, actor_taps)
+        for loss, taps in losses:
+            names = [name.split("/") for name in taps]
+            weights = [modules[network].get_submodule(layer).weight for network, layer in names]
+            gradients = torch.autograd.grad(loss, weights)
+            for (name, (z, h)), gradient in zip(taps.items(), gradients, strict=True):
+                layer = scores.layer_scores(z.detach(), h.detach(), gradient)
+                result |= {f"{name}/{score}": value for score, value in layer.items()}
+        values = torch.stack(list(result.values())).tolist()  # the one wait for the device
+        return dict(zip(result, values, strict=True))
+
+    def state_dict(self) -> dict:
+        return {
+            "critic": self.critic.state_dict(),
+            "target": self.target.state_dict(),
+            "actor": self.actor.state_dict(),
+            "log_temperature": self.log_temperature.detach(),
+            "critic_optimizer": self.critic_optimizer.state_dict(),
+            "actor_optimizer": self.actor_optimizer.state_dict(),
+            "temperature_optimizer": self.temperature_optimizer.state_dict(),
+        }
+
+    @torch.no_grad()
+    def load_state_dict(self, state: dict) -> None:
+        self.critic.load_state_dict(state["critic"])
+        self.target.load_state_dict(state["target"])
+        self.actor.load_state_dict(state["actor"])
+        self.log_temperature.copy_(state["log_temperature"])
+        self.critic_optimizer.load_state_dict(state["critic_optimizer"])
+        self.actor_optimizer.load_state_dict(state["actor_optimizer"])
+        self.temperature_optimizer.load_state_dict(state["temperature_optimizer"])
+

@@ -1,0 +1,295 @@
+"""Every setting of a run, once: the command line, `config.json` and the presets are made from here.
+
+`build(task, method, preset)` gives a complete `Config`; a method's name is a preset over separate
+fields (normalisation, decay), so methods combine. Sources: "B.2" is Appendix B.2 of Neuron
+Dominance, "jaxrl" the implementation which that section names as its default, "drq" the original
+DrQ, and "ours" a choice that no source fixes.
+"""
+
+import dataclasses
+import json
+import math
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Literal
+
+from fast.envs import dmc
+from fast.errors import InputError, unknown
+
+VERSION = 1  # of a run's folder; raised when an older folder can no longer be read
+
+
+@dataclass(frozen=True)
+class EnvConfig:
+    """What the agent sees and how long it holds an action."""
+
+    size: int = 84  # pixels, square (jaxrl)
+    frame_stack: int = 3  # (jaxrl)
+    action_repeat: int = 2  # control steps per agent step; filled in from the per-task table
+    camera: int = 0  # filled in: 2 for quadruped
+    render_quality: Literal["suite", "fast"] = "suite"  # fast: no shadows, no multisampling
+
+
+@dataclass(frozen=True)
+class NetConfig:
+    """Encoder, latent layer and heads."""
+
+    channels: int = 32  # of each 3x3 convolution (jaxrl)
+    strides: tuple[int, ...] = (2, 1, 1, 1)
+    latent: int = 50  # linear, LayerNorm, tanh: one for the critic, one for the actor
+    hidden: int = 256  # width of the two hidden layers of each head
+    normalisation: Literal["none", "layer_norm"] = "none"  # before each ReLU of the critic's heads
+    layer_norm_eps: float = 1e-6  # flax's; torch's own default is 1e-5
+    initialisation: Literal["jaxrl", "drq"] = "jaxrl"
+    log_std: Literal["clip", "tanh"] = "clip"  # how the actor keeps log std in [-10, 2]
+    bfloat16: bool = False  # convolutions of training only; scores are always float32
+
+
+@dataclass(frozen=True)
+class AgentConfig:
+    """One DrQ update."""
+
+    batch_size: int = 512  # B.2
+    discount: float = 0.99  # B.2
+    learning_rate: float = 3e-4  # actor and critic, B.2
+    temperature_learning_rate: float = 3e-4  # jaxrl
+    betas: tuple[float, float] = (0.9, 0.999)  # B.2
+    adam_eps: float = 1e-8  # B.2
+    weight_decay: float = 0.0  # decoupled, on the critic; B.2: none
+    decay_biases: bool = False  # whether the decay includes biases and LayerNorm parameters
+    averaging_rate: float = 0.005  # of the target critic (tau), B.2
+    target_period: int = 1  # updates between two steps of the target critic
+    actor_period: int = 1  # updates between two steps of actor and temperature
+    target_augmentations: int = 1  # K, averaged in the target
+    critic_augmentations: int = 1  # M, summed in the critic's loss
+    pad: int = 4  # the random shift moves the picture by up to this many pixels (jaxrl)
+    initial_temperature: float = 0.1  # jaxrl
+    target_entropy_per_action: float = -1.0  # jaxrl: minus the number of actions
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """How long a run is and what is measured on the way."""
+
+    updates: int = 1_000_000  # B.1: 500k masked updates are the first half of training
+    first_update: int = 1000  # agent step of the first update; before it actions are random (jaxrl)
+    updates_per_step: int = 1  # jaxrl
+    replay_capacity: int = 100_000  # agent steps, B.2
+    reward_masked_updates: int = 0  # updates at the start that see a reward of zero (B.1)
+    evaluation_interval: int = 5000  # agent steps (jaxrl)
+    evaluation_episodes: int = 10  # jaxrl
+    score_interval: int = 2000  # updates (ours)
+    score_batch: int = 256  # replayed, unaugmented observations (ours)
+    log_interval: int = 1000  # updates between two records of losses and timing (ours)
+    checkpoint_interval: int = 5000  # agent steps; written at the next end of an episode (ours)
+
+
+@dataclass(frozen=True)
+class Config:
+    """One run, complete: nothing about what is learnt is decided anywhere else."""
+
+    task: str
+    method: str
+    preset: str
+    seed: int = 0
+    device: Literal["cpu", "cuda"] = "cpu"
+    env: EnvConfig = field(default_factory=EnvConfig)
+    net: NetConfig = field(default_factory=NetConfig)
+    agent: AgentConfig = field(default_factory=AgentConfig)
+    run: RunConfig = field(default_factory=RunConfig)
+
+
+# A preset is what it changes of the defaults above, and the defaults are `paper`.
+PRESETS: dict[str, dict] = {
+    "paper": {},
+    # The original DrQ (github.com/denisyarats/drq); the number of updates is ours.
+    "drq-original": {
+        "net": {
+            "hidden": 1024,
+            "initialisation": "drq",
+            "layer_norm_eps": 1e-5,
+            "log_std": "tanh",
+        },
+        "agent": {
+            "learning_rate": 1e-3,
+            "temperature_learning_rate": 1e-3,
+            "averaging_rate": 0.01,
+            "target_period": 2,
+            "actor_period": 2,
+            "target_augmentations": 2,
+            "critic_augmentations": 2,
+        },
+        "run": {"updates": 500_000},
+    },
+    # Two cores and half an hour. All of it is ours.
+    "laptop": {
+        "env": {"size": 64, "render_quality": "fast"},
+        "net": {"channels": 16, "strides": (2, 2, 1, 1)},
+        "agent": {"batch_size": 64, "learning_rate": 1e-3, "temperature_learning_rate": 1e-3},
+        "run": {
+            "updates": 20_000,
+            "first_update": 500,
+            "evaluation_interval": 1000,
+            "evaluation_episodes": 3,
+            "score_interval": 200,
+            "log_interval": 200,
+            "checkpoint_interval": 1000,
+        },
+    },
+    # Seconds: for the tests. All of it is ours.
+    "tiny": {
+        "env": {"size": 32, "render_quality": "fast"},
+        "net": {"channels": 4, "strides": (2, 2, 1, 1), "latent": 8, "hidden": 16},
+        "agent": {"batch_size": 8},
+        "run": {
+            "updates": 300,
+            "first_update": 20,
+            "replay_capacity": 400,
+            "evaluation_interval": 150,
+            "evaluation_episodes": 1,
+            "score_interval": 50,
+            "score_batch": 32,
+            "log_interval": 50,
+            "checkpoint_interval": 1,
+        },
+    },
+}
+
+# A method is what it changes of a preset.
+METHODS: dict[str, dict] = {
+    "baseline": {},
+    "lnwd": {  # LayerNorm with weight decay; the rate: B.2
+        "net": {"normalisation": "layer_norm"},
+        "agent": {"weight_decay": 1e-4},
+    },
+}
+
+
+def build(task: str, method: str = "baseline", preset: str = "paper", seed: int = 0) -> Config:
+    """The complete settings of a run.
+
+    Raises:
+        InputError: for an unknown task, method or preset, with the names nearest to it.
+    """
+    if preset not in PRESETS:
+        raise unknown("--preset", preset, PRESETS)
+    if method not in METHODS:
+        raise unknown("--method", method, METHODS)
+    dmc.validate(task)
+    config = Config(task=task, method=method, preset=preset, seed=seed)
+    per_task = {"env": {"action_repeat": dmc.action_repeat(task), "camera": dmc.camera(task)}}
+    for changes in (per_task, PRESETS[preset], METHODS[method]):
+        parts = {name: replace(getattr(config, name), **new) for name, new in changes.items()}
+        config = replace(config, **parts)
+    return config
+
+
+def check(config: Config) -> None:
+    """Refuse a setting that cannot work.
+
+    Raises:
+        InputError: naming the field as the command line spells it, its value and its range.
+    """
+    dmc.validate(config.task)
+    env, net, agent, run = config.env, config.net, config.agent, config.run
+    at_least = {  # field: (value, least)
+        "--env.frame-stack": (env.frame_stack, 1),
+        "--env.action-repeat": (env.action_repeat, 1),
+        "--env.camera": (env.camera, -1),  # -1 is MuJoCo's free camera
+        "--seed": (config.seed, 0),
+        "--net.channels": (net.channels, 1),
+        "--net.latent": (net.latent, 1),
+        "--net.hidden": (net.hidden, 1),
+        "--agent.batch-size": (agent.batch_size, 1),
+        "--agent.target-period": (agent.target_period, 1),
+        "--agent.actor-period": (agent.actor_period, 1),
+        "--agent.target-augmentations": (agent.target_augmentations, 1),
+        "--agent.critic-augmentations": (agent.critic_augmentations, 1),
+        "--agent.pad": (agent.pad, 0),
+        "--agent.weight-decay": (agent.weight_decay, 0),
+        "--run.updates": (run.updates, 1),
+        "--run.first-update": (run.first_update, 1),
+        "--run.updates-per-step": (run.updates_per_step, 1),
+        "--run.replay-capacity": (run.replay_capacity, 1),
+        "--run.reward-masked-updates": (run.reward_masked_updates, 0),
+        "--run.evaluation-interval": (run.evaluation_interval, 1),
+        "--run.evaluation-episodes": (run.evaluation_episodes, 1),
+        "--run.score-interval": (run.score_interval, 1),
+        "--run.score-batch": (run.score_batch, 1),
+        "--run.log-interval": (run.log_interval, 1),
+        "--run.checkpoint-interval": (run.checkpoint_interval, 1),
+    }
+    for name, (value, least) in at_least.items():
+        if not (math.isfinite(value) and value >= least):
+            raise InputError(name, value, f"accepted: {least} or more")
+    fractions = {
+        "--agent.discount": agent.discount,
+        "--agent.averaging-rate": agent.averaging_rate,
+    }
+    for name, value in fractions.items():
+        if not 0 <= value <= 1:
+            raise InputError(name, value, "accepted: 0 to 1")
+    positive = {
+        "--agent.learning-rate": agent.learning_rate,
+        "--agent.temperature-learning-rate": agent.temperature_learning_rate,
+        "--agent.adam-eps": agent.adam_eps,
+        "--agent.initial-temperature": agent.initial_temperature,
+        "--net.layer-norm-eps": net.layer_norm_eps,
+    }
+    for name, value in positive.items():
+        if not (math.isfinite(value) and value > 0):
+            raise InputError(name, value, "accepted: a finite number above 0")
+    if not all(0 <= beta < 1 for beta in agent.betas):
+        raise InputError("--agent.betas", agent.betas, "accepted: two numbers in [0, 1)")
+    if not net.strides or min(net.strides) < 1:
+        raise InputError("--net.strides", net.strides, "accepted: a stride of 1 or more for each")
+    if feature_map(env.size, net.strides) < 1:
+        raise InputError("--env.size", env.size, f"too small for strides {net.strides}")
+    for part in (env, net):
+        for name, options in _choices(part).items():
+            if getattr(part, name) not in options:
+                raise unknown(f"--{name.replace('_', '-')}", getattr(part, name), options)
+
+
+def feature_map(size: int, strides: tuple[int, ...]) -> int:
+    """Side of the encoder's output in pixels: 3x3 convolutions without padding."""
+    for stride in strides:
+        size = (size - 3) // stride + 1
+    return size
+
+
+def _choices(part: object) -> dict[str, tuple[str, ...]]:
+    """The fields of a dataclass that accept only given strings."""
+    fields = {f.name: f.type for f in dataclasses.fields(part)}
+    return {
+        name: t.__args__
+        for name, t in fields.items()
+        if hasattr(t, "__args__") and isinstance(t.__args__[0], str)
+    }
+
+
+def to_json(config: Config) -> str:
+    return json.dumps({"version": VERSION, **dataclasses.asdict(config)}, indent=2) + "\n"
+
+
+def from_json(text: str, source: Path) -> Config:
+    """The settings that a run's `config.json` holds.
+
+    Raises:
+        InputError: if the file is no settings of this version.
+    """
+    try:
+        values = json.loads(text)
+        version = values.pop("version")
+    except (ValueError, AttributeError, KeyError):
+        raise InputError(str(source), text[:40], "accepted: the config.json of a run") from None
+    if version != VERSION:
+        raise InputError(str(source), version, f"accepted: a folder of version {VERSION}")
+    parts = {"env": EnvConfig, "net": NetConfig, "agent": AgentConfig, "run": RunConfig}
+    try:
+        for name, kind in parts.items():
+            tuples = {k: tuple(v) for k, v in values[name].items() if isinstance(v, list)}
+            values[name] = kind(**{**values[name], **tuples})
+        return Config(**values)
+    except (TypeError, KeyError, AttributeError) as error:
+        raise InputError(str(source), str(error), "accepted: the fields of fast.Config") from None

@@ -1,0 +1,201 @@
+"""A run's folder: what is written, in which order, so that no kill leaves it beyond resuming.
+
+    config.json     all settings; written before anything else, never changed
+    metrics.jsonl   append-only records, one JSON object a line, NaN as null
+    frames/         one file per episode of the replay buffer, never changed once written
+    checkpoint.pt   everything else that the next episode depends on; replaced by renaming
+    tensorboard/    events made from metrics.jsonl, made again at every start
+    lock            held by the process that trains here
+
+A checkpoint is written between two episodes. It names the episode files that it needs and the
+length that metrics.jsonl had, and opening a folder cuts away what came after it.
+"""
+
+import fcntl
+import json
+import math
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+import torch
+
+from fast import config as configs
+from fast.config import Config
+from fast.errors import InputError
+
+
+def write_atomically(path: Path, write: Callable[[IO[bytes]], Any]) -> None:
+    """Let `write` fill a file that appears under `path` whole or not at all."""
+    temporary = path.with_name(path.name + ".tmp")
+    try:
+        with temporary.open("wb") as file:
+            write(file)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+class RunFolder:
+    """A locked folder of one run; use `create` or `resume`, and `close` at the end."""
+
+    def __init__(self, path: Path, config: Config, field: str):
+        self.path, self.config = path, config
+        self._lock = (path / "lock").open("a+")
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            self._lock.seek(0)
+            holder = self._lock.read().strip() or "unknown"
+            self._lock.close()
+            raise InputError(
+                field, str(path), f"process {holder} is training here: wait for it or stop it"
+            ) from None
+        self._lock.truncate(0)
+        self._lock.write(str(os.getpid()))
+        self._lock.flush()
+        (path / "frames").mkdir(exist_ok=True)
+        for left_over in [*path.glob("*.tmp"), *path.glob("frames/*.tmp")]:
+            left_over.unlink()
+        self.checkpoint = self._read_checkpoint(field)
+        self.cut()
+
+    @classmethod
+    def create(cls, path: Path, config: Config) -> "RunFolder":
+        """Begin a run in a folder that does not exist or is empty.
+
+        Raises:
+            InputError: if the folder holds anything.
+        """
+        refuse_used(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        new = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+        new.mkdir()
+        try:
+            text = configs.to_json(config).encode()
+            write_atomically(new / "config.json", lambda file: file.write(text))
+            new.rename(path)  # so that the folder never exists without its settings
+        except OSError:
+            shutil.rmtree(new, ignore_errors=True)
+            refuse_used(path)
+            raise
+        return cls(path, config, "--out")
+
+    @classmethod
+    def resume(cls, path: Path) -> "RunFolder":
+        """Open an existing run at its last checkpoint, or at its start if it has none yet.
+
+        Raises:
+            InputError: if it is no run, another process has it, or its checkpoint is unusable.
+        """
+        return cls(path, read_config(path), "--resume")
+
+    def _read_checkpoint(self, field: str) -> dict | None:
+        path = self.path / "checkpoint.pt"
+        if not path.exists():
+            return None
+        remedy = f"delete it and resume again to begin this run anew: {path}"
+        try:
+            checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+            version = checkpoint["version"]
+        except Exception as error:  # torch raises many kinds for a damaged file
+            reason = f"the checkpoint is cut short or damaged ({type(error).__name__}); {remedy}"
+            raise InputError(field, str(self.path), reason) from None
+        if version != configs.VERSION:
+            reason = f"the checkpoint is of version {version}, accepted: {configs.VERSION}"
+            raise InputError(field, str(self.path), f"{reason}; {remedy}")
+        missing = [name for name in checkpoint["episodes"] if not self._episode(name).exists()]
+        if missing:
+            reason = f"{len(missing)} episode files are missing, first {self._episode(missing[0])}"
+            raise InputError(field, str(self.path), f"{reason}; {remedy}")
+        return checkpoint
+
+    def cut(self) -> None:
+        """Forget what came after the checkpoint, and open metrics and TensorBoard events."""
+        length = self.checkpoint["metrics_bytes"] if self.checkpoint else 0
+        self._metrics = (self.path / "metrics.jsonl").open("a+b")
+        self._metrics.truncate(length)
+        keep = {self._episode(n) for n in self.checkpoint["episodes"]} if self.checkpoint else ()
+        for file in (self.path / "frames").iterdir():
+            if file not in keep:
+                file.unlink()
+        from torch.utils.tensorboard import SummaryWriter  # a second to import
+
+        shutil.rmtree(self.path / "tensorboard", ignore_errors=True)
+        self._events = SummaryWriter(self.path / "tensorboard", max_queue=1000)
+        self._metrics.seek(0)
+        for line in self._metrics:
+            self._add_events(json.loads(line))
+
+    def log(self, kind: str, **record: Any) -> None:
+        """Append one record; a number that is not finite becomes null."""
+        record = {"kind": kind, **{k: _finite(v) for k, v in record.items()}}
+        self._metrics.write((json.dumps(record, allow_nan=False) + "\n").encode())
+        self._metrics.flush()
+        self._add_events(record)
+
+    def _add_events(self, record: dict) -> None:
+        kind, step = record["kind"], record["environment_step"]
+        for name, value in record.items():
+            counter = name in ("agent_step", "environment_step", "update")
+            if isinstance(value, int | float) and not counter and kind != "session":
+                self._events.add_scalar(f"{kind}/{name}", value, step)
+
+    def _episode(self, number: int) -> Path:
+        return self.path / "frames" / f"{number:07d}.npz"
+
+    def save_episode(self, number: int, **arrays: np.ndarray) -> None:
+        write_atomically(self._episode(number), lambda f: np.savez_compressed(f, **arrays))
+
+    def episodes(self) -> Iterator[dict[str, np.ndarray]]:
+        """The episodes of the checkpoint's replay buffer, oldest first."""
+        for number in self.checkpoint["episodes"] if self.checkpoint else ():
+            with np.load(self._episode(number)) as file:
+                yield dict(file)
+
+    def save_checkpoint(self, state: dict, episodes: list[int]) -> None:
+        """Replace the checkpoint; `episodes` are the files that the replay buffer needs."""
+        os.fsync(self._metrics.fileno())
+        length = self._metrics.seek(0, os.SEEK_END)
+        checkpoint = {
+            "version": configs.VERSION,
+            "metrics_bytes": length,
+            "episodes": episodes,
+            "state": state,
+        }
+        write_atomically(self.path / "checkpoint.pt", lambda file: torch.save(checkpoint, file))
+        if self.checkpoint:  # only now is nothing left that needs the older episodes
+            for number in set(self.checkpoint["episodes"]) - set(episodes):
+                self._episode(number).unlink(missing_ok=True)
+        self.checkpoint = {"episodes": episodes}
+
+    def close(self) -> None:
+        self._events.close()
+        self._metrics.close()
+        self._lock.close()
+
+
+def refuse_used(path: Path) -> None:
+    """Raises InputError if `path` is anything but a new or empty folder."""
+    if (path / "config.json").exists():
+        raise InputError("--out", str(path), f"it holds a run; continue it with --resume {path}")
+    if path.exists() and not (path.is_dir() and not any(path.iterdir())):
+        raise InputError("--out", str(path), "accepted: a folder that is new or empty")
+
+
+def read_config(path: Path) -> Config:
+    """The settings of the run in a folder; raises InputError if there is none."""
+    file = path / "config.json"
+    if not file.is_file():
+        raise InputError("--resume", str(path), "accepted: the folder of a run, with config.json")
+    return configs.from_json(file.read_text(), file)
+
+
+def _finite(value: Any) -> Any:
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,0 +1,445 @@
+"""The training loop: act, store, update, score, evaluate, log, checkpoint."""
+
+import contextlib
+import platform
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections import defaultdict
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+import torch
+from tqdm import tqdm
+
+from fast import config as configs
+from fast.agents.drq import Draws, DrQ
+from fast.allocator import keep_large_blocks
+from fast.config import Config
+from fast.envs import dmc
+from fast.errors import InputError
+from fast.replay import Batch, Replay
+from fast.runs import RunFolder, read_config, refuse_used
+
+
+class Diverged(RuntimeError):
+    """A loss or a parameter is no longer finite."""
+
+
+class Stop:
+    """A first SIGINT or SIGTERM asks to stop after the episode, a second one stops at once."""
+
+    def __init__(self) -> None:
+        self.signal: int | None = None
+
+    def install(self) -> None:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self._handle)
+
+    def _handle(self, number: int, frame: Any) -> None:
+        if self.signal is not None:
+            raise KeyboardInterrupt
+        self.signal = number
+        tqdm.write(
+            "Stopping after this episode. Once more to stop now: then the work since the "
+            "last checkpoint is lost.",
+            file=sys.stderr,
+        )
+
+
+class Clock:
+    """Where the time goes: each lap adds the time since the last one to a name."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = defaultdict(float)
+        self._last = time.perf_counter()
+
+    def lap(self, name: str) -> None:
+        now = time.perf_counter()
+        self.seconds[name] += now - self._last
+        self._last = now
+
+    def move(self, source: str, name: str, seconds: float) -> None:
+        self.seconds[source] -= seconds
+        self.seconds[name] += seconds
+
+    def take(self) -> dict[str, float]:
+        """The seconds so far, by name, and start again from zero."""
+        seconds, self.seconds = dict(self.seconds), defaultdict(float)
+        return seconds
+
+
+def generator(*key: int) -> torch.Generator:
+    """A generator of its own for each purpose: `key` is the run's seed and what it is for."""
+    seed = np.random.SeedSequence(key).generate_state(1, np.uint64)[0]
+    return torch.Generator().manual_seed(int(seed >> 1))
+
+
+# What a generator is for: the second part of its key.
+WEIGHTS, POLICY, REPLAY, AUGMENTATION, SCORES, ENVIRONMENT, EVALUATION = range(7)
+
+
+def environment_seed(*key: int) -> int:
+    return int(np.random.SeedSequence(key).generate_state(1)[0])
+
+
+def make_env(config: Config, *key: int) -> dmc.DMControl:
+    return dmc.make(
+        config.task,
+        seed=environment_seed(config.seed, *key),
+        size=config.env.size,
+        frame_stack=config.env.frame_stack,
+        action_repeat=config.env.action_repeat,
+        camera=config.env.camera,
+        render_quality=config.env.render_quality,
+    )
+
+
+class Training:
+    """A run while it is trained: its state, and the loop that changes it."""
+
+    def __init__(
+        self, config: Config, folder: RunFolder, env: dmc.DMControl, test_env: dmc.DMControl
+    ):
+        self.config, self.folder, self.env, self.test_env = config, folder, env, test_env
+        self.device = torch.device(config.device)
+        self.actions = env.action_space.shape[0]
+        stack, seed = config.env.frame_stack, config.seed
+        self.agent = DrQ(config, 3 * stack, self.actions, generator(seed, WEIGHTS))
+        frame = (3, config.env.size, config.env.size)
+        self.replay = Replay(
+            capacity(config, env), frame, self.actions, stack, env.steps_per_episode, config.device
+        )
+        self.generators = {
+            "policy": generator(seed, POLICY),
+            "replay": generator(seed, REPLAY),
+            "augmentation": generator(seed, AUGMENTATION),
+        }
+        self.agent_step = self.environment_step = self.update = self.episode = 0
+        self.stored: list[tuple[int, int]] = []  # (number, length) of the episodes in the buffer
+        self.seconds = 0.0  # of training, over all sessions
+        self.clock = Clock()
+        self.info: dict[str, torch.Tensor] = {}
+        self.shown: dict[str, str] = {}  # beside the progress bar
+        if folder.checkpoint:
+            self._load(folder.checkpoint["state"])
+
+    # --- the loop -----------------------------------------------------------------------------
+
+    def run(self, stop: Stop) -> bool:
+        """Train to the end, or to the end of the episode in which `stop` is asked for.
+
+        Returns whether the run is complete.
+
+        Raises:
+            Diverged: when a loss or a parameter is not finite; the last checkpoint is good.
+        """
+        planned = planned_agent_steps(self.config)
+        self.log("session", **describe_machine(self.config, self.env))
+        bar = tqdm(total=planned, initial=self.agent_step, unit=" steps", smoothing=0.05,
+                   desc=f"{self.config.method} {self.config.task}", dynamic_ncols=True)  # fmt: skip
+        with bar:
+            if self.agent_step == 0:
+                self.evaluate()
+            while self.update < self.config.run.updates and stop.signal is None:
+                self.play_episode(bar)
+                done = self.update >= self.config.run.updates
+                if done:
+                    self.finish()
+                if done or stop.signal or self.checkpoint_is_due():
+                    self.save()
+        return self.update >= self.config.run.updates
+
+    def play_episode(self, bar: tqdm) -> None:
+        """One training episode, with its updates."""
+        run, clock = self.config.run, self.clock
+        obs, _ = self.env.reset()
+        self.replay.begin(obs[-3:])
+        frames, actions, rewards, terminations = [obs[-3:]], [], [], []
+        random, over = True, False
+        clock.lap("environment")
+        while not over:
+            self.agent_step += 1
+            random_action = self.agent_step < run.first_update
+            action = self.explore(obs, random_action)
+            random &= random_action
+            clock.lap("acting")
+            rendered = self.env.render_seconds
+            obs, reward, terminated, truncated, info = self.env.step(action)
+            over = terminated or truncated
+            self.environment_step += info["environment_steps"]
+            clock.lap("environment")
+            clock.move("environment", "rendering", self.env.render_seconds - rendered)
+            frame = obs[-3:]
+            self.replay.add(action, reward, terminated, frame)
+            for values, value in zip(
+                (frames, actions, rewards, terminations),
+                (frame, action, reward, terminated),
+                strict=True,
+            ):
+                values.append(value)
+            clock.lap("storing")
+
+            if self.agent_step >= run.first_update:
+                for _ in range(run.updates_per_step):
+                    if self.update < run.updates:
+                        self.improve()
+            if self.agent_step % run.evaluation_interval == 0:
+                self.evaluate()
+            bar.update()
+            bar.set_postfix(self.shown, refresh=False)
+
+        self.folder.save_episode(
+            self.episode,
+            frames=np.stack(frames),
+            actions=np.stack(actions),
+            rewards=np.array(rewards, np.float32),
+            terminated=np.array(terminations),
+        )
+        self.stored.append((self.episode, len(rewards)))
+        while sum(length for _, length in self.stored[1:]) >= self.replay.capacity:
+            self.stored.pop(0)
+        self.episode += 1
+        self.log("episode", **{"return": sum(rewards), "length": len(rewards), "random": random})
+        clock.lap("storing")
+
+    def explore(self, obs: np.ndarray, random: bool) -> np.ndarray:
+        """A uniformly random action, or one drawn from the policy."""
+        policy = self.generators["policy"]
+        if random:
+            return (2 * torch.rand(self.actions, generator=policy) - 1).numpy()
+        noise = torch.randn((1, self.actions), generator=policy).to(self.device)
+        return self.agent.act(torch.from_numpy(obs)[None].to(self.device), noise)[0].cpu().numpy()
+
+    def improve(self) -> None:
+        """One update of the agent, after the scores and before the record that fall due here."""
+        run, agent = self.config.run, self.config.agent
+        if self.update % run.score_interval == 0:
+            self.score()
+        batch = self.mask(self.replay.sample(agent.batch_size, self.generators["replay"]))
+        self.clock.lap("sampling")
+        self.update += 1
+        draws = Draws.make(agent, agent.batch_size, self.actions, self.generators["augmentation"])
+        info = self.agent.update(batch, draws.to(self.device), self.update)
+        self.info |= info
+        if self.device.type == "cuda":  # the next action waits for it anyway
+            torch.cuda.synchronize()
+        self.clock.lap("update")
+        if self.update % run.log_interval == 0:
+            self.require_finite()
+            self.log("update", **{name: value.item() for name, value in self.info.items()})
+            self.log_timing()
+
+    def mask(self, batch: Batch) -> Batch:
+        """The batch as the critic sees it: without reward while rewards are masked (B.1)."""
+        if self.update < self.config.run.reward_masked_updates:
+            return batch._replace(reward=torch.zeros_like(batch.reward))
+        return batch
+
+    def finish(self) -> None:
+        """The last scores and the last evaluation, unless they were just made."""
+        self.score()
+        if self.agent_step % self.config.run.evaluation_interval != 0:
+            self.evaluate()
+
+    # --- measurements -------------------------------------------------------------------------
+
+    def evaluate(self) -> None:
+        """Returns of the deterministic policy; draws nothing from the run's own generators."""
+        self.clock.lap("storing")
+        seed = environment_seed(self.config.seed, EVALUATION, self.agent_step)
+        returns = []
+        for episode in range(self.config.run.evaluation_episodes):
+            obs, _ = self.test_env.reset(seed=seed if episode == 0 else None)
+            total, over = 0.0, False
+            while not over:
+                action = self.agent.act(torch.from_numpy(obs)[None].to(self.device))
+                step = self.test_env.step(action[0].cpu().numpy())
+                obs, reward, terminated, truncated, _ = step
+                total += reward
+                over = terminated or truncated
+            returns.append(total)
+        mean = sum(returns) / len(returns)
+        self.log("evaluation", **{"return": mean, "returns": returns})
+        self.shown["return"] = f"{mean:.0f}"
+        self.clock.lap("evaluation")
+
+    def score(self) -> None:
+        """Scores of every hidden layer, on replayed, unaugmented observations."""
+        size = self.config.run.score_batch
+        g = generator(self.config.seed, SCORES, self.update)
+        batch = self.mask(self.replay.sample(size, g))
+        draws = Draws.make(self.config.agent, size, self.actions, g).to(self.device)
+        result = self.agent.score(batch, draws)
+        self.log("scores", **result)
+        self.shown["share"] = f"{result['critic0/dense0/largest_share']:.2f}"
+        self.shown["saturated"] = f"{result['critic0/dense1/saturated']:.0%}"
+        self.clock.lap("scores")
+
+    def log(self, kind: str, **values: Any) -> None:
+        self.folder.log(
+            kind,
+            agent_step=self.agent_step,
+            environment_step=self.environment_step,
+            update=self.update,
+            **values,
+        )
+
+    def log_timing(self) -> None:
+        """Milliseconds per agent step since the last such record, by what they were spent on."""
+        self.clock.lap("storing")
+        spent, steps = self.clock.take(), self.agent_step - self.timed_step
+        self.timed_step = self.agent_step
+        self.seconds += sum(spent.values())
+        rate = steps / sum(spent.values())
+        parts = {name: 1000 * seconds / steps for name, seconds in spent.items()}
+        self.log("timing", seconds=self.seconds, agent_steps_per_second=rate, **parts)
+
+    # --- safety -------------------------------------------------------------------------------
+
+    def checkpoint_is_due(self) -> bool:
+        return self.agent_step - self.saved_step >= self.config.run.checkpoint_interval
+
+    def require_finite(self) -> None:
+        values = [*self.info.values(), *self.agent.critic.parameters(),
+                  *self.agent.actor.parameters()]  # fmt: skip
+        if not torch.stack([value.isfinite().all() for value in values]).all():
+            raise Diverged(f"a loss or a parameter is not finite at update {self.update}")
+
+    def save(self) -> None:
+        """Write a checkpoint; only between two episodes.
+
+        Raises:
+            Diverged: rather than replace a good checkpoint by a bad one.
+        """
+        self.require_finite()
+        self.clock.lap("storing")
+        state = {
+            "agent": self.agent.state_dict(),
+            "env": self.env.state_dict(),
+            "generators": {name: g.get_state() for name, g in self.generators.items()},
+            **{name: getattr(self, name) for name in self.COUNTERS},
+            "seconds": self.seconds + sum(self.clock.seconds.values()),
+            "stored": [list(pair) for pair in self.stored],
+            "info": {name: value.clone() for name, value in self.info.items()},
+        }
+        self.folder.save_checkpoint(state, [number for number, _ in self.stored])
+        self.saved_step = self.agent_step
+
+    COUNTERS = ("agent_step", "environment_step", "update", "episode", "seconds")
+    timed_step = saved_step = 0
+
+    def _load(self, state: dict) -> None:
+        self.agent.load_state_dict(state["agent"])
+        self.env.load_state_dict(state["env"])
+        for name, g in self.generators.items():
+            g.set_state(state["generators"][name])
+        for name in self.COUNTERS:
+            setattr(self, name, state[name])
+        self.timed_step = self.saved_step = self.agent_step
+        self.stored = [tuple(pair) for pair in state["stored"]]
+        self.info = {name: value.to(self.device) for name, value in state["info"].items()}
+        for episode in self.folder.episodes():
+            self.replay.extend(**episode)
+
+
+def planned_agent_steps(config: Config) -> int:
+    """The agent step of the last update."""
+    run = config.run
+    return run.first_update - 1 + -(-run.updates // run.updates_per_step)
+
+
+def capacity(config: Config, env: dmc.DMControl) -> int:
+    """Agent steps that the replay buffer holds: no more than the run can make."""
+    return min(config.run.replay_capacity, planned_agent_steps(config) + env.steps_per_episode)
+
+
+def require_resources(config: Config, env: dmc.DMControl, folder: Path, field: str) -> None:
+    """Refuse a run whose replay buffer fits neither memory nor disk.
+
+    Raises:
+        InputError: naming what is needed and what there is.
+    """
+    shape, actions = (3, config.env.size, config.env.size), env.action_space.shape[0]
+    needed = Replay.bytes(
+        capacity(config, env), shape, actions, config.env.frame_stack, env.steps_per_episode
+    )
+    if config.device == "cuda":
+        free = torch.cuda.mem_get_info()[0]
+    else:
+        free = psutil.virtual_memory().available
+    if needed > free:
+        raise InputError(
+            "--run.replay-capacity",
+            config.run.replay_capacity,
+            f"the buffer takes {needed / 1e9:.1f} GB, {free / 1e9:.1f} GB of {config.device} "
+            "memory are free: accepted is a smaller capacity or a smaller --env.size",
+        )
+    while not folder.exists():
+        folder = folder.parent
+    free = shutil.disk_usage(folder).free
+    if needed > free:
+        raise InputError(
+            field,
+            str(folder),
+            f"the episodes of the buffer may take up to {needed / 1e9:.1f} GB of disk, "
+            f"{free / 1e9:.1f} GB are free: free some, or give a smaller --run.replay-capacity",
+        )
+
+
+def require_device(config: Config) -> None:
+    """Raises InputError if a GPU is asked for and absent."""
+    if config.device == "cuda" and not torch.cuda.is_available():
+        raise InputError("--device", "cuda", "torch sees no GPU here; accepted: cpu")
+
+
+def describe_machine(config: Config, env: dmc.DMControl) -> dict[str, Any]:
+    """What a reader of the metrics must know about where they were made."""
+    commit = subprocess.run(
+        ["git", "describe", "--always", "--dirty"],
+        cwd=Path(__file__).parent,
+        capture_output=True,
+        text=True,
+    )
+    packages = ("torch", "numpy", "dm_control", "mujoco", "gymnasium")
+    gpu = torch.cuda.get_device_name() if config.device == "cuda" else None
+    return {
+        "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "python": platform.python_version(),
+        "device": gpu or f"{platform.machine()} CPU",
+        "threads": torch.get_num_threads(),
+        "renderer": dmc.renderer_name(env),
+        "commit": commit.stdout.strip() or None,
+        "versions": {name: version(name) for name in packages},
+    }
+
+
+def train(config: Config | None, path: Path, stop: Stop) -> bool:
+    """Begin a run in the folder `path`; without `config`, resume the run that is there.
+
+    Returns whether the run is complete (`stop` may have ended this session earlier).
+
+    Raises:
+        InputError: before anything is written, when it cannot be done here.
+        Diverged: when a loss or a parameter is not finite; the last checkpoint is good.
+    """
+    resume = config is None
+    if config is None:
+        config = read_config(path)
+    else:
+        refuse_used(path)
+    configs.check(config)
+    require_device(config)
+    keep_large_blocks()
+    with contextlib.ExitStack() as stack:
+        env = stack.enter_context(contextlib.closing(make_env(config, ENVIRONMENT)))
+        test_env = stack.enter_context(contextlib.closing(make_env(config, EVALUATION)))
+        require_resources(config, env, path, "--resume" if resume else "--out")
+        folder = RunFolder.resume(path) if resume else RunFolder.create(path, config)
+        stack.enter_context(contextlib.closing(folder))
+        return Training(config, folder, env, test_env).run(stop)
