@@ -281,7 +281,7 @@ def from_json(text: str, source: Path) -> Config:
     try:
         values = json.loads(text)
         version = values.pop("version")
-    except (ValueError, AttributeError, KeyError):
+    except (ValueError, TypeError, AttributeError, KeyError):
         raise InputError(str(source), text[:40], "accepted: the config.json of a run") from None
     if version != VERSION:
         raise InputError(str(source), version, f"accepted: a folder of version {VERSION}")

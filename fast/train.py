@@ -139,7 +139,8 @@ class Training:
         Raises:
             Diverged: when a loss or a parameter is not finite; the last checkpoint is good.
         """
-        planned = planned_agent_steps(self.config)
+        length = self.env.steps_per_episode
+        planned = -(-planned_agent_steps(self.config) // length) * length  # whole episodes
         self.log("session", **describe_machine(self.config, self.env))
         bar = tqdm(total=planned, initial=self.agent_step, unit=" steps", smoothing=0.05,
                    desc=f"{self.config.method} {self.config.task}", dynamic_ncols=True)  # fmt: skip
@@ -160,7 +161,7 @@ class Training:
         run, clock = self.config.run, self.clock
         obs, _ = self.env.reset()
         self.replay.begin(obs[-3:])
-        frames, actions, rewards, terminations = [obs[-3:]], [], [], []
+        frames, actions, rewards = [obs[-3:]], [], []
         random, over = True, False
         clock.lap("environment")
         while not over:
@@ -177,12 +178,9 @@ class Training:
             clock.move("environment", "rendering", self.env.render_seconds - rendered)
             frame = obs[-3:]
             self.replay.add(action, reward, terminated, frame)
-            for values, value in zip(
-                (frames, actions, rewards, terminations),
-                (frame, action, reward, terminated),
-                strict=True,
-            ):
-                values.append(value)
+            frames.append(frame)
+            actions.append(action)
+            rewards.append(reward)
             clock.lap("storing")
 
             if self.agent_step >= run.first_update:
@@ -199,7 +197,7 @@ class Training:
             frames=np.stack(frames),
             actions=np.stack(actions),
             rewards=np.array(rewards, np.float32),
-            terminated=np.array(terminations),
+            terminated=np.array(terminated),
         )
         self.stored.append((self.episode, len(rewards)))
         while sum(length for _, length in self.stored[1:]) >= self.replay.capacity:
@@ -297,7 +295,7 @@ class Training:
         self.timed_step = self.agent_step
         self.seconds += sum(spent.values())
         rate = steps / sum(spent.values())
-        parts = {name: 1000 * seconds / steps for name, seconds in spent.items()}
+        parts = {f"{name}_ms": 1000 * seconds / steps for name, seconds in spent.items()}
         self.log("timing", seconds=self.seconds, agent_steps_per_second=rate, **parts)
 
     # --- safety -------------------------------------------------------------------------------

@@ -225,4 +225,3 @@ class DrQ:
         self.critic_optimizer.load_state_dict(state["critic_optimizer"])
         self.actor_optimizer.load_state_dict(state["actor_optimizer"])
         self.temperature_optimizer.load_state_dict(state["temperature_optimizer"])
-

@@ -107,7 +107,7 @@ def select_renderer() -> str:
         if trial.returncode == 0:
             os.environ["MUJOCO_GL"] = renderer
             return renderer
-    raise InputError("MUJOCO_GL", chosen, f"{RENDERER_REMEDY}; none of these starts")
+    raise InputError("MUJOCO_GL", chosen, f"accepted: a renderer that starts; {RENDERER_REMEDY}")
 
 
 def _suite() -> ModuleType:

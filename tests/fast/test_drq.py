@@ -1,0 +1,372 @@
+"""One DrQ update against a naive one, and what defines each of its parts."""
+
+import copy
+import math
+from dataclasses import replace
+
+import pytest
+import torch
+from fast import config as configs
+from fast import nets, scores
+from fast.agents.drq import Draws, DrQ, random_shift
+from fast.replay import Batch
+from torch.nn import functional as F
+
+ACTIONS, SIZE, BATCH = 2, 32, 6
+
+
+def agent_of(preset="tiny", method="baseline", dtype=torch.float64, **parts):
+    """An agent with tiny networks in float64, and the settings it was made from."""
+    config = configs.build("cartpole-swingup", method, "tiny")
+    source = configs.build("cartpole-swingup", method, preset)
+    net = replace(source.net, channels=4, strides=(2, 2, 1, 1), latent=8, hidden=16)
+    config = replace(config, net=net, agent=replace(source.agent, batch_size=BATCH))
+    for name, changes in parts.items():
+        config = replace(config, **{name: replace(getattr(config, name), **changes)})
+    agent = DrQ(config, 9, ACTIONS, torch.Generator().manual_seed(1))
+    for module in (agent.critic, agent.target, agent.actor):
+        module.to(dtype)
+    return agent
+
+
+def batch_and_draws(agent, seed=0):
+    g = torch.Generator().manual_seed(seed)
+    dtype = next(agent.actor.parameters()).dtype
+    pictures = torch.randint(0, 256, (2, BATCH, 9, SIZE, SIZE), dtype=torch.uint8, generator=g)
+    batch = Batch(
+        pictures[0],
+        2 * torch.rand(BATCH, ACTIONS, generator=g, dtype=dtype) - 1,
+        torch.randn(BATCH, generator=g, dtype=dtype),
+        torch.randint(0, 2, (BATCH,), generator=g).to(dtype),
+        pictures[1],
+    )
+    draws = Draws.make(agent.config, BATCH, ACTIONS, g)
+    return batch, draws._replace(next_noise=draws.next_noise.to(dtype), noise=draws.noise.to(dtype))
+
+
+def flat(module):
+    return torch.cat([p.detach().flatten() for p in module.parameters()])
+
+
+class NaiveDrQ:
+    """jaxrl's update, line by line and wastefully: the actor owns a copy of the encoder.
+
+    Every gradient is taken of a loss that is written out here, and every Adam step is torch's.
+    """
+
+    def __init__(self, agent):
+        self.settings = agent.config
+        self.critic = copy.deepcopy(agent.critic)
+        self.target = copy.deepcopy(agent.target)
+        self.actor = copy.deepcopy(agent.actor)
+        self.actor_encoder = copy.deepcopy(agent.critic.encoder)
+        self.log_alpha = agent.log_temperature.detach().clone().requires_grad_()
+        s = self.settings
+        self.critic_adam = torch.optim.Adam(self.critic.parameters(), s.learning_rate)
+        self.actor_adam = torch.optim.Adam(self.actor.parameters(), s.learning_rate)
+        self.alpha_adam = torch.optim.Adam([self.log_alpha], s.temperature_learning_rate)
+
+    def crop(self, pictures, shift):
+        padded = F.pad(pictures.double(), [self.settings.pad] * 4, mode="replicate")
+        crops = [p[:, y : y + SIZE, x : x + SIZE] for p, (y, x) in zip(padded, shift, strict=True)]
+        return torch.stack(crops)
+
+    def sample(self, obs, noise):
+        mean, log_std = self.actor(self.actor_encoder(obs).detach())
+        u = mean + log_std.exp() * noise
+        action = torch.tanh(u)
+        normal = torch.distributions.Normal(mean, log_std.exp()).log_prob(u).sum(1)
+        return action, normal - torch.log(1 - action**2).sum(1)
+
+    def update(self, batch, draws, count):
+        s, alpha = self.settings, self.log_alpha.detach().exp()
+        with torch.no_grad():
+            y = 0
+            for shift, noise in zip(draws.next_obs_shift, draws.next_noise, strict=True):
+                next_obs = self.crop(batch.next_obs, shift)
+                action, log_prob = self.sample(next_obs, noise)
+                q1, q2 = self.target(self.target.encoder(next_obs), action)
+                value = torch.minimum(q1, q2) - alpha * log_prob
+                y = y + (batch.reward + s.discount * batch.mask * value)
+            y = y / len(draws.next_noise)
+        loss = 0
+        for shift in draws.obs_shift:
+            obs = self.crop(batch.obs, shift)
+            q1, q2 = self.critic(self.critic.encoder(obs), batch.action)
+            loss = loss + F.mse_loss(q1, y) + F.mse_loss(q2, y)
+        self.critic_adam.zero_grad()
+        loss.backward()
+        self.critic_adam.step()
+
+        if count % s.target_period == 0:
+            pairs = zip(self.target.parameters(), self.critic.parameters(), strict=True)
+            for old, new in pairs:
+                mixed = (1 - s.averaging_rate) * old + s.averaging_rate * new
+                old.data.copy_(mixed.detach())
+        self.actor_encoder.load_state_dict(self.critic.encoder.state_dict())
+
+        if count % s.actor_period == 0:
+            obs = self.crop(batch.obs, draws.obs_shift[0])
+            action, log_prob = self.sample(obs, draws.noise)
+            q = torch.minimum(*self.critic(self.critic.encoder(obs), action))
+            self.actor_adam.zero_grad()
+            (alpha * log_prob - q).mean().backward()
+            self.actor_adam.step()
+            entropy = -log_prob.detach().mean()
+            self.alpha_adam.zero_grad()
+            target_entropy = s.target_entropy_per_action * ACTIONS
+            (self.log_alpha.exp() * (entropy - target_entropy)).backward()
+            self.alpha_adam.step()
+
+
+@pytest.mark.parametrize("preset", ["paper", "drq-original"])
+def test_three_updates_equal_the_naive_ones(preset):
+    agent = agent_of(preset)
+    naive = NaiveDrQ(agent)
+    for count in (1, 2, 3):
+        batch, draws = batch_and_draws(agent, seed=count)
+        agent.update(batch, draws, count)
+        naive.update(batch, draws, count)
+    for ours, theirs in [
+        (agent.critic, naive.critic),
+        (agent.target, naive.target),
+        (agent.actor, naive.actor),
+    ]:
+        # Adam divides by the root of the squared gradient, so an error of float64's 1e-16 in a
+        # gradient of size g moves a parameter by about learning_rate * 1e-16 / g; g > 1e-9 here.
+        torch.testing.assert_close(flat(ours), flat(theirs), rtol=0, atol=1e-9)
+    torch.testing.assert_close(agent.log_temperature, naive.log_alpha, rtol=0, atol=1e-6)
+    start = agent_of(preset)
+    for moved, before in [(agent.critic, start.critic), (agent.actor, start.actor)]:
+        assert (flat(moved) - flat(before)).abs().max() > 1e-4
+
+
+def test_the_target_moves_towards_the_new_critic():
+    agent = agent_of(agent={"averaging_rate": 0.25})
+    before = flat(agent.target)
+    agent.update(*batch_and_draws(agent), 1)
+    expected = 0.75 * before + 0.25 * flat(agent.critic)
+    torch.testing.assert_close(flat(agent.target), expected, rtol=1e-14, atol=1e-15)
+
+
+def test_the_actors_step_changes_neither_the_critic_nor_its_gradients():
+    agent = agent_of()
+    batch, draws = batch_and_draws(agent)
+    before = flat(agent.critic)
+    agent.step_actor_and_temperature(batch.obs, draws.noise)
+    assert torch.equal(before, flat(agent.critic))
+    assert all(p.grad is None for p in agent.critic.parameters())
+    assert all(p.grad is not None for p in agent.actor.parameters())
+
+
+def test_the_encoder_runs_once_in_the_actors_step_and_after_the_critics():
+    agent = agent_of()
+    seen = []
+    agent.critic.encoder.register_forward_hook(
+        lambda module, args, out: seen.append(module.convolutions[0].weight.detach().clone())
+    )
+    old = agent.critic.encoder.convolutions[0].weight.detach().clone()
+    agent.update(*batch_and_draws(agent), 1)
+    new = agent.critic.encoder.convolutions[0].weight.detach()
+    assert not torch.equal(old, new)
+    # a' and the critic's step see the old encoder, the actor's step sees the new one, once
+    assert [torch.equal(weight, new) for weight in seen] == [False, False, True]
+
+
+def test_a_true_end_is_not_bootstrapped_and_a_time_limit_is():
+    agent = agent_of()
+    batch, draws = batch_and_draws(agent)
+    ended = batch._replace(mask=torch.zeros_like(batch.mask))
+    target = agent.target_value(ended, [batch.next_obs], draws.next_noise)
+    assert torch.equal(target, batch.reward)
+    running = batch._replace(mask=torch.ones_like(batch.mask))
+    assert not torch.isclose(
+        agent.target_value(running, [batch.next_obs], draws.next_noise), batch.reward
+    ).any()
+
+
+@pytest.mark.parametrize("period", ["target_period", "actor_period"])
+def test_a_period_of_two_acts_at_every_second_update(period):
+    agent = agent_of(agent={period: 2})
+    module = {"target_period": agent.target, "actor_period": agent.actor}[period]
+    changed = []
+    for count in (1, 2, 3, 4):
+        before = flat(module)
+        agent.update(*batch_and_draws(agent), count)
+        changed.append(not torch.equal(before, flat(module)))
+    assert changed == [False, True, False, True]
+
+
+@pytest.mark.parametrize(("entropy_is_low", "sign"), [(True, 1), (False, -1)])
+def test_the_temperature_rises_when_the_entropy_is_below_its_target(entropy_is_low, sign):
+    target = 100.0 if entropy_is_low else -100.0
+    agent = agent_of(agent={"target_entropy_per_action": target})
+    before = agent.temperature.item()
+    agent.update(*batch_and_draws(agent), 1)
+    assert sign * (agent.temperature.item() - before) > 0
+
+
+def test_decay_shrinks_the_critics_kernels_by_exactly_its_rate_and_nothing_else():
+    for decay_biases in (False, True):
+        settings = {"weight_decay": 0.5, "decay_biases": decay_biases, "learning_rate": 0.25}
+        agent = agent_of(method="lnwd", agent=settings)
+        for p in [*agent.critic.parameters(), *agent.actor.parameters()]:
+            p.data.fill_(1.0)
+            p.grad = torch.zeros_like(p)
+        agent.critic_optimizer.step()
+        agent.actor_optimizer.step()
+        for p in agent.critic.parameters():
+            decays = p.ndim > 1 or decay_biases
+            assert torch.equal(p, torch.full_like(p, 1 - 0.25 * 0.5 if decays else 1.0))
+        assert all(torch.equal(p, torch.ones_like(p)) for p in agent.actor.parameters())
+
+
+def test_lnwd_normalises_before_each_relu_of_the_critics_heads_only():
+    agent = agent_of(method="lnwd")
+    batch, _ = batch_and_draws(agent)
+    taps = {}
+    features = agent.critic.encoder(batch.obs)
+    agent.critic(features, batch.action, taps)
+    agent.actor(features, taps)
+    for name, (z, h) in taps.items():
+        assert torch.equal(h, z.clamp(min=0))
+        normal = torch.allclose(z.mean(1), torch.zeros(BATCH, dtype=z.dtype), atol=1e-12)
+        assert normal == name.startswith("critic")
+    assert [*taps] == [f"{n}/dense{i}" for n in ("critic0", "critic1", "actor") for i in (0, 1)]
+    norms = [m for m in agent.actor.modules() if isinstance(m, torch.nn.LayerNorm)]
+    assert norms == [agent.actor.trunk.norm]
+
+
+def test_the_shift_pads_with_the_edge_and_crops_and_keeps_every_byte():
+    g = torch.Generator().manual_seed(0)
+    obs = torch.randint(0, 256, (81, 9, 7, 5), dtype=torch.uint8, generator=g)
+    shift = torch.cartesian_prod(torch.arange(9), torch.arange(9))
+    padded = F.pad(obs.double(), [4, 4, 4, 4], mode="replicate").to(torch.uint8)
+    crops = [p[:, y : y + 7, x : x + 5] for p, (y, x) in zip(padded, shift, strict=True)]
+    assert torch.equal(random_shift(obs, shift, pad=4), torch.stack(crops))
+    assert torch.equal(random_shift(obs, torch.full((81, 2), 4), pad=4), obs)
+
+
+def test_draws_have_independent_shifts_in_the_whole_range():
+    agent = replace(configs.AgentConfig(), target_augmentations=2, critic_augmentations=3)
+    draws = Draws.make(agent, 1000, ACTIONS, torch.Generator().manual_seed(0))
+    assert [tuple(d.shape) for d in draws] == [(3, 1000, 2), (2, 1000, 2), (2, 1000, 2), (1000, 2)]
+    shifts = torch.cat([draws.obs_shift, draws.next_obs_shift])
+    for i, shift in enumerate(shifts):
+        assert set(shift.flatten().tolist()) == set(range(9))
+        assert all(not torch.equal(shift, other) for other in shifts[:i])
+
+
+def test_the_log_density_of_a_squashed_sample_is_torchs():
+    g = torch.Generator().manual_seed(0)
+    mean, log_std, noise = torch.randn(3, 50, ACTIONS, generator=g, dtype=torch.float64)
+    action, log_prob = nets.squashed_sample(mean, log_std, noise)
+    normal = torch.distributions.Normal(mean, log_std.exp())
+    squash = torch.distributions.transforms.TanhTransform(cache_size=1)
+    squashed = torch.distributions.TransformedDistribution(normal, squash)
+    u = mean + log_std.exp() * noise
+    torch.testing.assert_close(action, squash(u))
+    torch.testing.assert_close(log_prob, squashed.log_prob(squash(u)).sum(1))
+
+
+def test_the_deterministic_action_is_tanh_of_the_mean():
+    agent = agent_of()
+    batch, draws = batch_and_draws(agent)
+    mean, log_std = agent.actor(agent.critic.encoder(batch.obs))
+    assert torch.equal(agent.act(batch.obs), torch.tanh(mean))
+    noisy = agent.act(batch.obs, draws.noise)
+    assert torch.equal(noisy, torch.tanh(mean + log_std.exp() * draws.noise))
+
+
+@pytest.mark.parametrize("way", ["clip", "tanh"])
+def test_log_std_stays_in_its_bounds(way):
+    agent = agent_of(net={"log_std": way})
+    with torch.no_grad():
+        agent.actor.head.final.weight.zero_()
+        agent.actor.head.final.bias.copy_(torch.tensor([0.0, 0.0, 1e6, -1e6]))
+    features = torch.zeros(1, agent.actor.trunk.linear.in_features, dtype=torch.float64)
+    assert agent.actor(features)[1].tolist() == [[2.0, -10.0]]
+    with torch.no_grad():
+        agent.actor.head.final.bias[2:] = torch.tensor([0.5, -1.0])
+    expected = [0.5, -1.0] if way == "clip" else [-4 + 6 * math.tanh(x) for x in (0.5, -1.0)]
+    assert agent.actor(features)[1][0].tolist() == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("style", ["jaxrl", "drq"])
+def test_initial_weights_are_those_of_the_source(style):
+    agent = agent_of(net={"initialisation": style})
+    root2, hidden = math.sqrt(2), math.sqrt(2) if style == "jaxrl" else 1.0
+
+    def is_orthogonal(weight, gain):
+        w = weight.detach().flatten(1)
+        w = w if len(w) <= w.shape[1] else w.T
+        return torch.allclose(w @ w.T, gain**2 * torch.eye(len(w), dtype=w.dtype), atol=1e-5)
+
+    for convolution in agent.critic.encoder.convolutions:
+        assert is_orthogonal(convolution.weight, root2)
+    for head in agent.critic.heads:
+        layers = head.dense0, head.dense1, head.final
+        assert all(is_orthogonal(layer.weight, hidden) for layer in layers)
+    for layer in (agent.actor.head.dense0, agent.actor.head.dense1):
+        assert is_orthogonal(layer.weight, hidden)
+    for half in agent.actor.head.final.weight.chunk(2):
+        assert is_orthogonal(half, 1.0)
+    for trunk in (agent.critic.trunk, agent.actor.trunk):
+        assert is_orthogonal(trunk.linear.weight, 1.0) == (style == "drq")
+        if style == "jaxrl":
+            # Truncated at two standard deviations of the normal that is cut, variance 1 / fan-in
+            # after the cut: the sample standard deviation of 8 * 36 draws is off by 4 % (1 sigma).
+            std = 1 / math.sqrt(trunk.linear.in_features)
+            assert trunk.linear.weight.std().item() == pytest.approx(std, rel=0.2)
+            assert trunk.linear.weight.abs().max() <= 2 * std / 0.8796
+    for name, p in [*agent.critic.named_parameters(), *agent.actor.named_parameters()]:
+        assert not name.endswith("bias") or not p.any()
+    assert torch.equal(flat(agent.target), flat(agent.critic))
+    assert not torch.equal(flat(agent.critic.heads[0]), flat(agent.critic.heads[1]))
+
+
+def test_making_an_agent_leaves_the_global_generator_alone():
+    before = torch.random.get_rng_state()
+    first, second = agent_of(), agent_of()
+    assert torch.equal(before, torch.random.get_rng_state())
+    assert torch.equal(flat(first.critic), flat(second.critic))
+
+
+@pytest.mark.parametrize("method", configs.METHODS)
+def test_scores_are_those_of_the_layers_on_unaugmented_pictures_and_change_nothing(method):
+    agent = agent_of(method=method)
+    batch, draws = batch_and_draws(agent)
+    before = copy.deepcopy(agent.state_dict())
+    result = agent.score(batch, draws)
+    torch.testing.assert_close(agent.state_dict(), before, rtol=0, atol=0)
+    assert all(p.grad is None for p in agent.critic.parameters())
+
+    taps = {}
+    features = agent.critic.encoder(batch.obs).detach()
+    q = agent.critic(features, batch.action, taps)
+    y = agent.target_value(batch, [batch.next_obs], draws.next_noise)
+    for i, head in enumerate(agent.critic.heads):
+        loss = F.mse_loss(q[i], y)
+        for name in ("dense0", "dense1"):
+            weight = head.get_submodule(name).weight
+            gradient = torch.autograd.grad(loss, weight, retain_graph=True)[0]
+            expected = scores.layer_scores(*taps[f"critic{i}/{name}"], gradient)
+            ours = {key: result[f"critic{i}/{name}/{key}"] for key in expected}
+            assert ours == pytest.approx({k: v.item() for k, v in expected.items()})
+    assert len(result) == 6 * len(expected)
+
+
+def test_bfloat16_touches_the_convolutions_of_training_and_no_score():
+    exact = agent_of(dtype=torch.float32)
+    rounded = agent_of(dtype=torch.float32, net={"bfloat16": True})
+    batch, draws = batch_and_draws(exact)
+    assert exact.score(batch, draws) == rounded.score(batch, draws)
+    ours, theirs = exact.critic.encoder(batch.obs), rounded.critic.encoder(batch.obs)
+    assert ours.dtype == theirs.dtype == torch.float32
+    # Each layer rounds its input, its weights and its output to 8 significant bits: the error is
+    # at most (1 + 2^-8)^(3 * 4) - 1 times what the layers make of absolute values.
+    absolute = copy.deepcopy(exact.critic.encoder)
+    for p in absolute.parameters():
+        p.data.abs_()
+    bound = ((1 + 2**-8) ** 12 - 1) * absolute(batch.obs)
+    assert ((ours - theirs).abs() <= bound).all() and not torch.equal(ours, theirs)

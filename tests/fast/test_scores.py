@@ -1,0 +1,99 @@
+"""The scores at their kinks and ties, on numbers that floats hold exactly."""
+
+import math
+
+import pytest
+import torch
+from fast import scores
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+# Multiples of 1/4 up to 16: sums of few of them are exact in float64.
+LAYERS = hnp.arrays(
+    "float64",
+    hnp.array_shapes(min_dims=2, max_dims=2, min_side=1, max_side=5),
+    elements=st.integers(-64, 64).map(lambda k: k / 4),
+    fill=st.nothing(),
+).map(torch.from_numpy)
+DEAD = torch.zeros(4, 3, dtype=torch.float64)
+
+
+@given(LAYERS)
+def test_scores_average_to_one_and_the_definitions_agree(z):
+    h = z.clamp(min=0)
+    batch, width = h.shape
+    a = [sum(abs(h[b, i].item()) for b in range(batch)) for i in range(width)]  # times batch
+    total = sum(a)
+    for i in range(width):
+        assert scores.dominant(h)[i] == (a[i] > total - a[i])
+        assert scores.dormant(h, 0.0)[i] == (a[i] == 0)
+        assert scores.saturated(z)[i] == all(z[b, i] <= 0 for b in range(batch))
+        assert scores.zombie(z)[i] == all(z[b, i] > 0 for b in range(batch))
+        assert not (scores.saturated(z)[i] and scores.zombie(z)[i])
+    # after a ReLU a neuron is saturated exactly if it is 0-dormant
+    assert torch.equal(scores.saturated(z), scores.dormant(h, 0.0))
+    score = scores.activation_score(h)
+    if total > 0:
+        assert score.mean().item() == pytest.approx(1, rel=1e-14)
+        assert scores.dominant(h).sum() <= 1
+    else:
+        assert score.isnan().all()
+
+
+def test_a_dead_layer_is_all_dormant_and_has_no_scores_no_rank_and_no_dominant_neuron():
+    assert scores.dormant(DEAD, 0.0).all() and scores.dormant(DEAD, 0.1).all()
+    assert not scores.dominant(DEAD).any()
+    assert scores.saturated(DEAD).all() and not scores.zombie(DEAD).any()
+    result = scores.layer_scores(DEAD, DEAD, gradient=torch.zeros(3, 2))
+    undefined = {name for name, value in result.items() if value.isnan()}
+    ranks = {"srank", "effective_rank"}
+    assert undefined == {"largest_score", "largest_share", "largest_neuron"} | ranks
+
+
+def test_a_neuron_exactly_at_a_threshold_is_dormant_but_not_dominant():
+    h = torch.tensor([[3.0, 1.0, 2.0]], dtype=torch.float64)
+    assert scores.dominant(h).tolist() == [False, False, False]  # 3 = 1 + 2
+    assert scores.dormant(h, 0.5).tolist() == [False, True, False]  # 1 = 0.5 * mean
+    above = h + torch.tensor([0.25, 0.0, 0.0])
+    assert scores.dominant(above).tolist() == [True, False, False]
+
+
+def test_the_activation_score_uses_absolute_values():
+    h = torch.tensor([[-2.0, 0.5], [2.0, 0.5]], dtype=torch.float64)
+    assert scores.activation_score(h).tolist() == [1.6, 0.4]
+
+
+@pytest.mark.parametrize(
+    ("sigma", "delta", "rank"),
+    [
+        ([1, 0, 0], 0.01, 1),
+        ([1, 1, 1], 0.01, 3),
+        ([97, 1, 1, 1], 0.01, 3),  # 99 of 100 reached at the third
+        ([3, 1], 0.25, 1),  # exactly 1 - delta is enough
+        ([3, 1], 0.24, 2),
+    ],
+)
+def test_srank_counts_singular_values_up_to_their_share_of_the_sum(sigma, delta, rank):
+    assert scores.srank(torch.diag(torch.tensor(sigma, dtype=torch.float64)), delta) == rank
+
+
+@pytest.mark.parametrize("count", [1, 2, 5])
+def test_the_effective_rank_of_equal_singular_values_is_their_number(count):
+    h = torch.zeros(7, 5, dtype=torch.float64)
+    h[:count, :count] = 3 * torch.eye(count)
+    assert scores.effective_rank(h).item() == pytest.approx(count, rel=1e-14)
+    two = torch.diag(torch.tensor([3.0, 1.0], dtype=torch.float64))
+    entropy = -(0.75 * math.log(0.75) + 0.25 * math.log(0.25))
+    assert scores.effective_rank(two).item() == pytest.approx(math.exp(entropy), rel=1e-14)
+
+
+def test_layer_scores_name_the_largest_neuron_and_its_share():
+    h = torch.tensor([[1.0, 5.0, 0.0, 2.0]], dtype=torch.float64)
+    result = scores.layer_scores(h - 0.5, h, gradient=torch.tensor([[-1.0, 3.0]]))
+    assert result["largest_neuron"] == 1
+    assert result["largest_share"] == 5 / 8
+    assert result["largest_score"] == 2.5
+    assert result["dominant"] == result["saturated"] == result["dormant_0"] == 1 / 4
+    assert result["zombie"] == 3 / 4
+    assert result["gradient_magnitude"] == 2

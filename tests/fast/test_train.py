@@ -1,0 +1,339 @@
+"""Runs: what is recorded, and that stopping, killing and resuming change nothing of it."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from fast import config as configs
+from fast.__main__ import main
+from fast.errors import InputError
+from fast.runs import RunFolder
+from fast.train import Diverged, Stop, Training, train
+
+ROOT = Path(__file__).parents[2]
+# Episodes of 20 agent steps, and a buffer that wraps around after five of them.
+ARGUMENTS = ["--task", "cartpole-swingup", "--method", "lnwd", "--preset", "tiny",
+             "--env.action-repeat", "50", "--run.updates", "150", "--run.replay-capacity", "90",
+             "--run.evaluation-interval", "50", "--run.log-interval", "10"]  # fmt: skip
+
+
+def config_of(**parts):
+    config = configs.build("cartpole-swingup", "lnwd", "tiny")
+    run = {
+        "updates": 150,
+        "replay_capacity": 90,
+        "evaluation_interval": 50,
+        "log_interval": 10,
+        **parts.pop("run", {}),
+    }
+    config = replace(config, run=replace(config.run, **run))
+    config = replace(config, env=replace(config.env, action_repeat=50))
+    for name, changes in parts.items():
+        config = replace(config, **{name: replace(getattr(config, name), **changes)})
+    return config
+
+
+class StopAtEpisode(Stop):
+    """Asks to stop as a signal would, as soon as so many episodes are written."""
+
+    def __init__(self, folder, episode):
+        self.file = folder / "frames" / f"{episode:07d}.npz"
+
+    @property
+    def signal(self):
+        return signal.SIGTERM if self.file.exists() else None
+
+
+def metrics(folder, *kinds):
+    """The records of a run but those that say when and how fast, or only those of some kinds."""
+    records = map(json.loads, (folder / "metrics.jsonl").read_text().splitlines())
+    wanted = kinds or ("episode", "evaluation", "update", "scores")
+    return [record for record in records if record["kind"] in wanted]
+
+
+def checkpoint(folder):
+    state = torch.load(folder / "checkpoint.pt", weights_only=True)["state"]
+    del state["seconds"]
+    return state
+
+
+def assert_equal_runs(folder, other):
+    assert metrics(folder) == metrics(other)
+    ours, theirs = checkpoint(folder), checkpoint(other)
+    assert ours.pop("env") == theirs.pop("env")
+    torch.testing.assert_close(ours, theirs, rtol=0, atol=0)
+    files = sorted(path.name for path in (folder / "frames").iterdir())
+    assert files == sorted(path.name for path in (other / "frames").iterdir())
+    for name in files:
+        with np.load(folder / "frames" / name) as a, np.load(other / "frames" / name) as b:
+            assert all(np.array_equal(a[key], b[key]) for key in (*a, *b))
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """A run that nothing interrupted."""
+    folder = tmp_path_factory.mktemp("runs") / "whole"
+    assert train(config_of(), folder, Stop())
+    return folder
+
+
+def test_a_run_has_every_record_at_its_interval(whole):
+    config = config_of()
+    assert [r["update"] for r in metrics(whole, "update")] == list(range(10, 151, 10))
+    assert [r["update"] for r in metrics(whole, "scores")] == [0, 50, 100, 150]
+    assert [r["agent_step"] for r in metrics(whole, "evaluation")] == [0, 50, 100, 150, 180]
+    episodes = metrics(whole, "episode")
+    assert [r["agent_step"] for r in episodes] == list(range(20, 181, 20))
+    # the first update, and the first action of the policy, come at agent step `first_update`
+    assert [r["random"] for r in episodes] == [False] + [False] * 8
+    assert episodes[0]["update"] == 20 - config.run.first_update + 1 == 1
+    assert all(r["length"] == 20 and r["environment_step"] % 1000 == 0 for r in episodes)
+    scores = metrics(whole, "scores")[0]
+    layers = {name.rpartition("/")[0] for name in scores if "/" in name}
+    networks = ("critic0", "critic1", "actor")
+    assert layers == {f"{network}/dense{i}" for network in networks for i in (0, 1)}
+    assert len(metrics(whole, "session")) == 1
+    timing = metrics(whole, "timing")
+    assert [r["update"] for r in timing] == list(range(10, 151, 10))
+    spent = ("environment", "rendering", "acting", "sampling", "update")
+    assert all(r[f"{name}_ms"] > 0 for r in timing for name in spent)
+
+
+def test_the_folder_holds_only_the_episodes_of_the_buffer_and_events_of_the_records(whole):
+    names = sorted(path.name for path in whole.iterdir())
+    expected = ["checkpoint.pt", "config.json", "frames", "lock", "metrics.jsonl", "tensorboard"]
+    assert names == expected
+    assert len(list((whole / "frames").iterdir())) == 5  # 90 agent steps need five episodes of 20
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    events = EventAccumulator(str(whole / "tensorboard")).Reload()
+    shown, recorded = events.Scalars("evaluation/return"), metrics(whole, "evaluation")
+    assert [e.step for e in shown] == [r["environment_step"] for r in recorded]
+    assert [e.value for e in shown] == [np.float32(r["return"]) for r in recorded]
+
+
+@pytest.mark.parametrize("episode", [0, 3, 7])
+def test_stopping_after_an_episode_and_resuming_changes_no_bit(whole, tmp_path, episode):
+    folder = tmp_path / "run"
+    assert not train(config_of(), folder, StopAtEpisode(folder, episode))
+    assert len(metrics(folder, "episode")) == episode + 1
+    assert train(None, folder, Stop())
+    assert_equal_runs(folder, whole)
+    assert len(metrics(folder, "session")) == 2
+
+
+def test_what_is_measured_does_not_change_what_is_learnt(whole, tmp_path):
+    folder = tmp_path / "run"
+    run = {"evaluation_interval": 70, "score_interval": 7, "log_interval": 30}
+    train(config_of(run=run), folder, Stop())
+    assert metrics(folder, "episode") == metrics(whole, "episode")
+    ours, theirs = checkpoint(folder), checkpoint(whole)
+    torch.testing.assert_close(ours["agent"], theirs["agent"], rtol=0, atol=0)
+
+
+def start(folder, *arguments):
+    command = [sys.executable, "-m", "fast", "train", *ARGUMENTS, "--out", str(folder)]
+    if arguments:
+        command = [sys.executable, "-m", "fast", "train", *arguments]
+    return subprocess.Popen(
+        command,
+        cwd=ROOT,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"OMP_NUM_THREADS": str(torch.get_num_threads())},
+    )
+
+
+def wait_for_records(process, folder, count):
+    """Until the run has written so many lines of metrics, or is over."""
+    file = folder / "metrics.jsonl"
+    while process.poll() is None:
+        if file.exists() and file.read_bytes().count(b"\n") >= count:
+            return
+    raise AssertionError(process.stderr.read())
+
+
+def test_sigterm_saves_at_the_end_of_the_episode_and_says_how_to_go_on(whole, tmp_path):
+    folder = tmp_path / "run"
+    process = start(folder)
+    wait_for_records(process, folder, 6)
+    process.send_signal(signal.SIGTERM)
+    _, said = process.communicate()
+    assert process.returncode == 128 + signal.SIGTERM
+    assert f"--resume {folder}" in said
+    assert checkpoint(folder)["agent_step"] == metrics(folder, "episode")[-1]["agent_step"]
+    assert train(None, folder, Stop())
+    assert_equal_runs(folder, whole)
+
+
+def test_kill_9_at_any_moment_loses_only_the_work_since_the_last_checkpoint(whole, tmp_path):
+    folder = tmp_path / "run"
+    process = start(folder)
+    for records in (1, 24, 41):  # before the first checkpoint, in the middle, near the end
+        wait_for_records(process, folder, records)
+        process.kill()
+        process.communicate()
+        (folder / "checkpoint.pt.tmp").write_bytes(b"half a checkpoint")
+        with (folder / "metrics.jsonl").open("a") as file:
+            file.write('{"kind": "half a rec')
+        if records != 41:
+            process = start(folder, "--resume", str(folder))
+    assert train(None, folder, Stop())
+    assert_equal_runs(folder, whole)
+    assert not list(folder.glob("*.tmp"))
+
+
+def test_a_second_process_on_the_same_folder_is_refused(tmp_path, capsys):
+    folder = tmp_path / "run"
+    held = RunFolder.create(folder, config_of())
+    before = sorted(path.name for path in folder.rglob("*"))
+    assert main(["train", "--resume", str(folder)]) == 2
+    message = capsys.readouterr().err
+    assert "--resume" in message and f"process {os.getpid()} is training here" in message
+    assert before == sorted(path.name for path in folder.rglob("*"))
+    held.close()
+
+
+@pytest.mark.parametrize(
+    ("changes", "field", "hint"),
+    [
+        (["--task", "cartpole-swingup_spars"], "--task", "cartpole-swingup_sparse"),
+        (["--method", "lnw"], "--method", "did you mean lnwd?"),
+        (["--preset", "laptp"], "--preset", "did you mean laptop?"),
+        (["--agent.batch-size", "0"], "--agent.batch-size", "1 or more"),
+        (["--agent.learning-rate", "nan"], "--agent.learning-rate", "above 0"),
+        (["--env.size", "8"], "--env.size", "too small"),
+        (["--env.camera", "7"], "--env.camera", "accepted"),
+        (["--device", "cuda"], "--device", "accepted: cpu"),
+        (["--run.replay-capacity", "10000000", "--run.updates", "1000000000"],
+         "--run.replay-capacity", "GB"),
+    ],
+)  # fmt: skip
+def test_bad_input_is_refused_before_anything_is_created(tmp_path, capsys, changes, field, hint):
+    if changes[0] == "--device" and torch.cuda.is_available():
+        pytest.xfail("this machine has a GPU, so asking for one is right")
+    folder = tmp_path / "new" / "run"
+    given = dict(zip(ARGUMENTS[::2], ARGUMENTS[1::2], strict=True))
+    given |= dict(zip(changes[::2], changes[1::2], strict=True))
+    arguments = [text for pair in given.items() for text in pair]
+    assert main(["train", *arguments, "--out", str(folder)]) == 2
+    message = capsys.readouterr().err
+    assert message.startswith(f"error: {field}") and changes[1] in message and hint in message
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_that_holds_something_is_not_touched(whole, tmp_path, capsys):
+    before = (whole / "metrics.jsonl").read_bytes()
+    assert main(["train", *ARGUMENTS, "--out", str(whole)]) == 2
+    assert f"continue it with --resume {whole}" in capsys.readouterr().err
+    assert before == (whole / "metrics.jsonl").read_bytes()
+    (tmp_path / "notes.txt").write_text("mine")
+    assert main(["train", *ARGUMENTS, "--out", str(tmp_path)]) == 2
+    assert "new or empty" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
+    assert main(["train", "--resume", str(tmp_path)]) == 2
+    assert "config.json" in capsys.readouterr().err
+
+
+def copy_with_checkpoint(source, folder, data):
+    folder.mkdir()
+    (folder / "config.json").write_bytes((source / "config.json").read_bytes())
+    (folder / "metrics.jsonl").write_bytes((source / "metrics.jsonl").read_bytes())
+    (folder / "checkpoint.pt").write_bytes(data)
+
+
+@pytest.mark.parametrize("damage", ["cut short", "another version", "episode files are missing"])
+def test_an_unusable_checkpoint_is_refused_with_the_remedy_and_left_alone(
+    whole, tmp_path, capsys, damage
+):
+    folder = tmp_path / "run"
+    data = (whole / "checkpoint.pt").read_bytes()
+    copy_with_checkpoint(whole, folder, data[: len(data) // 2] if damage == "cut short" else data)
+    if damage == "another version":
+        saved = torch.load(folder / "checkpoint.pt", weights_only=True)
+        torch.save(saved | {"version": 0}, folder / "checkpoint.pt")
+        damage = "is of version 0"
+    before = (folder / "checkpoint.pt").read_bytes(), (folder / "metrics.jsonl").read_bytes()
+    assert main(["train", "--resume", str(folder)]) == 2
+    message = capsys.readouterr().err
+    assert damage in message and f"delete it and resume again: {folder}" not in message
+    assert "to begin this run anew" in message
+    after = (folder / "checkpoint.pt").read_bytes(), (folder / "metrics.jsonl").read_bytes()
+    assert before == after
+
+
+def test_a_run_that_diverges_stops_with_its_last_good_checkpoint(tmp_path):
+    folder = tmp_path / "run"
+    config = config_of(run={"log_interval": 1})
+    with pytest.raises(Diverged):
+        train(replace(config, agent=replace(config.agent, learning_rate=1e30)), folder, Stop())
+    assert not (folder / "checkpoint.pt").exists()  # the very first update broke it
+    lines = (folder / "metrics.jsonl").read_text()
+    assert "NaN" not in lines and "Infinity" not in lines
+
+
+def test_a_full_disk_leaves_the_last_checkpoint_intact(whole, tmp_path, monkeypatch, capsys):
+    folder = tmp_path / "run"
+    write, calls = np.savez_compressed, []
+
+    def full_at_the_fifth(file, **arrays):
+        calls.append(file)
+        if len(calls) == 5:
+            file.write(b"half")
+            raise OSError(28, "No space left on device")
+        write(file, **arrays)
+
+    monkeypatch.setattr(np, "savez_compressed", full_at_the_fifth)
+    assert main(["train", *ARGUMENTS, "--out", str(folder)]) == 1
+    message = capsys.readouterr().err
+    assert "No space left on device" in message and f"--resume {folder}" in message
+    assert checkpoint(folder)["agent_step"] == 80
+    monkeypatch.undo()
+    assert main(["train", "--resume", str(folder)]) == 0
+    assert_equal_runs(folder, whole)
+
+
+def test_the_reward_is_masked_in_the_updates_only_and_only_at_first(tmp_path, monkeypatch):
+    rewards = {}
+    update = Training.improve
+
+    def spy(self):
+        original = self.agent.update
+
+        def remember(batch, draws, count):
+            rewards[count] = batch.reward.clone()
+            return original(batch, draws, count)
+
+        monkeypatch.setattr(self.agent, "update", remember)
+        update(self)
+        monkeypatch.setattr(self.agent, "update", original)
+
+    monkeypatch.setattr(Training, "improve", spy)
+    folder = tmp_path / "run"
+    train(config_of(run={"reward_masked_updates": 30, "updates": 60}), folder, Stop())
+    assert sorted(rewards) == list(range(1, 61))
+    assert not any(rewards[count].any() for count in range(1, 31))
+    assert all(rewards[count].any() for count in range(31, 61))
+    assert all(r["return"] > 0 for r in metrics(folder, "episode"))  # they are recorded unmasked
+
+
+def test_several_updates_per_agent_step_stop_at_exactly_the_planned_number(tmp_path):
+    folder = tmp_path / "run"
+    train(config_of(run={"updates_per_step": 4, "updates": 50}), folder, Stop())
+    assert checkpoint(folder)["update"] == 50
+    assert checkpoint(folder)["agent_step"] == 40  # the end of the episode of step 19 + 13
+
+
+def test_settings_survive_the_folder_and_a_foreign_one_is_refused(tmp_path):
+    config = config_of(net={"bfloat16": True, "strides": (2, 1)}, agent={"betas": (0.5, 0.9)})
+    assert configs.from_json(configs.to_json(config), tmp_path) == config
+    for text in ("{}", "[]", "no json", '{"version": 1, "task": "a"}', '{"version": 99}'):
+        with pytest.raises(InputError):
+            configs.from_json(text, tmp_path)
