@@ -1,0 +1,334 @@
+"""The DeepMind Control Suite from pixels, as a `gymnasium.Env`.
+
+An observation is the last `frame_stack` frames, an agent step is `action_repeat` control steps with
+one frame rendered after the last of them, and an episode that runs out of time is truncated, not
+terminated: what jaxrl does with six wrappers, in one class. dm_control is imported inside functions
+only, because it reads MUJOCO_GL when it is imported: `select_renderer` has to come first.
+
+The tasks of the domain `lqr` are left out: their actions have no bounds to rescale to and their
+episodes no time limit.
+"""
+
+import functools
+import math
+import os
+import subprocess
+import sys
+import time
+from types import ModuleType
+from typing import Any
+
+import gymnasium
+import numpy as np
+from gymnasium.error import ResetNeeded
+
+from fast.errors import InputError, unknown
+
+# Control steps per agent step: PlaNet's table (Hafner et al. 2019) as jaxrl's training script has
+# it; Neuron Dominance gives none. It names six tasks and every other one gets 2: so
+# cartpole-swingup_sparse has 2, although cartpole-swingup has 8.
+ACTION_REPEAT = {
+    "ball_in_cup-catch": 4,
+    "cartpole-swingup": 8,
+    "cheetah-run": 4,
+    "finger-spin": 2,
+    "reacher-easy": 4,
+    "walker-walk": 2,
+}
+ACTION_REPEAT_ELSEWHERE = 2
+
+# jaxrl's choice: camera 0 of the model, but for the quadruped one that follows the body.
+CAMERA = {"quadruped": 2}
+
+# `suite`: what dm_control renders. `fast`: no shadows, no reflections, no multisampling and fewer
+# facets on round shapes; many times the frames per second in software, but another picture.
+RENDER_QUALITIES = ("suite", "fast")
+
+RENDERERS = ("egl", "osmesa")
+RENDERER_REMEDY = (
+    "egl needs `apt-get install libegl1 libgl1-mesa-dri libopengl0`, "
+    "osmesa needs `apt-get install libosmesa6`, glfw needs a display"
+)
+
+# Run in a process of its own. glfw hands out a context that is none where there is no display, so
+# the context has to say its name.
+_RENDERER_TRIAL = """
+from dm_control import _render
+context = _render.Renderer(8, 8)
+from OpenGL import GL
+with context.make_current() as thread:
+    assert thread.call(GL.glGetString, GL.GL_RENDERER)
+context.free()
+"""
+
+
+def action_repeat(task: str) -> int:
+    """Control steps per agent step that the field uses for `task`."""
+    return ACTION_REPEAT.get(task, ACTION_REPEAT_ELSEWHERE)
+
+
+def camera(task: str) -> int:
+    """The number of the camera that the field looks through in `task`."""
+    return CAMERA.get(task.partition("-")[0], 0)
+
+
+def tasks() -> list[str]:
+    """The names of all usable tasks, `domain-task`. Imports dm_control, opens no GL context."""
+    return [f"{domain}-{name}" for domain, name in _suite().ALL_TASKS if domain != "lqr"]
+
+
+def validate(task: str) -> None:
+    """Raises `InputError` with the near names unless `task` is one of `tasks()`."""
+    known = tasks()
+    if task not in known:
+        raise unknown("--task", task, known)
+
+
+@functools.cache
+def select_renderer() -> str:
+    """Settles MUJOCO_GL before dm_control reads it, and returns it.
+
+    What the user set is kept. Else egl is taken where it starts (on a GPU or in software), else
+    osmesa. Each is tried in a process of its own, because a failed start leaves PyOpenGL bound to
+    the wrong platform.
+
+    Raises `InputError` with the packages to install when nothing starts.
+    """
+    loaded = sys.modules.get("dm_control._render")
+    if loaded is not None:  # imported before: it is settled
+        return loaded.BACKEND
+    chosen = os.environ.get("MUJOCO_GL")
+    for renderer in [chosen] if chosen else RENDERERS:
+        trial = subprocess.run(
+            [sys.executable, "-c", _RENDERER_TRIAL],
+            env=os.environ | {"MUJOCO_GL": renderer},
+            capture_output=True,
+        )
+        if trial.returncode == 0:
+            os.environ["MUJOCO_GL"] = renderer
+            return renderer
+    raise InputError("MUJOCO_GL", chosen, f"accepted: a renderer that starts; {RENDERER_REMEDY}")
+
+
+def _suite() -> ModuleType:
+    select_renderer()
+    from dm_control import suite
+
+    return suite
+
+
+def make(
+    task: str,
+    *,
+    seed: int,
+    size: int = 84,
+    frame_stack: int = 3,
+    action_repeat: int | None = None,
+    camera: int | None = None,
+    render_quality: str = "suite",
+) -> "DMControl":
+    """Makes the environment of `task`, a name like `cartpole-swingup_sparse`.
+
+    `size` is the side of a frame in pixels; `action_repeat` and `camera` are the field's choice for
+    the task when None (camera -1 is the free one). With the same `seed` the episodes are those of
+    `suite.load(domain, name, task_kwargs={"random": seed})`.
+
+    Raises `InputError` for anything that cannot be used.
+    """
+    validate(task)
+    if action_repeat is None:
+        action_repeat = ACTION_REPEAT.get(task, ACTION_REPEAT_ELSEWHERE)
+    if camera is None:
+        camera = CAMERA.get(task.partition("-")[0], 0)
+    for field, value in [
+        ("--env.size", size),
+        ("--env.frame_stack", frame_stack),
+        ("--env.action_repeat", action_repeat),
+    ]:
+        if value < 1:
+            raise InputError(field, value, "accepted: 1 or more")
+    if render_quality not in RENDER_QUALITIES:
+        raise unknown("--env.render_quality", render_quality, RENDER_QUALITIES)
+    return DMControl(task, _seed(seed), size, frame_stack, action_repeat, camera, render_quality)
+
+
+def _seed(seed: int) -> int:
+    if not 0 <= seed < 2**32:
+        raise InputError("--seed", seed, "accepted: 0 to 2**32 - 1")
+    return seed
+
+
+class DMControl(gymnasium.Env[np.ndarray, np.ndarray]):
+    """One task from pixels; use `make`, which checks the arguments.
+
+    Observations are uint8 `(3 * frame_stack, size, size)`, oldest frame first; at a reset all are
+    the first frame. Actions are float32 in [-1, 1], rescaled to the bounds of the task. The reward
+    of a step is the sum over its control steps.
+
+    `steps_per_episode` is the number of agent steps of an episode that runs out of time, and
+    `physics_seconds` and `render_seconds` are wall time since the environment was made.
+    """
+
+    metadata: dict[str, Any] = {"render_modes": []}
+
+    def __init__(
+        self,
+        task: str,
+        seed: int,
+        size: int,
+        frame_stack: int,
+        action_repeat: int,
+        camera: int,
+        render_quality: str,
+    ):
+        self.task, self.size, self.action_repeat = task, size, action_repeat
+        self._random = np.random.RandomState(seed)
+        domain, _, name = task.partition("-")
+        self._env = _suite().load(domain, name, task_kwargs={"random": self._random})
+        self._camera = _open_camera(self._env.physics, size, camera, render_quality)
+
+        spec = self._env.action_spec()
+        self._centre = (spec.maximum + spec.minimum) / 2
+        self._half_width = (spec.maximum - spec.minimum) / 2
+        self.action_space = gymnasium.spaces.Box(-1.0, 1.0, spec.shape, np.float32)
+        self.observation_space = gymnasium.spaces.Box(
+            0, 255, (3 * frame_stack, size, size), np.uint8
+        )
+        self._frames: list[np.ndarray] = []
+        self._frame_stack = frame_stack
+        self._in_episode = False
+        # dm_control ends an episode at the first step count that is not below `_step_limit`, a
+        # quotient of floats.
+        self.steps_per_episode = math.ceil(math.ceil(self._env._step_limit) / action_repeat)
+        self.physics_seconds = self.render_seconds = 0.0
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[np.ndarray, dict[str, Any]]:
+        """Starts an episode; with a `seed` the generator starts anew, without one it goes on."""
+        super().reset(seed=seed)
+        if seed is not None:
+            self._random.seed(_seed(seed))
+        start = time.perf_counter()
+        self._env.reset()
+        self.physics_seconds += time.perf_counter() - start
+        self._frames = [self._render()] * self._frame_stack
+        self._in_episode = True
+        return np.concatenate(self._frames), {"environment_steps": 0}
+
+    def step(self, action: np.ndarray) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
+        """Makes up to `action_repeat` control steps, fewer where the episode ends before.
+
+        The info's `environment_steps` is the number of control steps that were made. dm_control's
+        `PhysicsError` passes through, and ends the episode.
+
+        Raises `ResetNeeded` outside an episode and `InputError` for an action of another shape,
+        out of [-1, 1] or not a number.
+        """
+        if not self._in_episode:
+            raise ResetNeeded(f"{self.task}: no episode is running; call reset() first")
+        action = np.asarray(action, np.float64)
+        if action.shape != self.action_space.shape or not np.all(np.abs(action) <= 1):
+            shape = self.action_space.shape
+            raise InputError("action", action.tolist(), f"accepted: shape {shape} in [-1, 1]")
+        control = self._centre + self._half_width * action
+
+        self._in_episode = False  # so it stays if the physics breaks
+        start = time.perf_counter()
+        reward, made, last = 0.0, 0, False
+        while made < self.action_repeat and not last:
+            time_step = self._env.step(control)
+            reward, made, last = reward + float(time_step.reward), made + 1, time_step.last()
+        self.physics_seconds += time.perf_counter() - start
+        self._in_episode = not last
+
+        # A last discount of 1 says that time is up, and 0 that the state is terminal.
+        terminated = last and time_step.discount == 0.0
+        self._frames = [*self._frames[1:], self._render()]
+        observation = np.concatenate(self._frames)
+        info = {"environment_steps": made}
+        return observation, reward, terminated, last and not terminated, info
+
+    def _render(self) -> np.ndarray:
+        """The present frame, `(3, size, size)` and contiguous."""
+        start = time.perf_counter()
+        picture = self._camera.render()
+        self.render_seconds += time.perf_counter() - start
+        return np.ascontiguousarray(picture.transpose(2, 0, 1))
+
+    def state_dict(self) -> dict[str, Any]:
+        """What another environment with the same settings needs to play the same next episodes.
+
+        Plain numbers, strings and lists, so that `torch.load(weights_only=True)` takes them.
+
+        Raises `RuntimeError` during an episode: the state of the physics is not part of it.
+        """
+        self._between_episodes()
+        state = self._random.get_state(legacy=False)
+        return {
+            "task": self.task,
+            "key": state["state"]["key"].tolist(),
+            "position": state["state"]["pos"],
+            "has_gauss": state["has_gauss"],
+            "gauss": state["gauss"],
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Takes over the generator of `state`; the next call has to be `reset()`.
+
+        Raises `RuntimeError` during an episode and `InputError` for the state of another task.
+        """
+        self._between_episodes()
+        if state["task"] != self.task:
+            raise InputError("environment state", state["task"], f"accepted: {self.task}")
+        key = np.array(state["key"], np.uint32)
+        self._random.set_state(
+            ("MT19937", key, state["position"], state["has_gauss"], state["gauss"])
+        )
+
+    def _between_episodes(self) -> None:
+        if self._in_episode:
+            raise RuntimeError(f"{self.task}: an episode is running; its state is not kept")
+
+    def close(self) -> None:
+        """Frees the physics and its GL context; the environment is unusable afterwards."""
+        self._in_episode = False
+        self._env.physics.free()
+
+
+def _open_camera(physics: Any, size: int, camera: int, render_quality: str) -> Any:
+    """A dm_control `Camera` to keep, which saves what `physics.render` builds at each call.
+
+    The GL context is made here, and takes over the visual settings once.
+    """
+    from dm_control.mujoco import Camera
+    from mujoco import mjtRndFlag
+
+    count = physics.model.ncam
+    if not -1 <= camera < count:
+        raise InputError("--env.camera", camera, f"accepted: -1 (the free camera) to {count - 1}")
+    visual = physics.model.ptr.vis
+    # The suite's buffer is larger than a frame; the pixels are the same, clearing it is not free.
+    visual.global_.offwidth = visual.global_.offheight = size
+    if render_quality == "fast":
+        visual.quality.shadowsize = visual.quality.offsamples = 0
+        visual.quality.numslices, visual.quality.numstacks = 8, 6
+    kept = Camera(physics, size, size, camera)
+    if render_quality == "fast":
+        kept.scene.flags[mjtRndFlag.mjRND_SHADOW] = False
+        kept.scene.flags[mjtRndFlag.mjRND_REFLECTION] = False
+    return kept
+
+
+def renderer_name(env: DMControl) -> str:
+    """What OpenGL itself says draws the frames of `env`: renderer and version."""
+    from OpenGL import GL
+
+    with env._env.physics.contexts.gl.make_current() as thread:
+        names = [thread.call(GL.glGetString, name) for name in (GL.GL_RENDERER, GL.GL_VERSION)]
+    return ", ".join(name.decode() for name in names)
+
+
+def is_software(renderer: str) -> bool:
+    """Whether the renderer of that name draws on the CPU (Mesa's llvmpipe, softpipe, swrast)."""
+    return any(word in renderer.lower() for word in ("llvmpipe", "softpipe", "swrast", "osmesa"))
