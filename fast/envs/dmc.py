@@ -37,7 +37,7 @@ ACTION_REPEAT = {
 }
 ACTION_REPEAT_ELSEWHERE = 2
 
-# jaxrl's choice: camera 0 of the model, but for the quadruped one that follows the body.
+# As in jaxrl: the first camera of the model, but the third, from the side, for the quadruped.
 CAMERA = {"quadruped": 2}
 
 # `suite`: what dm_control renders. `fast`: no shadows, no reflections, no multisampling and fewer
