@@ -37,7 +37,7 @@ ACTION_REPEAT = {
 }
 ACTION_REPEAT_ELSEWHERE = 2
 
-# jaxrl's choice: camera 0 of the model, but for the quadruped one that follows the body.
+# As in jaxrl: the first camera of the model, but the third, from the side, for the quadruped.
 CAMERA = {"quadruped": 2}
 
 # `suite`: what dm_control renders. `fast`: no shadows, no reflections, no multisampling and fewer
@@ -96,7 +96,7 @@ def select_renderer() -> str:
     """
     loaded = sys.modules.get("dm_control._render")
     if loaded is not None:  # imported before: it is settled
-        return loaded.BACKEND
+        return str(loaded.BACKEND)
     chosen = os.environ.get("MUJOCO_GL")
     for renderer in [chosen] if chosen else RENDERERS:
         trial = subprocess.run(
@@ -168,8 +168,6 @@ class DMControl(gymnasium.Env[np.ndarray, np.ndarray]):
     `steps_per_episode` is the number of agent steps of an episode that runs out of time, and
     `physics_seconds` and `render_seconds` are wall time since the environment was made.
     """
-
-    metadata: dict[str, Any] = {"render_modes": []}
 
     def __init__(
         self,

@@ -1,0 +1,395 @@
+"""The environment against dm_control called directly."""
+
+import io
+import math
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from gymnasium.error import ResetNeeded
+from gymnasium.utils.env_checker import check_env
+
+from fast.envs import dmc
+from fast.errors import InputError
+
+Make = Callable[..., dmc.DMControl]
+
+
+@pytest.fixture
+def make() -> Iterator[Make]:
+    """Makes small, quickly drawn environments and closes them."""
+    made = []
+
+    def make_small(task: str, **settings: Any) -> dmc.DMControl:
+        made.append(dmc.make(task, **{"seed": 0, "size": 16, "render_quality": "fast"} | settings))
+        return made[-1]
+
+    yield make_small
+    for env in made:
+        env.close()
+
+
+def suite_environment(task: str, seed: int) -> Any:
+    dmc.select_renderer()
+    from dm_control import suite
+
+    domain, name = task.split("-")
+    return suite.load(domain, name, task_kwargs={"random": np.random.RandomState(seed)})
+
+
+def actions(env: dmc.DMControl, seed: int = 0) -> Iterator[np.ndarray]:
+    random = np.random.default_rng(seed)
+    while True:
+        yield random.uniform(-1, 1, env.action_space.shape).astype(np.float32)
+
+
+def play(env: dmc.DMControl, seed: int = 0) -> tuple[list, list, list]:
+    """One episode to its end: observations, rewards, and what else each step returned."""
+    observation, _ = env.reset()
+    observations, rewards, others = [observation], [], []
+    for action in actions(env, seed):
+        observation, reward, *other = env.step(action)
+        observations.append(observation)
+        rewards.append(reward)
+        others.append(other)
+        if other[0] or other[1]:
+            return observations, rewards, others
+
+
+@pytest.mark.parametrize(
+    ("task", "repeat"),
+    [("cartpole-swingup", 8), ("finger-spin", 37), ("walker-walk", 1000)],
+)
+def test_rewards_and_length_are_those_of_dm_control_summed_over_repeats(
+    make: Make, task: str, repeat: int
+) -> None:
+    env, direct = make(task, action_repeat=repeat, seed=4), suite_environment(task, 4)
+    for episode in range(2):  # the second goes on with the same generator
+        _, rewards, others = play(env, seed=episode)
+
+        source = actions(env, seed=episode)
+        direct.reset()
+        flat = []
+        time_step = None
+        while time_step is None or not time_step.last():
+            if len(flat) % repeat == 0:
+                action = next(source)
+            time_step = direct.step(action)
+            flat.append(time_step.reward)
+        chunks = [flat[start : start + repeat] for start in range(0, len(flat), repeat)]
+
+        assert rewards == [sum(chunk) for chunk in chunks]
+        assert [info["environment_steps"] for *_, info in others] == [len(c) for c in chunks]
+        assert len(rewards) == env.steps_per_episode == math.ceil(1000 / repeat)
+        assert [terminated for terminated, _, _ in others] == [False] * len(rewards)
+        assert [cut for _, cut, _ in others] == [False] * (len(rewards) - 1) + [True]
+
+
+def test_a_repeat_that_does_not_divide_the_episode_leaves_a_short_last_step(make: Make) -> None:
+    env = make("pendulum-swingup", action_repeat=3)
+    _, _, others = play(env)
+    assert env.steps_per_episode == 334
+    assert [info["environment_steps"] for *_, info in others] == [3] * 333 + [1]
+
+
+@pytest.mark.parametrize(
+    ("task", "camera"),
+    [("cartpole-swingup_sparse", 0), ("finger-spin", 1), ("quadruped-walk", 2)],
+)
+def test_suite_quality_is_what_dm_control_renders_and_stacks_have_the_oldest_frame_first(
+    make: Make, task: str, camera: int
+) -> None:
+    chosen = None if camera == dmc.camera(task) else camera
+    env = make(task, render_quality="suite", size=40, frame_stack=2, action_repeat=2, camera=chosen)
+    direct = suite_environment(task, 0)
+
+    def picture() -> np.ndarray:
+        return direct.physics.render(40, 40, camera).transpose(2, 0, 1)
+
+    direct.reset()
+    frames = [picture()] * 2
+    observation, info = env.reset()
+    np.testing.assert_array_equal(observation, np.concatenate(frames))
+    assert info == {"environment_steps": 0}
+    low = np.full(env.action_space.shape, -1, np.float32)
+    for _ in range(3):
+        observation, *_ = env.step(low)
+        for _ in range(2):
+            direct.step(direct.action_spec().minimum)
+        frames = [frames[1], picture()]
+        np.testing.assert_array_equal(observation, np.concatenate(frames))
+        assert observation.dtype == np.uint8
+        assert observation.flags.c_contiguous
+    direct.physics.free()
+
+
+def test_fast_quality_changes_the_picture_and_nothing_else(make: Make) -> None:
+    one, other = (
+        make("reacher-easy", render_quality=q, action_repeat=50) for q in ("suite", "fast")
+    )
+    (seen, rewards, _), (other_seen, other_rewards, _) = play(one), play(other)
+    assert rewards == other_rewards
+    assert all((a != b).any() for a, b in zip(seen, other_seen, strict=True))
+
+
+def test_a_step_renders_once(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    env = make("cheetah-run")
+    env.reset()
+    calls = []
+    render = env._camera.render
+    monkeypatch.setattr(env._camera, "render", lambda: calls.append(1) or render())
+    env.step(next(actions(env)))
+    assert env.action_repeat == 4
+    assert len(calls) == 1
+
+
+def test_time_is_split_into_physics_and_rendering(make: Make) -> None:
+    start = time.perf_counter()
+    env = make("cartpole-balance", action_repeat=100)
+    play(env)
+    assert env.physics_seconds > 0
+    assert env.render_seconds > 0
+    assert env.physics_seconds + env.render_seconds < time.perf_counter() - start
+
+
+def test_actions_are_rescaled_to_the_bounds_of_the_task(make: Make) -> None:
+    env = make("quadruped-walk")
+    spec = env._env.action_spec()
+    assert (spec.maximum != 1).any()  # else there is nothing to see
+    for value, expected in [
+        (-1, spec.minimum),
+        (0, (spec.minimum + spec.maximum) / 2),
+        (1, spec.maximum),
+    ]:
+        env.reset()
+        env.step(np.full(spec.shape, value, np.float32))
+        # Two roundings, each of at most half a unit of numbers below 2.
+        np.testing.assert_allclose(env._env.physics.control(), expected, rtol=0, atol=2 * 2**-52)
+
+
+def test_a_terminal_state_terminates_and_stops_the_repeat(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    env = make("ball_in_cup-catch")  # action repeat 4
+    calls: list[int] = []
+
+    def end_at_the_tenth(physics: object) -> float | None:
+        calls.append(1)
+        return 0.0 if len(calls) == 10 else None
+
+    monkeypatch.setattr(env._env.task, "get_termination", end_at_the_tenth)
+    _, _, others = play(env)
+    assert [tuple(other) for other in others] == [
+        (False, False, {"environment_steps": 4}),
+        (False, False, {"environment_steps": 4}),
+        (True, False, {"environment_steps": 2}),
+    ]
+    with pytest.raises(ResetNeeded):
+        env.step(next(actions(env)))
+
+
+def assert_same_episode(one: tuple[list, list, list], other: tuple[list, list, list]) -> None:
+    np.testing.assert_array_equal(one[0], other[0])
+    assert one[1:] == other[1:]
+
+
+def test_the_same_seed_plays_the_same_episodes_and_another_seed_others(make: Make) -> None:
+    one, same, other = (make("cartpole-swingup", seed=s, action_repeat=50) for s in (3, 3, 4))
+    first = play(one)
+    assert_same_episode(first, play(same))
+    assert first[1] != play(other)[1]
+    second = play(one)
+    assert second[1] != first[1]
+    assert_same_episode(second, play(same))
+
+
+def test_reset_with_a_seed_starts_the_generator_anew(make: Make) -> None:
+    env, fresh = (
+        make("reacher-hard", action_repeat=50),
+        make("reacher-hard", seed=9, action_repeat=50),
+    )
+    env.reset()
+    observation, _ = env.reset(seed=9)
+    np.testing.assert_array_equal(observation, fresh.reset()[0])
+    np.testing.assert_array_equal(env.reset()[0], fresh.reset()[0])
+
+
+def test_environments_share_no_generator_and_leave_numpys_alone(make: Make) -> None:
+    env, other = make("finger-turn_easy", seed=1), make("finger-turn_easy", seed=2)
+    direct = suite_environment("finger-turn_easy", 1)
+    np.random.seed(0)
+    before = np.random.get_state()
+    for _ in range(3):
+        other.reset()
+        env.reset()
+        direct.reset()
+        np.testing.assert_array_equal(env._env.physics.get_state(), direct.physics.get_state())
+    np.testing.assert_equal(np.random.get_state(), before)
+
+
+@pytest.mark.parametrize("task", ["cartpole-swingup", "point_mass-hard"])
+def test_a_fresh_environment_with_the_stored_state_plays_the_same_next_episodes(
+    make: Make, task: str
+) -> None:
+    env, fresh = make(task, seed=1, action_repeat=100), make(task, seed=2, action_repeat=100)
+    play(env)
+    file = io.BytesIO()
+    torch.save(env.state_dict(), file)
+    file.seek(0)
+    fresh.load_state_dict(torch.load(file, weights_only=True))
+    for episode in range(2):
+        assert_same_episode(play(env, episode), play(fresh, episode))
+
+
+def test_the_state_is_kept_between_episodes_only_and_for_one_task(make: Make) -> None:
+    env = make("cartpole-swingup", action_repeat=500)
+    state = env.state_dict()
+    env.reset()
+    with pytest.raises(RuntimeError, match="running"):
+        env.state_dict()
+    with pytest.raises(RuntimeError, match="running"):
+        env.load_state_dict(state)
+    with pytest.raises(InputError, match="reacher-easy"):
+        make("reacher-easy").load_state_dict(state)
+
+
+def test_a_step_outside_an_episode_is_refused(make: Make) -> None:
+    env = make("cartpole-swingup", action_repeat=500)
+    with pytest.raises(ResetNeeded, match="reset"):
+        env.step(next(actions(env)))
+    play(env)
+    with pytest.raises(ResetNeeded, match="reset"):
+        env.step(next(actions(env)))
+
+
+def test_broken_physics_is_an_error_and_ends_the_episode(make: Make) -> None:
+    from dm_control.rl.control import PhysicsError
+
+    env = make("cartpole-swingup")
+    env.reset()
+    env._env.physics.data.qpos[:] = np.nan
+    with pytest.raises(PhysicsError):
+        env.step(next(actions(env)))
+    with pytest.raises(ResetNeeded):
+        env.step(next(actions(env)))
+    env.reset()
+    env.step(next(actions(env)))
+
+
+def test_an_unusable_action_is_refused_and_the_episode_goes_on(make: Make) -> None:
+    env, other = make("cartpole-swingup"), make("cartpole-swingup")
+    env.reset()
+    other.reset()
+    for action in [np.nan], [1.5], 0.0, [[0.0]], [0.0, 0.0]:
+        with pytest.raises(InputError, match="action"):
+            env.step(np.array(action, np.float32))
+    assert env.step(np.ones(1))[1] == other.step(np.ones(1))[1]
+
+
+@pytest.mark.parametrize(
+    ("setting", "named"),
+    [
+        ({"task": "cartpole-swingup_spars"}, "did you mean cartpole-swingup_sparse"),
+        ({"task": "cartpole"}, "--task"),
+        ({"task": "lqr-lqr_2_1"}, "--task"),
+        ({"size": 0}, "--env.size"),
+        ({"frame_stack": 0}, "--env.frame_stack"),
+        ({"action_repeat": 0}, "--env.action_repeat"),
+        ({"camera": 2}, "--env.camera"),
+        ({"camera": -2}, "--env.camera"),
+        ({"render_quality": "quick"}, "--env.render_quality"),
+        ({"seed": -1}, "--seed"),
+        ({"seed": 2**32}, "--seed"),
+    ],
+)
+def test_a_setting_that_cannot_be_used_is_named(setting: dict[str, Any], named: str) -> None:
+    with pytest.raises(InputError, match=named):
+        dmc.make(**{"task": "cartpole-swingup", "seed": 0} | setting)
+
+
+def test_the_table_of_action_repeats_names_tasks_that_exist(make: Make) -> None:
+    assert set(dmc.ACTION_REPEAT) < set(dmc.tasks())
+    assert dmc.action_repeat("cartpole-swingup") == make("cartpole-swingup").action_repeat == 8
+    assert dmc.action_repeat("cartpole-swingup_sparse") == 2
+
+
+def test_the_quadruped_alone_is_not_seen_by_the_first_camera() -> None:
+    cameras = {task: dmc.camera(task) for task in dmc.tasks()}
+    assert {camera for task, camera in cameras.items() if "quadruped" in task} == {2}
+    assert {camera for task, camera in cameras.items() if "quadruped" not in task} == {0}
+
+
+def test_gymnasiums_own_checks_pass(make: Make) -> None:
+    check_env(make("cartpole-balance", action_repeat=10), skip_render_check=True)
+
+
+def test_opengl_names_the_renderer(make: Make) -> None:
+    renderer, _, version = dmc.renderer_name(make("cartpole-balance")).partition(", ")
+    assert renderer
+    assert version[0].isdigit()
+
+
+@pytest.mark.parametrize(
+    ("name", "software"),
+    [
+        ("llvmpipe (LLVM 15.0.6, 256 bits), 4.5 (Compatibility Profile) Mesa 22.3.6", True),
+        ("softpipe, 3.3 (Compatibility Profile) Mesa 22.3.6", True),
+        ("NVIDIA H100 80GB HBM3/PCIe/SSE2, 4.6.0 NVIDIA 550.54.15", False),
+        ("AMD Radeon Graphics (radeonsi, renoir, LLVM 15.0.6), 4.6 Mesa 22.3.6", False),
+    ],
+)
+def test_a_renderer_on_the_cpu_is_recognised(name: str, software: bool) -> None:
+    assert dmc.is_software(name) == software
+
+
+def python(script: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    kept = {name: value for name, value in os.environ.items() if name != "MUJOCO_GL"}
+    kept.pop("PYOPENGL_PLATFORM", None)
+    command = [sys.executable, "-c", script]
+    return subprocess.run(command, env=kept | environment, capture_output=True, text=True)
+
+
+def test_the_tables_need_no_dm_control() -> None:
+    script = """
+import sys
+from fast.envs import dmc
+print(dmc.action_repeat("cheetah-run"), dmc.camera("quadruped-walk"))
+print(sorted({"dm_control", "mujoco", "torch"} & sys.modules.keys()))
+"""
+    assert python(script).stdout.splitlines() == ["4 2", "[]"]
+
+
+@pytest.mark.parametrize("environment", [{"MUJOCO_GL": "egl2"}, {"PYOPENGL_PLATFORM": "none"}])
+def test_without_a_renderer_the_packages_to_install_are_named(environment: dict[str, str]) -> None:
+    script = """
+import sys
+from fast.envs import dmc
+from fast.errors import InputError
+try:
+    dmc.make("cartpole-swingup", seed=0)
+except InputError as error:
+    print(error, "dm_control" in sys.modules)
+"""
+    message = python(script, **environment).stdout
+    assert message.startswith("MUJOCO_GL: ")
+    assert "apt-get install libegl1 libgl1-mesa-dri libopengl0" in message
+    assert "apt-get install libosmesa6" in message
+    assert message.endswith("False\n")
+
+
+def test_a_closed_environment_leaves_nothing_to_complain_about_at_exit() -> None:
+    script = """
+from fast.envs import dmc
+env = dmc.make("cartpole-swingup", seed=0, size=16, render_quality="fast")
+env.reset()
+env.close()
+env.close()
+"""
+    ended = python(script)
+    assert (ended.returncode, ended.stderr) == (0, "")
