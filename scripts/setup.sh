@@ -53,13 +53,18 @@ install_packages() { # Debian's, with what its relatives call the same
     line="apt-get update && apt-get install -y --no-install-recommends $*"
     command -v apt-get >/dev/null || stop "this system lacks what Debian calls: $*
 Install that with the system's package manager, then run make again."
-    if [ "$(id -u)" = 0 ]; then root=
-    elif sudo -n true 2>/dev/null; then root="sudo -n"
-    else stop "some system packages are missing and only root may install them. As root:
+    if [ "$(id -u)" = 0 ]; then
+        root=
+    elif sudo -n true 2>/dev/null; then
+        root="sudo -n"
+    else
+        command -v sudo >/dev/null && line="sudo sh -c '$line'"
+        stop "system packages are missing and only root may install them. As root, type
 
     $line
 
-then run make again."; fi
+and then run make again."
+    fi
     echo "Installing system packages: $*"
     $root env DEBIAN_FRONTEND=noninteractive sh -c "$line" </dev/null ||
         stop "could not install the system packages. As root, this must succeed: $line"
