@@ -1,1 +1,4 @@
-"""Visual DrQ with neuron scores and mitigations in PyTorch. Imports nothing, so `--help` is quick."""
+"""Visual DrQ with neuron scores and mitigations in PyTorch.
+
+Imports nothing, so that `--help` is quick.
+"""

@@ -1,0 +1,159 @@
+"""The arrows between the floors, what may import torch, the pins, and the linters."""
+
+import ast
+import re
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).parent.parent
+# Which of our own floors each floor may import, besides itself (DESIGN: imports go one way).
+MAY_IMPORT = {
+    "ref": set(),
+    "theory": {"ref"},
+    "fast": set(),
+    "tutorials": {"theory", "ref"},
+    "tests": {"ref", "theory", "fast", "tutorials"},
+}
+
+
+def imported(tree: ast.AST) -> Iterator[str]:
+    """The top-level name of everything that a module imports, by statement or by name."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.Import(names):
+                yield from (alias.name.partition(".")[0] for alias in names)
+            case ast.ImportFrom(module=str(module), level=0):
+                yield module.partition(".")[0]
+            case ast.Call(
+                func=ast.Name("__import__" | "import_module")
+                | ast.Attribute(attr="import_module" | "run_module"),
+                args=[ast.Constant(str(name)), *_],
+            ):
+                yield name.partition(".")[0]
+
+
+def wrong_arrows(root: Path) -> list[str]:
+    """Every import under `root` that goes against MAY_IMPORT, as `file imports floor`."""
+    return [
+        f"{path.relative_to(root)} imports {name}"
+        for floor, allowed in MAY_IMPORT.items()
+        for path in sorted((root / floor).rglob("*.py"))
+        for name in sorted(set(imported(ast.parse(path.read_bytes()))))
+        if name in MAY_IMPORT.keys() - allowed - {floor}
+    ]
+
+
+def test_imports_between_the_floors_go_one_way():
+    assert wrong_arrows(ROOT) == []
+
+
+@pytest.mark.parametrize(
+    ("path", "line", "found"),
+    [
+        ("fast/agents/drq.py", "from ref.losses import mse", "ref"),
+        ("fast/scores.py", "def f():\n    import theory.claims as claims", "theory"),
+        ("fast/losses.py", "import importlib\nimportlib.import_module('ref.losses')", "ref"),
+        ("ref/nn.py", "import numpy, fast.nets", "fast"),
+        ("ref/optim.py", "from theory import claims", "theory"),
+        ("theory/claims.py", "try:\n    import fast\nexcept ImportError:\n    fast = None", "fast"),
+        ("tutorials/one.py", "from fast import scores", "fast"),
+        ("fast/train.py", "from tests.fast import tools", "tests"),
+    ],
+)
+def test_an_import_against_the_arrows_is_found(tmp_path, path, line, found):
+    (tmp_path / path).parent.mkdir(parents=True)
+    (tmp_path / path).write_text(line)
+    assert wrong_arrows(tmp_path) == [f"{path} imports {found}"]
+
+
+@pytest.mark.parametrize(
+    ("path", "line"),
+    [
+        ("theory/claims.py", "from ref.scores import dormant"),
+        ("tutorials/one.py", "import theory, ref"),
+        ("tests/ref/test_scores.py", "import fast.scores, ref.scores"),
+        ("fast/agents/drq.py", "from . import sac\nfrom .theory import x\nimport fast.nets, torch"),
+    ],
+)
+def test_an_import_along_the_arrows_is_allowed(tmp_path, path, line):
+    (tmp_path / path).parent.mkdir(parents=True)
+    (tmp_path / path).write_text(line)
+    assert wrong_arrows(tmp_path) == []
+
+
+def test_the_package_fast_imports_nothing():
+    assert list(imported(ast.parse((ROOT / "fast/__init__.py").read_bytes()))) == []
+
+
+# Reading a run, drawing a figure and --help must be quick: none of these may load torch.
+TORCH_FREE = ["errors", "config", "runs", "figures", "report", "__main__"]
+
+
+@pytest.mark.parametrize("name", [n for n in TORCH_FREE if (ROOT / f"fast/{n}.py").exists()])
+def test_reading_and_drawing_import_no_torch(name):
+    code = f"import sys, fast.{name}; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == 0
+
+
+def pins() -> dict[str, str]:
+    """constraints.txt as {canonical name: version}; every line must be an exact pin."""
+    lines = (ROOT / "constraints.txt").read_text().splitlines()
+    lines = [line for line in lines if not line.startswith("#")]
+    for line in lines:
+        assert re.fullmatch(r"[\w.-]+==[\w.]+", line), f"not an exact public version: {line}"
+    found = {canonicalize_name(name): version for name, version in (x.split("==") for x in lines)}
+    assert len(found) == len(lines), "a package is pinned twice"
+    return found
+
+
+def test_the_versions_that_the_results_rest_on_are_pinned():
+    expected = {"torch": "2.13.0", "dm-control": "1.0.50", "mujoco": "3.17.0"}
+    assert expected.items() <= pins().items()
+
+
+def test_constraints_are_complete_and_inside_the_ranges():
+    """Set-up installs constraints.txt as it stands, so each need of each package is among them."""
+    pinned = pins()
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = project["optional-dependencies"]
+    ours = [*project["dependencies"], *extras["fast"], *extras["theory"], *extras["test"]]
+    needs = [("pyproject.toml", need) for need in ours]
+    for name in pinned:
+        needs += [(name, need) for need in metadata.requires(name) or []]
+    for who, need in needs:
+        requirement = Requirement(need)
+        name = canonicalize_name(requirement.name)
+        if requirement.marker and not requirement.marker.evaluate({"extra": ""}):
+            continue
+        if name == "labmaze" or (
+            who == "torch" and name.startswith(("nvidia-", "cuda-", "triton"))
+        ):
+            continue  # left out on purpose: the head of constraints.txt says why
+        assert name in pinned, f"{who} needs {need}"
+        assert requirement.specifier.contains(pinned[name]), f"{who} needs {need}"
+
+
+@pytest.mark.parametrize("command", [["format", "--check"], ["check"]])
+def test_ruff_finds_nothing(command):
+    ruff = [sys.executable, "-m", "ruff", *command, "."]
+    done = subprocess.run(ruff, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+# What must pass mypy --strict: the two floors that are read as a specification.
+STRICT = ["fast/errors.py", "ref", "theory"]
+
+
+def test_mypy_finds_nothing_in_what_is_strictly_typed():
+    there = [name for name in STRICT if (ROOT / name).exists()]
+    mypy = [sys.executable, "-m", "mypy", *there]
+    done = subprocess.run(mypy, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
