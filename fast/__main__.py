@@ -71,7 +71,38 @@ def train(arguments: list[str]) -> int:
     return 0
 
 
-COMMANDS = {"train": train}
+def doctor(arguments: list[str]) -> int:
+    """say what this machine can do, and how to mend what it cannot"""
+    argparse.ArgumentParser(prog="python -m fast doctor", description=doctor.__doc__).parse_args(
+        arguments
+    )
+    from fast.doctor import doctor as examine
+
+    return 1 if examine() else 0
+
+
+def report(arguments: list[str]) -> int:
+    """draw the figure and write the page of all runs below a folder"""
+    parser = argparse.ArgumentParser(prog="python -m fast report", description=report.__doc__)
+    parser.add_argument("--runs", type=Path, required=True, help="folder of runs")
+    parser.add_argument("--out", type=Path, help="where to write; without it, --runs")
+    given = parser.parse_args(arguments)
+    from fast.report import report as write
+
+    print(write(given.runs, given.out or given.runs))
+    return 0
+
+
+def demo(arguments: list[str]) -> int:
+    """train baseline and lnwd for a few minutes each and show what their neurons did"""
+    parser = argparse.ArgumentParser(prog="python -m fast demo", description=demo.__doc__)
+    parser.add_argument("--out", type=Path, default=Path("runs/demo"))
+    from fast.demo import demo as show
+
+    return show(parser.parse_args(arguments).out)
+
+
+COMMANDS = {"train": train, "report": report, "demo": demo, "doctor": doctor}
 
 
 def main(arguments: list[str]) -> int:

@@ -17,4 +17,4 @@ def keep_large_blocks() -> bool:
         return False
     largest = 2**31 - 1
     settings = (MMAP_MAX, 0), (TRIM_THRESHOLD, largest), (TOP_PAD, 64 * 2**20)
-    return all([mallopt(name, value) for name, value in settings])
+    return all(mallopt(name, value) for name, value in settings)

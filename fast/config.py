@@ -11,7 +11,7 @@ import json
 import math
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 from fast.envs import dmc
 from fast.errors import InputError, unknown
@@ -185,7 +185,7 @@ def build(task: str, method: str = "baseline", preset: str = "paper", seed: int 
 
 
 def check(config: Config) -> None:
-    """Refuse a setting that cannot work.
+    """Refuse a setting that cannot work; `dmc.make` does so for those of the environment.
 
     Raises:
         InputError: naming the field as the command line spells it, its value and its range.
@@ -193,9 +193,6 @@ def check(config: Config) -> None:
     dmc.validate(config.task)
     env, net, agent, run = config.env, config.net, config.agent, config.run
     at_least = {  # field: (value, least)
-        "--env.frame-stack": (env.frame_stack, 1),
-        "--env.action-repeat": (env.action_repeat, 1),
-        "--env.camera": (env.camera, -1),  # -1 is MuJoCo's free camera
         "--seed": (config.seed, 0),
         "--net.channels": (net.channels, 1),
         "--net.latent": (net.latent, 1),
@@ -245,10 +242,12 @@ def check(config: Config) -> None:
         raise InputError("--net.strides", net.strides, "accepted: a stride of 1 or more for each")
     if feature_map(env.size, net.strides) < 1:
         raise InputError("--env.size", env.size, f"too small for strides {net.strides}")
-    for part in (env, net):
-        for name, options in _choices(part).items():
-            if getattr(part, name) not in options:
-                raise unknown(f"--{name.replace('_', '-')}", getattr(part, name), options)
+    for prefix, part in (("", config), ("net.", net)):
+        for option in dataclasses.fields(part):
+            accepted = get_args(option.type)  # of a Literal: strings
+            value = getattr(part, option.name)
+            if accepted and isinstance(accepted[0], str) and value not in accepted:
+                raise unknown(f"--{prefix}{option.name.replace('_', '-')}", value, accepted)
 
 
 def feature_map(size: int, strides: tuple[int, ...]) -> int:
@@ -256,16 +255,6 @@ def feature_map(size: int, strides: tuple[int, ...]) -> int:
     for stride in strides:
         size = (size - 3) // stride + 1
     return size
-
-
-def _choices(part: object) -> dict[str, tuple[str, ...]]:
-    """The fields of a dataclass that accept only given strings."""
-    fields = {f.name: f.type for f in dataclasses.fields(part)}
-    return {
-        name: t.__args__
-        for name, t in fields.items()
-        if hasattr(t, "__args__") and isinstance(t.__args__[0], str)
-    }
 
 
 def to_json(config: Config) -> str:

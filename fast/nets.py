@@ -7,6 +7,7 @@ Shapes: observations (batch, 3 * stack, size, size) uint8; z and h (batch, width
 """
 
 import math
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -25,7 +26,8 @@ class Encoder(nn.Module):
         super().__init__()
         sizes = [inputs] + [config.channels] * len(config.strides)
         self.convolutions = nn.ModuleList(
-            nn.Conv2d(i, o, 3, stride) for i, o, stride in zip(sizes, sizes[1:], config.strides)
+            nn.Conv2d(i, o, 3, stride)
+            for i, o, stride in zip(sizes, sizes[1:], config.strides, strict=False)
         )
         self.bfloat16 = config.bfloat16
 

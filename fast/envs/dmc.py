@@ -142,13 +142,13 @@ def make(
         camera = CAMERA.get(task.partition("-")[0], 0)
     for field, value in [
         ("--env.size", size),
-        ("--env.frame_stack", frame_stack),
-        ("--env.action_repeat", action_repeat),
+        ("--env.frame-stack", frame_stack),
+        ("--env.action-repeat", action_repeat),
     ]:
         if value < 1:
             raise InputError(field, value, "accepted: 1 or more")
     if render_quality not in RENDER_QUALITIES:
-        raise unknown("--env.render_quality", render_quality, RENDER_QUALITIES)
+        raise unknown("--env.render-quality", render_quality, RENDER_QUALITIES)
     return DMControl(task, _seed(seed), size, frame_stack, action_repeat, camera, render_quality)
 
 

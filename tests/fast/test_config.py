@@ -3,6 +3,7 @@
 from dataclasses import fields
 
 import pytest
+
 from fast import config as configs
 from fast.errors import InputError
 
@@ -108,4 +109,5 @@ def test_action_repeat_and_camera_come_from_the_task():
 def test_an_unknown_task_is_refused_with_the_near_ones(task, near):
     with pytest.raises(InputError, match=near) as error:
         configs.build(task)
-    assert error.value.field == "--task" and error.value.value == task
+    assert error.value.field == "--task"
+    assert error.value.value == task

@@ -4,10 +4,11 @@ import math
 
 import pytest
 import torch
-from fast import scores
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+
+from fast import scores
 
 # Multiples of 1/4 up to 16: sums of few of them are exact in float64.
 LAYERS = hnp.arrays(
@@ -42,9 +43,11 @@ def test_scores_average_to_one_and_the_definitions_agree(z):
 
 
 def test_a_dead_layer_is_all_dormant_and_has_no_scores_no_rank_and_no_dominant_neuron():
-    assert scores.dormant(DEAD, 0.0).all() and scores.dormant(DEAD, 0.1).all()
+    assert scores.dormant(DEAD, 0.0).all()
+    assert scores.dormant(DEAD, 0.1).all()
     assert not scores.dominant(DEAD).any()
-    assert scores.saturated(DEAD).all() and not scores.zombie(DEAD).any()
+    assert scores.saturated(DEAD).all()
+    assert not scores.zombie(DEAD).any()
     result = scores.layer_scores(DEAD, DEAD, gradient=torch.zeros(3, 2))
     undefined = {name for name, value in result.items() if value.isnan()}
     ranks = {"srank", "effective_rank"}

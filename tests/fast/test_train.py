@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+
 from fast import config as configs
 from fast.__main__ import main
 from fast.errors import InputError
@@ -196,7 +197,8 @@ def test_a_second_process_on_the_same_folder_is_refused(tmp_path, capsys):
     before = sorted(path.name for path in folder.rglob("*"))
     assert main(["train", "--resume", str(folder)]) == 2
     message = capsys.readouterr().err
-    assert "--resume" in message and f"process {os.getpid()} is training here" in message
+    assert "--resume" in message
+    assert f"process {os.getpid()} is training here" in message
     assert before == sorted(path.name for path in folder.rglob("*"))
     held.close()
 
@@ -225,7 +227,9 @@ def test_bad_input_is_refused_before_anything_is_created(tmp_path, capsys, chang
     arguments = [text for pair in given.items() for text in pair]
     assert main(["train", *arguments, "--out", str(folder)]) == 2
     message = capsys.readouterr().err
-    assert message.startswith(f"error: {field}") and changes[1] in message and hint in message
+    assert message.startswith(f"error: {field}")
+    assert changes[1] in message
+    assert hint in message
     assert not list(tmp_path.iterdir())
 
 
@@ -263,7 +267,8 @@ def test_an_unusable_checkpoint_is_refused_with_the_remedy_and_left_alone(
     before = (folder / "checkpoint.pt").read_bytes(), (folder / "metrics.jsonl").read_bytes()
     assert main(["train", "--resume", str(folder)]) == 2
     message = capsys.readouterr().err
-    assert damage in message and f"delete it and resume again: {folder}" not in message
+    assert damage in message
+    assert f"delete it and resume again: {folder}" not in message
     assert "to begin this run anew" in message
     after = (folder / "checkpoint.pt").read_bytes(), (folder / "metrics.jsonl").read_bytes()
     assert before == after
@@ -276,7 +281,8 @@ def test_a_run_that_diverges_stops_with_its_last_good_checkpoint(tmp_path):
         train(replace(config, agent=replace(config.agent, learning_rate=1e30)), folder, Stop())
     assert not (folder / "checkpoint.pt").exists()  # the very first update broke it
     lines = (folder / "metrics.jsonl").read_text()
-    assert "NaN" not in lines and "Infinity" not in lines
+    assert "NaN" not in lines
+    assert "Infinity" not in lines
 
 
 def test_a_full_disk_leaves_the_last_checkpoint_intact(whole, tmp_path, monkeypatch, capsys):
@@ -293,7 +299,8 @@ def test_a_full_disk_leaves_the_last_checkpoint_intact(whole, tmp_path, monkeypa
     monkeypatch.setattr(np, "savez_compressed", full_at_the_fifth)
     assert main(["train", *ARGUMENTS, "--out", str(folder)]) == 1
     message = capsys.readouterr().err
-    assert "No space left on device" in message and f"--resume {folder}" in message
+    assert "No space left on device" in message
+    assert f"--resume {folder}" in message
     assert checkpoint(folder)["agent_step"] == 80
     monkeypatch.undo()
     assert main(["train", "--resume", str(folder)]) == 0

@@ -1,0 +1,177 @@
+"""`python -m fast doctor`: one page on what this machine can do, each problem with its remedy.
+
+Updates are timed in processes of their own, because the allocator cannot be told twice how to
+behave: `python -m fast.doctor PRESET DEVICE default|kept` prints one such measurement as JSON.
+"""
+
+import json
+import os
+import platform
+import resource
+import shutil
+import subprocess
+import sys
+import time
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from fast import config as configs
+from fast.envs import dmc
+from fast.errors import InputError
+
+TASK = "cartpole-swingup"
+PACKAGES = ("torch", "numpy", "dm_control", "mujoco", "gymnasium", "matplotlib", "tensorboard")
+CONSTRAINTS = Path(__file__).parents[1] / "constraints.txt"
+
+
+def measure_updates(preset: str, device: str, allocator: str) -> dict[str, float]:
+    """Milliseconds per update at a preset's batch size, and the process's peak memory in bytes."""
+    import torch
+
+    from fast.agents.drq import Draws, DrQ
+    from fast.allocator import keep_large_blocks
+    from fast.replay import Batch
+
+    if allocator == "kept":
+        keep_large_blocks()
+    config = configs.replace(configs.build(TASK, preset=preset), device=device)
+    size, stack, batch = config.env.size, config.env.frame_stack, config.agent.batch_size
+    g = torch.Generator().manual_seed(0)
+    agent = DrQ(config, 3 * stack, 1, g)
+    shape = (2, batch, 3 * stack, size, size)
+    obs, next_obs = torch.randint(256, shape, dtype=torch.uint8, generator=g).to(device)
+    action, (reward, mask) = torch.rand(batch, 1, generator=g), torch.rand(2, batch, generator=g)
+    rest = [x.to(device) for x in (action, reward, mask)]
+    draws = Draws.make(config.agent, batch, 1, g).to(agent.device)
+    times: list[float] = []
+    while len(times) < 4 or (sum(times) < 2 and len(times) < 100):
+        start = time.perf_counter()
+        agent.update(Batch(obs, *rest, next_obs), draws, len(times) + 1)
+        if device == "cuda":
+            torch.cuda.synchronize()
+        times.append(time.perf_counter() - start)
+    times = sorted(times[2:])  # the first ones warm up
+    peak = 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return {"ms": 1000 * times[len(times) // 2], "peak": peak}
+
+
+def measure_frames(quality: str, size: int) -> tuple[float, float, str]:
+    """Control steps and frames per second of one environment, and what OpenGL calls itself."""
+    env = dmc.make(TASK, seed=0, size=size, render_quality=quality, action_repeat=1)
+    env.reset()
+    steps = 0
+    started = env.render_seconds, env.physics_seconds
+    while env.render_seconds - started[0] < 1 and steps < 900:
+        env.step(env.action_space.sample())
+        steps += 1
+    rendering, physics = env.render_seconds - started[0], env.physics_seconds - started[1]
+    name = dmc.renderer_name(env)
+    env.close()
+    return steps / physics, steps / rendering, name
+
+
+def doctor(presets: tuple[str, ...] = ("laptop", "paper")) -> list[str]:
+    """Print the page; returns the problems found."""
+    import psutil
+    import torch
+
+    from fast.replay import Replay
+    from fast.train import capacity, make_env
+
+    problems: list[str] = []
+    cuda = torch.cuda.is_available()
+    device = "cuda" if cuda else "cpu"
+    memory, disk = psutil.virtual_memory(), shutil.disk_usage(Path.cwd())
+    print("This machine")
+    print(f"  Python {platform.python_version()}, {platform.platform()}")
+    print(f"  {os.cpu_count()} cores, torch uses {torch.get_num_threads()} threads")
+    print(f"  memory {memory.total / 1e9:.1f} GB, {memory.available / 1e9:.1f} GB of it free")
+    print(f"  disk {disk.free / 1e9:.1f} GB free in this folder")
+    gpu = torch.cuda.get_device_name() if cuda else "none that torch sees: training runs on the CPU"
+    print(f"  GPU {gpu}")
+
+    print("\nPackages")
+    tested = {}
+    if CONSTRAINTS.exists():
+        lines = CONSTRAINTS.read_text().splitlines()
+        tested = dict(line.split("==") for line in lines if "==" in line and line[0] != "#")
+    for name in PACKAGES:
+        try:
+            found = version(name).partition("+")[0]
+        except PackageNotFoundError:
+            problems.append(f"{name} is missing: pip install -c constraints.txt -e '.[fast]'")
+            continue
+        differs = f" (tested with {tested[name]})" if tested.get(name, found) != found else ""
+        print(f"  {name} {found}{differs}")
+        if name == "mujoco" and int(found.split(".")[0]) >= 4:
+            problems.append("dm_control breaks with mujoco 4: pip install 'mujoco<4'")
+
+    print(f"\nRendering, {TASK}, one process")
+    try:
+        for quality in dmc.RENDER_QUALITIES:
+            physics, frames, name = measure_frames(quality, 84)
+            print(f"  {quality:6} {frames:7.0f} frames/s at 84x84, {physics:7.0f} control steps/s")
+        software = dmc.is_software(name)
+        print(f"  MUJOCO_GL={dmc.select_renderer()}: {name}{' (software)' if software else ''}")
+        if software and cuda:
+            problems.append(
+                "there is a GPU but OpenGL renders in software: install the driver's EGL library "
+                "(Debian: libnvidia-egl-gbm1 or nvidia-driver-libs; in a container, the "
+                "`graphics` capability) so that 10_nvidia.json is among the EGL vendors"
+            )
+    except InputError as error:
+        problems.append(str(error))
+        print("  none: see the problems below")
+
+    print(
+        f"\nUpdates per second on {device}: large blocks of memory kept (what training does), and"
+    )
+    print("as the C library would have it")
+    milliseconds, peaks = {}, {}
+    for preset in presets:
+        rates = []
+        for allocator in ("kept", "default"):
+            command = [sys.executable, "-m", "fast.doctor", preset, device, allocator]
+            done = subprocess.run(command, capture_output=True, text=True)
+            if done.returncode:
+                message = done.stderr.strip().splitlines()[-1]
+                problems.append(f"an update of the preset {preset} failed: {message}")
+                break
+            result = json.loads(done.stdout)
+            rates.append(1000 / result["ms"])
+            if allocator == "kept":
+                milliseconds[preset], peaks[preset] = result["ms"], result["peak"]
+        else:
+            kept, default = rates
+            print(f"  {preset:8} {kept:8.2f}   {default:8.2f}   ratio {kept / default:.1f}")
+
+    print("\nWhat a run takes")
+    for preset in milliseconds:
+        config = configs.build(TASK, preset=preset)
+        env = make_env(config, 0)
+        held = capacity(config, env)
+        shape = (3, config.env.size, config.env.size)
+        buffer = Replay.bytes(held, shape, 1, config.env.frame_stack, env.steps_per_episode)
+        env.close()
+        hours = config.run.updates * milliseconds[preset] / 3.6e6
+        length = f"{hours:.0f} hours" if hours >= 2 else f"{60 * hours:.0f} minutes"
+        print(
+            f"  {preset:8} memory {(buffer + peaks[preset]) / 1e9:.1f} GB, disk at most "
+            f"{buffer / 1e9:.1f} GB, {config.run.updates:,} updates: {length} and the environment"
+        )
+        if buffer + peaks[preset] > memory.available:
+            problems.append(
+                f"{preset}: too little memory; give a smaller --run.replay-capacity or "
+                "--agent.batch-size"
+            )
+        if buffer > disk.free:
+            problems.append(f"{preset}: too little disk; free some or choose another --out")
+
+    print("\nProblems" if problems else "\nNo problems found.")
+    for problem in problems:
+        print(f"  - {problem}")
+    return problems
+
+
+if __name__ == "__main__":
+    print(json.dumps(measure_updates(*sys.argv[1:])))
