@@ -26,8 +26,8 @@ class Encoder(nn.Module):
         super().__init__()
         sizes = [inputs] + [config.channels] * len(config.strides)
         self.convolutions = nn.ModuleList(
-            nn.Conv2d(i, o, 3, stride)
-            for i, o, stride in zip(sizes, sizes[1:], config.strides, strict=False)
+            nn.Conv2d(*pair, 3, stride)
+            for pair, stride in zip(pairwise(sizes), config.strides, strict=True)
         )
         self.bfloat16 = config.bfloat16
 
