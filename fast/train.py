@@ -32,14 +32,15 @@ class Diverged(RuntimeError):
 
 
 class Stop:
-    """A first SIGINT or SIGTERM asks to stop after the episode, a second one stops at once."""
+    """A first Ctrl-C, SIGTERM or hang-up asks to stop after the episode, a second one at once."""
 
     def __init__(self) -> None:
         self.signal: int | None = None
 
     def install(self) -> None:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, self._handle)
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            if signal.getsignal(number) != signal.SIG_IGN:  # nohup, or a shell's background job
+                signal.signal(number, self._handle)
 
     def _handle(self, number: int, frame: Any) -> None:
         if self.signal is not None:
@@ -142,6 +143,7 @@ class Training:
         length = self.env.steps_per_episode
         planned = -(-planned_agent_steps(self.config) // length) * length  # whole episodes
         self.log("session", **describe_machine(self.config, self.env))
+        self.clock.lap("storing")
         bar = tqdm(total=planned, initial=self.agent_step, unit=" steps", smoothing=0.05,
                    desc=f"{self.config.method} {self.config.task}", dynamic_ncols=True)  # fmt: skip
         with bar:
