@@ -11,8 +11,9 @@ cd "$(dirname "$0")/.."
 
 renderers=${MUJOCO_GL:-egl osmesa}
 case $renderers in
+    egl*) rendering_packages="libegl1 libgl1-mesa-dri libopengl0" ;;
     osmesa) rendering_packages=libosmesa6 ;;
-    *) rendering_packages="libegl1 libgl1-mesa-dri libopengl0" ;;
+    *) rendering_packages= ;;
 esac
 installed=.venv/installed # the files that .venv was made from
 renders=.venv/renders     # the renderer that drew a frame here
@@ -125,7 +126,7 @@ fi
 
 if [ ! -e "$renders" ] && ! find_renderer; then
     # shellcheck disable=SC2086
-    install_packages $rendering_packages
-    find_renderer || stop "nothing here draws (tried: $renderers; MUJOCO_GL=${MUJOCO_GL:-}).
+    [ -z "$rendering_packages" ] || install_packages $rendering_packages
+    find_renderer || stop "nothing here draws, tried: $renderers${MUJOCO_GL:+ (for MUJOCO_GL is set)}.
 The messages are in .venv/rendering.log"
 fi

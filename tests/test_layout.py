@@ -94,7 +94,7 @@ def test_the_package_fast_imports_nothing():
 
 
 # Reading a run, drawing a figure and --help must be quick: none of these may load torch.
-TORCH_FREE = ["errors", "config", "runs", "figures", "report", "__main__"]
+TORCH_FREE = ["errors", "config", "records", "figures", "report", "__main__"]
 
 
 @pytest.mark.parametrize("name", [n for n in TORCH_FREE if (ROOT / f"fast/{n}.py").exists()])
