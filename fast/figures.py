@@ -168,7 +168,9 @@ def incomplete(runs: Sequence[Run]) -> str | None:
         return None
     worst = min(unfinished, key=lambda run: run.reached / run.planned)
     percent = 100 * worst.reached // worst.planned  # rounded down: 99.9 % is not yet 100 %
-    return f"INCOMPLETE: {percent} % of the planned updates ({worst.method}, seed\u00a0{worst.seed})"
+    return (
+        f"INCOMPLETE: {percent} % of the planned updates ({worst.method}, seed\u00a0{worst.seed})"
+    )
 
 
 def masked_until(run: Run) -> float:
@@ -176,7 +178,7 @@ def masked_until(run: Run) -> float:
 
     0 where nothing is masked. Masking counts updates; records hold both counts.
     """
-    masked = run.config["run"].get("reward_masked_updates", 0)
+    masked = run.config["run"]["reward_masked_updates"]
     if not masked or not run.records:
         return 0.0
     told = sorted((record["update"], record["environment_step"]) for record in run.records)
@@ -196,37 +198,36 @@ def carried(y: Floats) -> list[tuple[int, int]]:
 
 
 def draw(runs: Sequence[Run], rows: Sequence[Row], form: str, columns: int = 2) -> bytes:
-    """The overview of `rows` as a file's content; `form` is png, pdf or svg.
-
-    `columns` is 2 for a page and 1 for a narrow screen.
-    """
-    methods = methods_of(runs)
-    looks = dict(zip(methods, LOOKS, strict=False))
-    width, height = (10.5, 7.8) if columns == 2 else (4.8, 13.2)
-    # Fonts as text in the PDF; no date and no random ids, so that the same runs give the same file.
-    settings: dict[str, Any] = {"pdf.fonttype": 42, "svg.hashsalt": "overview", "font.size": 10}
-    stamps = {"png": {}, "pdf": {"CreationDate": None}, "svg": {"Date": None}}[form]
-    with matplotlib.rc_context(settings):
-        figure = Figure(figsize=(width, height), dpi=150, layout="constrained")
-        top = _write_face(figure, runs, columns)
-        figure.get_layout_engine().set(rect=(0, 0, 1, top), h_pad=0.09, w_pad=0.07)
-        grid = figure.subplots(len(PANELS) // columns, columns, squeeze=False).flat
-        spans = {}
-        for run in runs:
-            masked = run.config["run"].get("reward_masked_updates", 0)
-            if masked:
-                spans[masked] = max(spans.get(masked, 0.0), masked_until(run))
-        any_carried = False
-        last = max((row.environment_step for row in rows), default=0)
-        for axes, panel in zip(grid, PANELS, strict=True):
-            axes.set_xlim(0, 1.02 * max(last, 1))
-            for end in spans.values():
-                axes.axvspan(0, end, color="#8a8a8a", alpha=0.16, linewidth=0)
-            any_carried |= _draw_panel(axes, panel, rows, looks)
-        _legend(figure, looks, rows, spans, any_carried, columns)
-        buffer = io.BytesIO()
-        figure.savefig(buffer, format=form, metadata=stamps)
+    """The overview of `rows` as a file's content; `form` is png, pdf or svg."""
+    # Text stays text in the PDF; no date and no random ids, so that the same runs give one file.
+    stamp = {"png": {}, "pdf": {"CreationDate": None}, "svg": {"Date": None}}[form]
+    buffer = io.BytesIO()
+    with matplotlib.rc_context({"pdf.fonttype": 42, "svg.hashsalt": "overview"}):
+        compose(runs, rows, columns).savefig(buffer, format=form, metadata=stamp)
     return buffer.getvalue()
+
+
+def compose(runs: Sequence[Run], rows: Sequence[Row], columns: int = 2) -> Figure:
+    """The figure of `rows`; `columns` is 2 for a page and 1 for a narrow screen."""
+    looks = dict(zip(methods_of(runs), LOOKS, strict=False))
+    figure = Figure(figsize=(10.5, 7.8) if columns == 2 else (4.8, 13.2), dpi=150)
+    top = _write_face(figure, runs, columns)
+    figure.set_layout_engine("constrained", rect=(0, 0, 1, top), h_pad=0.09, w_pad=0.07)
+    spans: dict[int, float] = {}  # masked updates: environment step at which the masking ends
+    for run in runs:
+        masked = run.config["run"]["reward_masked_updates"]
+        if masked:
+            spans[masked] = max(spans.get(masked, 0.0), masked_until(run))
+    last = max((row.environment_step for row in rows), default=0)
+    any_carried = False
+    grid = figure.subplots(len(PANELS) // columns, columns, squeeze=False).flat
+    for axes, panel in zip(grid, PANELS, strict=True):
+        axes.set_xlim(0, 1.02 * max(last, 1))
+        for end in spans.values():
+            axes.axvspan(0, end, color="#8a8a8a", alpha=0.16, linewidth=0)
+        any_carried |= _draw_panel(axes, panel, rows, looks)
+    _legend(figure, looks, rows, spans, any_carried, columns)
+    return figure
 
 
 def _write_face(figure: Figure, runs: Sequence[Run], columns: int) -> float:
@@ -252,8 +253,8 @@ def _draw_panel(
     """Draw the lines of one panel; whether an undefined value was carried on somewhere."""
     any_carried = False
     of_panel = [row for row in rows if row.panel in panel.keys]
-    for (_, method, key), points in groupby(of_panel, key=lambda r: (r.run, r.method, r.panel)):
-        points = list(points)
+    for (_, method, key), group in groupby(of_panel, key=lambda r: (r.run, r.method, r.panel)):
+        points = list(group)
         x = np.array([row.environment_step for row in points])
         y = np.array([row.value for row in points])
         colour, marker = looks[method]
@@ -288,7 +289,7 @@ def _draw_panel(
         for row in rows:
             if row.panel == RANDOM_POLICY and panel.kind == "evaluation":
                 axes.axhline(row.value, color="#777777", linewidth=1, linestyle=(0, (2, 2)))
-        low, high = axes.get_ylim()
+        high = axes.get_ylim()[1]
         axes.set_ylim(min(0.0, *values, 0.0), max(high, 1.0))
     axes.set_title(panel.title, loc="left", size=10, weight="bold")
     axes.set_xlabel("environment steps", size=9)
@@ -336,7 +337,7 @@ def _number(value: float | None) -> float:
 
 def _each(values: Iterable[object]) -> str:
     """The distinct values, in order of appearance: what the runs share is said once."""
-    return " / ".join(dict.fromkeys("unknown" if v is None else str(v) for v in values))
+    return " / ".join(dict.fromkeys(map(str, values)))
 
 
 def _percent(value: float, _: int | None = None) -> str:

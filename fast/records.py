@@ -115,3 +115,15 @@ def series(run: Run, kind: str, key: str) -> tuple[Floats, Floats]:
     steps = [record["environment_step"] for record in told]
     values = [np.nan if record[key] is None else record[key] for record in told]
     return np.array(steps, dtype=np.float64), np.array(values, dtype=np.float64)
+
+
+def flat(settings: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """The leaves of nested settings by their dotted names: `{"run": {"updates": 1}}` is
+    `{"run.updates": 1}`."""
+    leaves: dict[str, Any] = {}
+    for name, value in settings.items():
+        if isinstance(value, dict):
+            leaves |= flat(value, f"{prefix}{name}.")
+        else:
+            leaves[prefix + name] = value
+    return leaves
