@@ -1,0 +1,129 @@
+"""Read a run's folder: its settings and its records, without torch.
+
+`metrics.jsonl` is the source of truth of a run; figures and reports are made from it alone.
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fast.errors import InputError
+
+VERSION = 1  # of config.json and metrics.jsonl together: other versions are refused, never guessed
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training run as its folder tells it: `config.json` and the lines of `metrics.jsonl`."""
+
+    folder: Path
+    config: dict[str, Any]
+    records: list[dict[str, Any]]
+
+    @property
+    def method(self) -> str:
+        return self.config["method"]
+
+    @property
+    def seed(self) -> int:
+        return self.config["seed"]
+
+    @property
+    def planned(self) -> int:
+        """How many updates the run is to make."""
+        return self.config["run"]["updates"]
+
+    @property
+    def reached(self) -> int:
+        """How many updates the records tell of."""
+        return max((record["update"] for record in self.records), default=0)
+
+    @property
+    def finished(self) -> bool:
+        return self.reached >= self.planned
+
+    def of(self, kind: str) -> list[dict[str, Any]]:
+        """The records of one kind (`scores`, `evaluation`, ...) in the order of writing."""
+        return [record for record in self.records if record["kind"] == kind]
+
+
+def read_run(folder: Path | str) -> Run:
+    """The run in `folder`, finished, in progress or killed.
+
+    A last line without its end is what a killed process leaves behind, and is not read.
+
+    Raises InputError where `folder` holds no run, or one that this version cannot read.
+    """
+    folder = Path(folder)
+    path = folder / "config.json"
+    if not path.is_file():
+        accepted = "the folder of a run (one that holds a config.json) is accepted"
+        raise InputError("run folder", str(folder), accepted)
+    config = _object(path.read_bytes(), str(path))
+    if config.get("version") != VERSION:
+        raise InputError(f"{path}: version", config.get("version"), f"{VERSION} is accepted")
+    for name in ("task", "method", "preset", "seed", "env", "run"):
+        if name not in config:
+            raise InputError(
+                f"{path}: {name}", None, "the config.json that a run wrote is accepted"
+            )
+
+    metrics = folder / "metrics.jsonl"
+    *whole, _cut = metrics.read_bytes().split(b"\n") if metrics.is_file() else [b""]
+    records = [_object(line, f"{metrics}:{n}") for n, line in enumerate(whole, start=1)]
+    return Run(folder, config, records)
+
+
+def _object(text: bytes, where: str) -> dict[str, Any]:
+    try:
+        value = json.loads(text)
+    except ValueError:  # neither JSON nor UTF-8
+        value = None
+    if not isinstance(value, dict):
+        shown = text[:60].decode(errors="replace")
+        raise InputError(where, shown, "one JSON object is accepted; the file is damaged")
+    return value
+
+
+def find_runs(folder: Path | str) -> list[Run]:
+    """The runs in `folder`: itself if it is a run, else its subfolders that are, by name.
+
+    Raises InputError where there is none.
+    """
+    folder = Path(folder)
+    if (folder / "config.json").is_file():
+        return [read_run(folder)]
+    runs = [read_run(path.parent) for path in sorted(folder.glob("*/config.json"))]
+    if not runs:
+        accepted = "a run's folder, or a folder of them, is accepted (each holds a config.json)"
+        raise InputError("runs", str(folder), accepted)
+    return runs
+
+
+def series(run: Run, kind: str, key: str) -> tuple[Floats, Floats]:
+    """(environment steps, values), each (records,), of the records of `kind` that have `key`.
+
+    A null (undefined there) is NaN.
+    """
+    told = [record for record in run.of(kind) if key in record]
+    steps = [record["environment_step"] for record in told]
+    values = [np.nan if record[key] is None else record[key] for record in told]
+    return np.array(steps, dtype=np.float64), np.array(values, dtype=np.float64)
+
+
+def flat(settings: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """The leaves of nested settings by their dotted names: `{"run": {"updates": 1}}` is
+    `{"run.updates": 1}`."""
+    leaves: dict[str, Any] = {}
+    for name, value in settings.items():
+        if isinstance(value, dict):
+            leaves |= flat(value, f"{prefix}{name}.")
+        else:
+            leaves[prefix + name] = value
+    return leaves
