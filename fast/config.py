@@ -15,8 +15,7 @@ from typing import Literal, get_args
 
 from fast.envs import dmc
 from fast.errors import InputError, unknown
-
-VERSION = 1  # of a run's folder; raised when an older folder can no longer be read
+from fast.records import VERSION
 
 
 @dataclass(frozen=True)

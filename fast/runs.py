@@ -26,6 +26,7 @@ import torch
 from fast import config as configs
 from fast.config import Config
 from fast.errors import InputError
+from fast.records import VERSION
 
 
 def write_atomically(path: Path, write: Callable[[IO[bytes]], Any]) -> None:
@@ -107,8 +108,8 @@ class RunFolder:
         except Exception as error:  # torch raises many kinds for a damaged file
             reason = f"the checkpoint is cut short or damaged ({type(error).__name__}); {remedy}"
             raise InputError(field, str(self.path), reason) from None
-        if version != configs.VERSION:
-            reason = f"the checkpoint is of version {version}, accepted: {configs.VERSION}"
+        if version != VERSION:
+            reason = f"the checkpoint is of version {version}, accepted: {VERSION}"
             raise InputError(field, str(self.path), f"{reason}; {remedy}")
         missing = [name for name in checkpoint["episodes"] if not self._episode(name).exists()]
         if missing:
@@ -164,7 +165,7 @@ class RunFolder:
         os.fsync(self._metrics.fileno())
         length = self._metrics.seek(0, os.SEEK_END)
         checkpoint = {
-            "version": configs.VERSION,
+            "version": VERSION,
             "metrics_bytes": length,
             "episodes": episodes,
             "state": state,

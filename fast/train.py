@@ -2,6 +2,7 @@
 
 import contextlib
 import platform
+import shlex
 import shutil
 import signal
 import subprocess
@@ -297,7 +298,7 @@ class Training:
         self.timed_step = self.agent_step
         self.seconds += sum(spent.values())
         rate = steps / sum(spent.values())
-        parts = {f"{name}_ms": 1000 * seconds / steps for name, seconds in spent.items()}
+        parts = {f"ms/{name}": 1000 * seconds / steps for name, seconds in spent.items()}
         self.log("timing", seconds=self.seconds, agent_steps_per_second=rate, **parts)
 
     # --- safety -------------------------------------------------------------------------------
@@ -409,6 +410,7 @@ def describe_machine(config: Config, env: dmc.DMControl) -> dict[str, Any]:
     packages = ("torch", "numpy", "dm_control", "mujoco", "gymnasium")
     gpu = torch.cuda.get_device_name() if config.device == "cuda" else None
     return {
+        "command": shlex.join(["python", "-m", "fast", *sys.argv[1:]]),
         "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "python": platform.python_version(),
         "device": gpu or f"{platform.machine()} CPU",
