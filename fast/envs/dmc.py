@@ -15,7 +15,6 @@ import os
 import subprocess
 import sys
 import time
-from types import ModuleType
 from typing import Any
 
 import gymnasium
@@ -110,7 +109,7 @@ def select_renderer() -> str:
     raise InputError("MUJOCO_GL", chosen, f"accepted: a renderer that starts; {RENDERER_REMEDY}")
 
 
-def _suite() -> ModuleType:
+def _suite() -> Any:  # the module dm_control.suite, which has no types
     select_renderer()
     from dm_control import suite
 
