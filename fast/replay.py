@@ -35,11 +35,11 @@ class Batch(NamedTuple):
 def slots(capacity: int, frame_stack: int, steps_per_episode: int) -> int:
     """Frames to keep so that `capacity` transitions of full-length episodes can be sampled.
 
-    One for each transition, one for the end of each episode that they touch (at most
-    1 + capacity / steps_per_episode, rounded up), the `frame_stack - 1` before the oldest one and
-    the first frame of an episode that has just begun.
+    One for each transition, one for the end of each episode, the `frame_stack - 1` before the
+    oldest transition, and the first one of an episode that has just begun. (In the middle of an
+    episode there is no such frame, but one episode more may be touched.)
     """
-    return capacity + math.ceil(capacity / steps_per_episode) + 1 + (frame_stack - 1) + 1
+    return capacity + math.ceil(capacity / steps_per_episode) + (frame_stack - 1) + 1
 
 
 class Replay:

@@ -15,7 +15,6 @@ import os
 import subprocess
 import sys
 import time
-from types import ModuleType
 from typing import Any
 
 import gymnasium
@@ -110,7 +109,7 @@ def select_renderer() -> str:
     raise InputError("MUJOCO_GL", chosen, f"accepted: a renderer that starts; {RENDERER_REMEDY}")
 
 
-def _suite() -> ModuleType:
+def _suite() -> Any:  # the module dm_control.suite, which has no types
     select_renderer()
     from dm_control import suite
 
@@ -309,11 +308,11 @@ def _open_camera(physics: Any, size: int, camera: int, render_quality: str) -> A
     # The suite's buffer is larger than a frame; the pixels are the same, clearing it is not free.
     visual.global_.offwidth = visual.global_.offheight = size
     if render_quality == "fast":
+        # No map to draw shadows in: there are none.
         visual.quality.shadowsize = visual.quality.offsamples = 0
         visual.quality.numslices, visual.quality.numstacks = 8, 6
     kept = Camera(physics, size, size, camera)
     if render_quality == "fast":
-        kept.scene.flags[mjtRndFlag.mjRND_SHADOW] = False
         kept.scene.flags[mjtRndFlag.mjRND_REFLECTION] = False
     return kept
 
