@@ -17,7 +17,6 @@ from fast.figures import DOMINANT_SHARE
 from fast.records import Floats, Run, flat, series
 
 HEADS = (0, 1)  # of the critic
-COUNTERS = ("kind", "agent_step", "environment_step", "update")
 UNDEFINED = "undefined"
 UNRECORDED = "not recorded"
 
@@ -82,10 +81,7 @@ def facts(run: Run) -> Facts:
     _, zombie = _heads(run, "dense1/zombie")
     dominant, collapsed = share > DOMINANT_SHARE, saturated >= 1
     timing, evaluations = run.of("timing"), run.of("evaluation")
-    parts = [
-        key for key in (timing[-1] if timing else ())
-        if key not in (*COUNTERS, "seconds", "agent_steps_per_second")
-    ]  # fmt: skip
+    parts = [key for key in (timing[-1] if timing else ()) if key.endswith("_ms")]
     peak = int(np.nanargmax(share.max(axis=1))) if np.isfinite(share.max(axis=1)).any() else None
     return Facts(
         run=run,
@@ -116,7 +112,7 @@ def facts(run: Run) -> Facts:
         zombie_final=_last(zombie.max(axis=1)),
         seconds=timing[-1]["seconds"] if timing else None,
         milliseconds={
-            key.removeprefix("ms/"): float(np.mean(series(run, "timing", key)[1])) for key in parts
+            key.removesuffix("_ms"): float(np.mean(series(run, "timing", key)[1])) for key in parts
         },
     )
 
