@@ -383,10 +383,10 @@ SENTENCES = {
     ),
     "srank falls": (
         [scores(1, srank=(40, 50)), scores(2, srank=3), scores(3, srank=(9, 6))],
-        ["output fell: 40 at first, 6 at the end, 3 at its lowest"],
+        ["layers fell: 40 at first, 6 at the end, 3 at its lowest"],
         [],
     ),
-    "srank rises": ([scores(1, srank=4), scores(2, srank=5)], ["output rose: 4 at first, 5"], []),
+    "srank rises": ([scores(1, srank=4), scores(2, srank=5)], ["layers rose: 4 at first, 5"], []),
     "srank stays": ([scores(1, srank=4)], ["ended where it began: 4 at first, 4"], []),
     "srank undefined at the end": (
         [scores(1, srank=4), scores(2, srank=(None, 5))],
@@ -453,6 +453,14 @@ def test_the_page_says_how_far_its_runs_carry():
     assert "one method here" in text
     assert "at least 2 seeds per method" in text
     assert "was seen in 0 of 2 runs here. That does not speak against the paper" in text
+    assert "its runs are larger" in text
+    large = {"updates": 10**6, "agent": {"batch_size": 512}}
+    runs = [make([scores(10**6)], str(seed), seed=seed, **large) for seed in range(8)]
+    text = text_of(story.how_far({"baseline": [story.facts(run) for run in runs]}))
+    assert "0 of 8 runs here. These runs are no smaller than the paper's." in text
+    assert story.smaller_than_the_papers(runs[1:])
+    assert story.smaller_than_the_papers([*runs, make([scores(9)], seed=9, **large)])
+    assert story.smaller_than_the_papers([*runs, make([scores(10**6)], seed=9, updates=10**6)])
     differing = groups_of([ALIVE], [])
     differing["lnwd"] = [story.facts(make(method="lnwd", agent={"batch_size": 32}))]
     assert "differ in agent.batch_size." in text_of(story.how_far(differing))
