@@ -12,8 +12,7 @@ from pathlib import Path
 from types import FrameType
 
 from fast.errors import InputError
-from fast.figures import overview
-from fast.records import find_runs, flat, read_run
+from fast.records import flat, read_run
 from fast.report import report
 
 METHODS = ("baseline", "lnwd")
@@ -59,9 +58,8 @@ def demo(out: Path | str, command: Sequence[str] = (sys.executable, "-m", "fast"
             print(f"\nThe training of {method} ended with exit status {status}; see above. "
                   "The same command again goes on from here: make demo", flush=True)  # fmt: skip
             return status or 1
-    figure = overview(find_runs(out), out / "overview.png")
-    page = report(out, out / "report.html")
-    print(f"\nThe figure:  {figure}\nThe page:    {page}  (open it in a browser)", flush=True)
+    page = report(out, out)
+    print(f"\nThe figure:  {out / 'overview.png'}\nThe page:    {page}  (open it in a browser)")
     return 0
 
 

@@ -21,9 +21,9 @@ import matplotlib.image
 import numpy as np
 
 from fast import figures
+from fast.errors import InputError
 from fast.records import Run, find_runs
 from fast.story import (
-    COUNTERS,
     UNDEFINED,
     UNRECORDED,
     Facts,
@@ -39,22 +39,25 @@ from fast.story import (
     side_by_side,
 )
 
+COUNTERS = ("kind", "agent_step", "environment_step", "update")
 STRIP = 6  # frames shown of one episode
 
 
 def report(runs_folder: Path | str, out: Path | str) -> Path:
-    """Write the page about the runs in `runs_folder` to `out` (.html) and return its path.
+    """Write `report.html` and the overview (`overview.png`, `.pdf`, `.csv`) into the folder `out`.
 
-    Raises InputError where the folder holds no run, or runs that do not belong on one page.
+    Returns the path of the page. Raises InputError, before anything is written, where
+    `runs_folder` holds no run, or runs that do not belong on one page, or `out` is a file.
     """
-    runs = find_runs(runs_folder)
-    figures.methods_of(runs)
-    out = Path(out)
+    runs, out = find_runs(runs_folder), Path(out)
+    if out.exists() and not out.is_dir():
+        raise InputError("--out", str(out), "a folder, new or not, is accepted")
+    figures.overview(runs, out / "overview.png")
     rows = figures.overview_rows(runs)
     wide, narrow = (figures.draw(runs, rows, "svg", columns) for columns in (2, 1))
-    out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(page(runs, wide, narrow), encoding="utf-8")
-    return out
+    path = out / "report.html"
+    path.write_text(page(runs, wide, narrow), encoding="utf-8")
+    return path
 
 
 def page(runs: Sequence[Run], wide: bytes, narrow: bytes) -> str:

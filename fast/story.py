@@ -17,7 +17,9 @@ from fast.figures import DOMINANT_SHARE
 from fast.records import Floats, Run, flat, series
 
 HEADS = (0, 1)  # of the critic
-COUNTERS = ("kind", "agent_step", "environment_step", "update")
+# Neuron Dominance: twice the 500,000 masked updates of B.1, which are half of the training
+# (Figure 3); Figures 2 and 3; B.2.
+PAPER_UPDATES, PAPER_SEEDS, PAPER_BATCH = 1_000_000, 8, 512
 UNDEFINED = "undefined"
 UNRECORDED = "not recorded"
 
@@ -82,10 +84,7 @@ def facts(run: Run) -> Facts:
     _, zombie = _heads(run, "dense1/zombie")
     dominant, collapsed = share > DOMINANT_SHARE, saturated >= 1
     timing, evaluations = run.of("timing"), run.of("evaluation")
-    parts = [
-        key for key in (timing[-1] if timing else ())
-        if key not in (*COUNTERS, "seconds", "agent_steps_per_second")
-    ]  # fmt: skip
+    parts = [key for key in (timing[-1] if timing else ()) if key.endswith("_ms")]
     peak = int(np.nanargmax(share.max(axis=1))) if np.isfinite(share.max(axis=1)).any() else None
     return Facts(
         run=run,
@@ -116,7 +115,7 @@ def facts(run: Run) -> Facts:
         zombie_final=_last(zombie.max(axis=1)),
         seconds=timing[-1]["seconds"] if timing else None,
         milliseconds={
-            key.removeprefix("ms/"): float(np.mean(series(run, "timing", key)[1])) for key in parts
+            key.removesuffix("_ms"): float(np.mean(series(run, "timing", key)[1])) for key in parts
         },
     )
 
@@ -317,13 +316,13 @@ def _about_srank(f: Facts) -> str:
     first, final = f.srank_first, f.srank_final
     if not is_defined(first) or not is_defined(final):
         return (
-            f"srank of the first hidden layer's output, at first {number(first)}, was at the end "
-            f"{number(final)}; it is undefined for a layer that outputs only zeros."
+            f"The smaller srank of the two heads' first hidden layers, at first {number(first)}, "
+            f"was at the end {number(final)}; it is undefined for a layer that outputs only zeros."
         )
     change = "fell" if final < first else "rose" if final > first else "ended where it began"
     return (
-        f"srank of the first hidden layer's output {change}: {number(first)} at first, "
-        f"{number(final)} at the end, {number(f.srank_min)} at its lowest."
+        f"The smaller srank of the two heads' first hidden layers {change}: {number(first)} at "
+        f"first, {number(final)} at the end, {number(f.srank_min)} at its lowest."
     )
 
 
@@ -429,10 +428,21 @@ def how_far(groups: dict[str, list[Facts]]) -> list[str]:
             + (
                 "To have seen it is not to have shown that the one caused the other."
                 if seen
-                else "That does not speak against the paper, whose runs are longer and larger."
+                else "That does not speak against the paper: its runs are larger."
+                if smaller_than_the_papers(runs)
+                else "These runs are no smaller than the paper's."
             )
         )
     return said
+
+
+def smaller_than_the_papers(runs: Sequence[Run]) -> bool:
+    """Whether the runs have fewer updates, seeds or samples a batch than the paper's (B.1, B.2)."""
+    return (
+        min(run.reached for run in runs) < PAPER_UPDATES
+        or len({run.seed for run in runs}) < PAPER_SEEDS
+        or min(run.config["agent"]["batch_size"] for run in runs) < PAPER_BATCH
+    )
 
 
 def differing_settings(runs: Sequence[Run]) -> list[str]:

@@ -383,10 +383,10 @@ SENTENCES = {
     ),
     "srank falls": (
         [scores(1, srank=(40, 50)), scores(2, srank=3), scores(3, srank=(9, 6))],
-        ["output fell: 40 at first, 6 at the end, 3 at its lowest"],
+        ["layers fell: 40 at first, 6 at the end, 3 at its lowest"],
         [],
     ),
-    "srank rises": ([scores(1, srank=4), scores(2, srank=5)], ["output rose: 4 at first, 5"], []),
+    "srank rises": ([scores(1, srank=4), scores(2, srank=5)], ["layers rose: 4 at first, 5"], []),
     "srank stays": ([scores(1, srank=4)], ["ended where it began: 4 at first, 4"], []),
     "srank undefined at the end": (
         [scores(1, srank=4), scores(2, srank=(None, 5))],
@@ -453,6 +453,14 @@ def test_the_page_says_how_far_its_runs_carry():
     assert "one method here" in text
     assert "at least 2 seeds per method" in text
     assert "was seen in 0 of 2 runs here. That does not speak against the paper" in text
+    assert "its runs are larger" in text
+    large = {"updates": 10**6, "agent": {"batch_size": 512}}
+    runs = [make([scores(10**6)], str(seed), seed=seed, **large) for seed in range(8)]
+    text = text_of(story.how_far({"baseline": [story.facts(run) for run in runs]}))
+    assert "0 of 8 runs here. These runs are no smaller than the paper's." in text
+    assert story.smaller_than_the_papers(runs[1:])
+    assert story.smaller_than_the_papers([*runs, make([scores(9)], seed=9, **large)])
+    assert story.smaller_than_the_papers([*runs, make([scores(10**6)], seed=9, updates=10**6)])
     differing = groups_of([ALIVE], [])
     differing["lnwd"] = [story.facts(make(method="lnwd", agent={"batch_size": 32}))]
     assert "differ in agent.batch_size." in text_of(story.how_far(differing))
@@ -528,7 +536,7 @@ def small_runs(draw):
                 value = draw(maybe)
                 returned = {"return": value, "returns": [value]}
                 records += [record("evaluation", update, **returned)] * draw(st.integers(0, 1))
-                times = {"seconds": 64 * draw(fraction), "ms/environment": draw(fraction)}
+                times = {"seconds": 64 * draw(fraction), "environment_ms": draw(fraction)}
                 records += [record("timing", update, **times)] * draw(st.integers(0, 1))
             random = [random_episode(draw(maybe)) for _ in range(draw(st.integers(0, 2)))]
             runs.append(make(random + records, f"{method}-{seed}", method=method, seed=seed,
@@ -569,7 +577,7 @@ def test_a_page_loads_nothing_and_states_only_numbers_that_follow_from_the_recor
             by_key.setdefault(key.split("/", 1)[-1], []).extend(numbers_in(value))
     for values in by_key.values():
         allowed |= set(values) | set(means(values))
-    timings = [[r["ms/environment"] for r in run.of("timing")] for run in runs]
+    timings = [[r["environment_ms"] for r in run.of("timing")] for run in runs]
     of_runs = [sum(values) / len(values) for values in timings if values]
     random = [[r["return"] for r in run.of("episode")] for run in runs]
     of_runs += [sum(v) / len(v) for v in random if v and None not in v]
@@ -617,14 +625,17 @@ def test_a_report_is_one_file_with_the_runs_own_frames_commands_and_machine(tmp_
     picture = np.zeros((126, 3, 8, 8), np.uint8)
     np.savez_compressed(frames / "0000009.npz", frames=picture)
     np.savez_compressed(frames / "0000010.npz", frames=picture)
-    html = report(tmp_path / "runs", tmp_path / "page" / "report.html").read_text()
+    html = report(tmp_path / "runs", tmp_path / "page").read_text()
     parsed = Page(html)
     assert parsed.tags.count("img") == 1 + 6
     assert "0000010.npz" in parsed.text
     assert "NVIDIA" in parsed.text
     assert "llvmpipe; then NVIDIA" in parsed.text
     assert "python -m fast train --out x\npython -m fast train --resume x" in html
-    assert [path.name for path in (tmp_path / "page").iterdir()] == ["report.html"]
+    written = sorted(path.name for path in (tmp_path / "page").iterdir())
+    assert written == ["overview.csv", "overview.pdf", "overview.png", "report.html"]
+    with pytest.raises(InputError, match="--out"):
+        report(tmp_path / "runs", tmp_path / "page" / "report.html")
 
     whole = (frames / "0000010.npz").read_bytes()
     (frames / "0000010.npz").write_bytes(whole[: len(whole) // 2])
