@@ -449,6 +449,8 @@ def test_the_page_says_how_far_its_runs_carry():
     assert "single seed proves nothing" in text
     assert "settings are the same" in text
     assert "was seen in 1 of 2 runs here. To have seen it is not" in text
+    at_once = [scores(1, share=0.75, saturated=1.0)]
+    assert "was seen in 0 of 1 run here" in text_of(story.how_far(groups_of([at_once], [])))
     text = text_of(story.how_far(groups_of([ALIVE, ALIVE], [])))
     assert "one method here" in text
     assert "at least 2 seeds per method" in text
