@@ -298,7 +298,7 @@ class Training:
         self.timed_step = self.agent_step
         self.seconds += sum(spent.values())
         rate = steps / sum(spent.values())
-        parts = {f"ms/{name}": 1000 * seconds / steps for name, seconds in spent.items()}
+        parts = {f"{name}_ms": 1000 * seconds / steps for name, seconds in spent.items()}
         self.log("timing", seconds=self.seconds, agent_steps_per_second=rate, **parts)
 
     # --- safety -------------------------------------------------------------------------------

@@ -104,7 +104,7 @@ def test_a_run_has_every_record_at_its_interval(whole):
     timing = metrics(whole, "timing")
     assert [r["update"] for r in timing] == list(range(10, 151, 10))
     spent = ("environment", "rendering", "acting", "sampling", "update")
-    assert all(r[f"ms/{name}"] > 0 for r in timing for name in spent)
+    assert all(r[f"{name}_ms"] > 0 for r in timing for name in spent)
 
 
 def test_the_folder_holds_only_the_episodes_of_the_buffer_and_events_of_the_records(whole):
