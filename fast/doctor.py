@@ -55,6 +55,15 @@ def measure_updates(preset: str, device: str, allocator: str) -> dict[str, float
     return {"ms": 1000 * times[len(times) // 2], "peak": peak}
 
 
+def measure_apart(preset: str, device: str, allocator: str) -> dict[str, float]:
+    """`measure_updates` in a new process; raises RuntimeError with the last line it said."""
+    command = [sys.executable, "-m", "fast.doctor", preset, device, allocator]
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode:
+        raise RuntimeError((done.stderr.strip() or f"exit {done.returncode}").splitlines()[-1])
+    return json.loads(done.stdout)
+
+
 def measure_frames(quality: str, size: int) -> tuple[float, float, str]:
     """Control steps and frames per second of one environment, and what OpenGL calls itself."""
     env = dmc.make(TASK, seed=0, size=size, render_quality=quality, action_repeat=1)
@@ -129,21 +138,15 @@ def doctor(presets: tuple[str, ...] = ("laptop", "paper")) -> list[str]:
     print("as the C library would have it")
     milliseconds, peaks = {}, {}
     for preset in presets:
-        rates = []
-        for allocator in ("kept", "default"):
-            command = [sys.executable, "-m", "fast.doctor", preset, device, allocator]
-            done = subprocess.run(command, capture_output=True, text=True)
-            if done.returncode:
-                message = done.stderr.strip().splitlines()[-1]
-                problems.append(f"an update of the preset {preset} failed: {message}")
-                break
-            result = json.loads(done.stdout)
-            rates.append(1000 / result["ms"])
-            if allocator == "kept":
-                milliseconds[preset], peaks[preset] = result["ms"], result["peak"]
-        else:
-            kept, default = rates
-            print(f"  {preset:8} {kept:8.2f}   {default:8.2f}   ratio {kept / default:.1f}")
+        try:
+            kept, default = (measure_apart(preset, device, way) for way in ("kept", "default"))
+        except RuntimeError as error:
+            problems.append(f"an update of the preset {preset} failed: {error}")
+            continue
+        milliseconds[preset], peaks[preset] = kept["ms"], kept["peak"]
+        ratio = default["ms"] / kept["ms"]
+        rates = f"{1000 / kept['ms']:8.2f}   {1000 / default['ms']:8.2f}"
+        print(f"  {preset:8} {rates}   ratio {ratio:.1f}")
 
     print("\nWhat a run takes")
     for preset in milliseconds:

@@ -1,0 +1,80 @@
+"""The doctor's page, on the smallest preset."""
+
+import subprocess
+import sys
+from collections import namedtuple
+
+import psutil
+import pytest
+
+from fast import doctor
+from fast.envs import dmc
+from fast.errors import InputError
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    """Without the measurements, which take seconds each."""
+    frames = {"suite": 50.0, "fast": 2000.0}
+    monkeypatch.setattr(
+        doctor, "measure_frames", lambda quality, size: (9000.0, frames[quality], "llvmpipe")
+    )
+
+    def measured(preset, device, allocator):
+        return {"ms": {"kept": 40.0, "default": 80.0}[allocator], "peak": 5e8}
+
+    monkeypatch.setattr(doctor, "measure_apart", measured)
+
+
+def test_the_page_says_renderer_frames_updates_memory_and_disk(capsys):
+    assert doctor.doctor(("tiny",)) == []
+    page = capsys.readouterr().out
+    for words in ("Python", "torch", "mujoco", "suite", "fast", "frames/s", "MUJOCO_GL=", "GPU",
+                  "tiny", "ratio", "memory", "disk", "updates", "No problems found"):  # fmt: skip
+        assert words in page
+    software = any(name in page for name in ("llvmpipe", "softpipe", "OSMesa"))
+    assert software == ("(software)" in page)
+
+
+def test_updates_per_second_and_the_length_of_a_run_come_from_the_measurement(quick, capsys):
+    doctor.doctor(("laptop",))
+    page = capsys.readouterr().out
+    assert "25.00" in page and "12.50" in page and "ratio 2.0" in page
+    updates = doctor.configs.build(doctor.TASK, preset="laptop").run.updates
+    assert f"{updates:,} updates: {updates * 0.040 / 60:.0f} minutes" in page
+
+
+def test_too_little_memory_is_a_problem_with_a_remedy(quick, capsys, monkeypatch):
+    memory = namedtuple("memory", "total available")(2e9, 1e6)
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: memory)
+    (problem,) = doctor.doctor(("laptop",))
+    assert "laptop" in problem and "--run.replay-capacity" in problem
+    assert problem in capsys.readouterr().out
+
+
+def test_no_renderer_is_a_problem_with_a_remedy(quick, capsys, monkeypatch):
+    def none(quality, size):
+        raise InputError("MUJOCO_GL", None, dmc.RENDERER_REMEDY)
+
+    monkeypatch.setattr(doctor, "measure_frames", none)
+    problems = doctor.doctor(("laptop",))
+    assert any("apt-get install libegl1" in problem for problem in problems)
+
+
+def test_a_failing_update_is_told_and_the_page_goes_on(quick, capsys, monkeypatch):
+    def failing(preset, device, allocator):
+        raise RuntimeError("MemoryError: no")
+
+    monkeypatch.setattr(doctor, "measure_apart", failing)
+    (problem,) = doctor.doctor(("laptop",))
+    assert "laptop" in problem and "MemoryError: no" in problem
+
+
+def test_a_measurement_in_a_process_of_its_own_reports_its_last_line_when_it_fails():
+    with pytest.raises(RuntimeError, match="abacus"):
+        doctor.measure_apart("tiny", "abacus", "kept")
+
+
+def test_the_command_has_help():
+    command = [sys.executable, "-m", "fast", "doctor", "--help"]
+    assert subprocess.run(command, capture_output=True).returncode == 0
