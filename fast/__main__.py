@@ -68,6 +68,7 @@ def train(arguments: list[str]) -> int:
     if not done:
         print(f"Stopped and saved. Continue: {resume}", file=sys.stderr)
         return 128 + stop.signal
+    print(f"Complete: {path}", file=sys.stderr)
     return 0
 
 

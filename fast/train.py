@@ -143,21 +143,28 @@ class Training:
         """
         length = self.env.steps_per_episode
         planned = -(-planned_agent_steps(self.config) // length) * length  # whole episodes
-        self.log("session", **describe_machine(self.config, self.env))
+        c, path = self.config, self.folder.path
+        start = f"resumed at agent step {self.agent_step:,}" if self.agent_step else "new"
+        print(
+            f"{c.method} on {c.task}, preset {c.preset}, seed {c.seed}, {c.device}: "
+            f"{c.run.updates:,} updates, into {path} ({start})",
+            file=sys.stderr,
+        )
+        self.log("session", **describe_machine(c, self.env))
         self.clock.lap("storing")
         bar = tqdm(total=planned, initial=self.agent_step, unit=" steps", smoothing=0.05,
-                   desc=f"{self.config.method} {self.config.task}", dynamic_ncols=True)  # fmt: skip
+                   desc=c.method, dynamic_ncols=True)  # fmt: skip
         with bar:
             if self.agent_step == 0:
                 self.evaluate()
-            while self.update < self.config.run.updates and stop.signal is None:
+            while self.update < c.run.updates and stop.signal is None:
                 self.play_episode(bar)
-                done = self.update >= self.config.run.updates
+                done = self.update >= c.run.updates
                 if done:
                     self.finish()
                 if done or stop.signal or self.checkpoint_is_due():
                     self.save()
-        return self.update >= self.config.run.updates
+        return self.update >= c.run.updates
 
     def play_episode(self, bar: tqdm) -> None:
         """One training episode, with its updates."""
