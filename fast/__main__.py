@@ -30,17 +30,23 @@ class _Train:
 def train(arguments: list[str]) -> int:
     """train visual DrQ with neuron scores, or resume a run"""
     first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    first.add_argument("--task", default="cartpole-swingup")
-    first.add_argument("--method", default="baseline")
-    first.add_argument("--preset", default="paper")
-    first.add_argument("--resume")
-    chosen, rest = first.parse_known_args(arguments)
-    if chosen.resume:
-        if rest:
-            raise InputError("--resume", " ".join(rest), "it takes no other setting: all is kept")
+    for name in ("--task", "--method", "--preset", "--resume"):
+        first.add_argument(name)
+    chosen, _ = first.parse_known_args(arguments)
+    asks_help = "-h" in arguments or "--help" in arguments
+    if chosen.resume and not asks_help:
+        alone = (["--resume", chosen.resume], [f"--resume={chosen.resume}"])
+        if arguments not in alone:
+            raise InputError("--resume", " ".join(arguments), "it stands alone: all else is kept")
         config, path = None, Path(chosen.resume)
     else:
-        config = configs.build(chosen.task, chosen.method, chosen.preset)
+        if not chosen.task and not asks_help:
+            raise InputError("--task", chosen.task, "accepted: a task such as cartpole-swingup")
+        config = configs.build(
+            chosen.task or "cartpole-swingup",
+            chosen.method or "baseline",
+            chosen.preset or "paper",
+        )
         parsed = tyro.cli(
             _Train,
             prog="python -m fast train",
@@ -59,11 +65,8 @@ def train(arguments: list[str]) -> int:
     except KeyboardInterrupt:
         print(f"Stopped at once. Continue from the last checkpoint: {resume}", file=sys.stderr)
         return 130
-    except Diverged as error:
-        print(f"Stopped: {error}. The last checkpoint is good: {resume}", file=sys.stderr)
-        return 1
-    except OSError as error:
-        print(f"Stopped: {error}. The last checkpoint is good: {resume}", file=sys.stderr)
+    except (Diverged, OSError) as error:
+        print(f"Stopped: {error}. Continue from the last checkpoint: {resume}", file=sys.stderr)
         return 1
     if not done:
         print(f"Stopped and saved. Continue: {resume}", file=sys.stderr)
@@ -119,6 +122,8 @@ def main(arguments: list[str]) -> int:
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:  # before anything could be lost
+        return 130
 
 
 if __name__ == "__main__":

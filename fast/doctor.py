@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -25,7 +26,7 @@ CONSTRAINTS = Path(__file__).parents[1] / "constraints.txt"
 
 
 def measure_updates(preset: str, device: str, allocator: str) -> dict[str, float]:
-    """Milliseconds per update at a preset's batch size, and the process's peak memory in bytes."""
+    """Milliseconds per update of a preset, and the device's peak memory in bytes."""
     import torch
 
     from fast.agents.drq import Draws, DrQ
@@ -34,7 +35,7 @@ def measure_updates(preset: str, device: str, allocator: str) -> dict[str, float
 
     if allocator == "kept":
         keep_large_blocks()
-    config = configs.replace(configs.build(TASK, preset=preset), device=device)
+    config = replace(configs.build(TASK, preset=preset), device=device)
     size, stack, batch = config.env.size, config.env.frame_stack, config.agent.batch_size
     g = torch.Generator().manual_seed(0)
     agent = DrQ(config, 3 * stack, 1, g)
@@ -52,6 +53,8 @@ def measure_updates(preset: str, device: str, allocator: str) -> dict[str, float
         times.append(time.perf_counter() - start)
     times = sorted(times[2:])  # the first ones warm up
     peak = 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    if device == "cuda":
+        peak = torch.cuda.max_memory_allocated()
     return {"ms": 1000 * times[len(times) // 2], "peak": peak}
 
 
@@ -96,8 +99,13 @@ def doctor(presets: tuple[str, ...] = ("laptop", "paper")) -> list[str]:
     print(f"  {os.cpu_count()} cores, torch uses {torch.get_num_threads()} threads")
     print(f"  memory {memory.total / 1e9:.1f} GB, {memory.available / 1e9:.1f} GB of it free")
     print(f"  disk {disk.free / 1e9:.1f} GB free in this folder")
-    gpu = torch.cuda.get_device_name() if cuda else "none that torch sees: training runs on the CPU"
-    print(f"  GPU {gpu}")
+    free = memory.available
+    if cuda:
+        free, total = torch.cuda.mem_get_info()
+        name = torch.cuda.get_device_name()
+        print(f"  GPU {name}, memory {total / 1e9:.1f} GB, {free / 1e9:.1f} GB of it free")
+    else:
+        print("  GPU none that torch sees: training runs on the CPU")
 
     print("\nPackages")
     tested = {}
@@ -159,10 +167,10 @@ def doctor(presets: tuple[str, ...] = ("laptop", "paper")) -> list[str]:
         hours = config.run.updates * milliseconds[preset] / 3.6e6
         length = f"{hours:.0f} hours" if hours >= 2 else f"{60 * hours:.0f} minutes"
         print(
-            f"  {preset:8} memory {(buffer + peaks[preset]) / 1e9:.1f} GB, disk at most "
+            f"  {preset:8} {device} memory {(buffer + peaks[preset]) / 1e9:.1f} GB, disk at most "
             f"{buffer / 1e9:.1f} GB, {config.run.updates:,} updates: {length} and the environment"
         )
-        if buffer + peaks[preset] > memory.available:
+        if buffer + peaks[preset] > free:
             problems.append(
                 f"{preset}: too little memory; give a smaller --run.replay-capacity or "
                 "--agent.batch-size"

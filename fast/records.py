@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from fast.errors import InputError
 
-VERSION = 1  # of config.json and metrics.jsonl together: other versions are refused, never guessed
+VERSION = 1  # of everything in a run's folder: other versions are refused, never guessed
 
 Floats = NDArray[np.float64]
 
@@ -46,7 +46,8 @@ class Run:
 
     @property
     def finished(self) -> bool:
-        return self.reached >= self.planned
+        """Whether it made its planned updates and was evaluated after them."""
+        return any(record["update"] >= self.planned for record in self.of("evaluation"))
 
     def of(self, kind: str) -> list[dict[str, Any]]:
         """The records of one kind (`scores`, `evaluation`, ...) in the order of writing."""

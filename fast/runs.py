@@ -1,14 +1,13 @@
 """A run's folder: what is written, in which order, so that no kill leaves it beyond resuming.
 
-    config.json     all settings; written before anything else, never changed
+    config.json     all settings; written first, never changed, locked while a process trains here
     metrics.jsonl   append-only records, one JSON object a line, NaN as null
     frames/         one file per episode of the replay buffer, never changed once written
     checkpoint.pt   everything else that the next episode depends on; replaced by renaming
     tensorboard/    events made from metrics.jsonl, made again at every start
-    lock            held by the process that trains here
 
-A checkpoint is written between two episodes. It names the episode files that it needs and the
-length that metrics.jsonl had, and opening a folder cuts away what came after it.
+A checkpoint is written at the start and between two episodes. It names the episode files that it
+needs and the length that metrics.jsonl had, and resuming cuts away what came after it.
 """
 
 import fcntl
@@ -44,53 +43,51 @@ def write_atomically(path: Path, write: Callable[[IO[bytes]], Any]) -> None:
 
 
 class RunFolder:
-    """A locked folder of one run; use `create` or `resume`, and `close` at the end."""
+    """The folder of one run, held by this process alone until `close`.
+
+    `create` and `resume` read and check; `begin` is the first to change what is there.
+    """
 
     def __init__(self, path: Path, config: Config, field: str):
         self.path, self.config = path, config
-        self._lock = (path / "lock").open("a+")
+        self._lock = (path / "config.json").open("r+")  # never written to; held by flock
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            self._lock.seek(0)
-            holder = self._lock.read().strip() or "unknown"
             self._lock.close()
-            raise InputError(
-                field, str(path), f"process {holder} is training here: wait for it or stop it"
-            ) from None
-        self._lock.truncate(0)
-        self._lock.write(str(os.getpid()))
-        self._lock.flush()
-        (path / "frames").mkdir(exist_ok=True)
-        for left_over in [*path.glob("*.tmp"), *path.glob("frames/*.tmp")]:
-            left_over.unlink()
-        self.checkpoint = self._read_checkpoint(field)
-        self.cut()
+            reason = "another process is training here: wait for it or stop it"
+            raise InputError(field, str(path), reason) from None
+        try:
+            self.checkpoint = self._read_checkpoint(field)
+        except InputError:
+            self._lock.close()
+            raise
+        self._kept: list[int] = self.checkpoint["episodes"] if self.checkpoint else []
 
     @classmethod
     def create(cls, path: Path, config: Config) -> "RunFolder":
         """Begin a run in a folder that does not exist or is empty.
 
         Raises:
-            InputError: if the folder holds anything.
+            InputError: if the folder holds anything or cannot be made.
         """
         refuse_used(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
         new = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-        new.mkdir()
         try:
+            shutil.rmtree(new, ignore_errors=True)  # of a process that had our number before
+            new.mkdir(parents=True)
             text = configs.to_json(config).encode()
             write_atomically(new / "config.json", lambda file: file.write(text))
             new.rename(path)  # so that the folder never exists without its settings
-        except OSError:
+        except OSError as error:
             shutil.rmtree(new, ignore_errors=True)
-            refuse_used(path)
-            raise
+            refuse_used(path)  # another process may have been quicker
+            raise InputError("--out", str(path), f"it cannot be made: {error.strerror}") from None
         return cls(path, config, "--out")
 
     @classmethod
     def resume(cls, path: Path) -> "RunFolder":
-        """Open an existing run at its last checkpoint, or at its start if it has none yet.
+        """Open an existing run at its last checkpoint.
 
         Raises:
             InputError: if it is no run, another process has it, or its checkpoint is unusable.
@@ -98,32 +95,39 @@ class RunFolder:
         return cls(path, read_config(path), "--resume")
 
     def _read_checkpoint(self, field: str) -> dict | None:
-        path = self.path / "checkpoint.pt"
+        """The checkpoint, None if the run was killed before it wrote any."""
+        path, metrics = self.path / "checkpoint.pt", self.path / "metrics.jsonl"
+        length = metrics.stat().st_size if metrics.exists() else 0
+
+        def unusable(reason: str) -> InputError:
+            remedy = "what is recorded stays readable; train again into another folder"
+            return InputError(field, str(self.path), f"{reason}: {remedy}")
+
         if not path.exists():
+            if length:
+                raise unusable("its checkpoint.pt is missing")
             return None
-        remedy = f"delete it and resume again to begin this run anew: {path}"
         try:
             checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-            version = checkpoint["version"]
+            version, needed, _ = (checkpoint[k] for k in ("version", "metrics_bytes", "state"))
+            missing = [n for n in checkpoint["episodes"] if not self._episode(n).exists()]
         except Exception as error:  # torch raises many kinds for a damaged file
-            reason = f"the checkpoint is cut short or damaged ({type(error).__name__}); {remedy}"
-            raise InputError(field, str(self.path), reason) from None
+            kind = type(error).__name__
+            raise unusable(f"its checkpoint.pt is cut short or damaged ({kind})") from None
         if version != VERSION:
-            reason = f"the checkpoint is of version {version}, accepted: {VERSION}"
-            raise InputError(field, str(self.path), f"{reason}; {remedy}")
-        missing = [name for name in checkpoint["episodes"] if not self._episode(name).exists()]
-        if missing:
-            reason = f"{len(missing)} episode files are missing, first {self._episode(missing[0])}"
-            raise InputError(field, str(self.path), f"{reason}; {remedy}")
+            raise unusable(f"its checkpoint.pt is of version {version}, accepted: {VERSION}")
+        if missing or length < needed:
+            lost = self._episode(missing[0]).name if missing else "the end of metrics.jsonl"
+            raise unusable(f"files that its checkpoint.pt needs are missing, first {lost}")
         return checkpoint
 
-    def cut(self) -> None:
+    def begin(self) -> None:
         """Forget what came after the checkpoint, and open metrics and TensorBoard events."""
-        length = self.checkpoint["metrics_bytes"] if self.checkpoint else 0
+        (self.path / "frames").mkdir(exist_ok=True)
         self._metrics = (self.path / "metrics.jsonl").open("a+b")
-        self._metrics.truncate(length)
-        keep = {self._episode(n) for n in self.checkpoint["episodes"]} if self.checkpoint else ()
-        for file in (self.path / "frames").iterdir():
+        self._metrics.truncate(self.checkpoint["metrics_bytes"] if self.checkpoint else 0)
+        keep = {self._episode(number) for number in self._kept}
+        for file in [*self.path.glob("*.tmp"), *(self.path / "frames").iterdir()]:
             if file not in keep:
                 file.unlink()
         from torch.utils.tensorboard import SummaryWriter  # a second to import
@@ -156,7 +160,7 @@ class RunFolder:
 
     def episodes(self) -> Iterator[dict[str, np.ndarray]]:
         """The episodes of the checkpoint's replay buffer, oldest first."""
-        for number in self.checkpoint["episodes"] if self.checkpoint else ():
+        for number in self._kept:
             with np.load(self._episode(number)) as file:
                 yield dict(file)
 
@@ -171,23 +175,26 @@ class RunFolder:
             "state": state,
         }
         write_atomically(self.path / "checkpoint.pt", lambda file: torch.save(checkpoint, file))
-        if self.checkpoint:  # only now is nothing left that needs the older episodes
-            for number in set(self.checkpoint["episodes"]) - set(episodes):
-                self._episode(number).unlink(missing_ok=True)
-        self.checkpoint = {"episodes": episodes}
+        for number in set(self._kept) - set(episodes):  # only now does nothing need them
+            self._episode(number).unlink(missing_ok=True)
+        self._kept = episodes
 
     def close(self) -> None:
-        self._events.close()
-        self._metrics.close()
+        if hasattr(self, "_events"):
+            self._events.close()
+            self._metrics.close()
         self._lock.close()
 
 
 def refuse_used(path: Path) -> None:
-    """Raises InputError if `path` is anything but a new or empty folder."""
+    """Raises InputError if `path` is anything but a new or empty folder that can be made."""
     if (path / "config.json").exists():
         raise InputError("--out", str(path), f"it holds a run; continue it with --resume {path}")
     if path.exists() and not (path.is_dir() and not any(path.iterdir())):
         raise InputError("--out", str(path), "accepted: a folder that is new or empty")
+    parent = next(folder for folder in path.parents if folder.exists())
+    if not (parent.is_dir() and os.access(parent, os.W_OK)):
+        raise InputError("--out", str(path), f"nothing can be written in {parent}")
 
 
 def read_config(path: Path) -> Config:
@@ -195,7 +202,7 @@ def read_config(path: Path) -> Config:
     file = path / "config.json"
     if not file.is_file():
         raise InputError("--resume", str(path), "accepted: the folder of a run, with config.json")
-    return configs.from_json(file.read_text(), file)
+    return configs.from_json(file.read_bytes(), file)
 
 
 def _finite(value: Any) -> Any:

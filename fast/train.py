@@ -1,6 +1,8 @@
 """The training loop: act, store, update, score, evaluate, log, checkpoint."""
 
 import contextlib
+import math
+import os
 import platform
 import shlex
 import shutil
@@ -12,6 +14,7 @@ from collections import defaultdict
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 import psutil
@@ -35,6 +38,10 @@ class Diverged(RuntimeError):
 class Stop:
     """A first Ctrl-C, SIGTERM or hang-up asks to stop after the episode, a second one at once."""
 
+    MESSAGE = b"""
+Stopping after this episode. Once more to stop now, and lose what came after the checkpoint.
+"""
+
     def __init__(self) -> None:
         self.signal: int | None = None
 
@@ -47,11 +54,12 @@ class Stop:
         if self.signal is not None:
             raise KeyboardInterrupt
         self.signal = number
-        tqdm.write(
-            "Stopping after this episode. Once more to stop now: then the work since the "
-            "last checkpoint is lost.",
-            file=sys.stderr,
-        )
+        if number == signal.SIGHUP:  # the terminal is gone, and writing to it would fail
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, sys.stdout.fileno())
+            os.dup2(nowhere, sys.stderr.fileno())
+        with contextlib.suppress(OSError):
+            os.write(2, self.MESSAGE)  # print() must not be called inside itself
 
 
 class Clock:
@@ -105,10 +113,10 @@ def make_env(config: Config, *key: int) -> dmc.DMControl:
 class Training:
     """A run while it is trained: its state, and the loop that changes it."""
 
-    def __init__(
-        self, config: Config, folder: RunFolder, env: dmc.DMControl, test_env: dmc.DMControl
-    ):
-        self.config, self.folder, self.env, self.test_env = config, folder, env, test_env
+    COUNTERS = ("agent_step", "environment_step", "update", "episode")
+
+    def __init__(self, config: Config, env: dmc.DMControl, test_env: dmc.DMControl):
+        self.config, self.env, self.test_env = config, env, test_env
         self.device = torch.device(config.device)
         self.actions = env.action_space.shape[0]
         stack, seed = config.env.frame_stack, config.seed
@@ -123,17 +131,16 @@ class Training:
             "augmentation": generator(seed, AUGMENTATION),
         }
         self.agent_step = self.environment_step = self.update = self.episode = 0
+        self.timed_step = self.saved_step = 0  # agent steps of the last timing and checkpoint
         self.stored: list[tuple[int, int]] = []  # (number, length) of the episodes in the buffer
         self.seconds = 0.0  # of training, over all sessions
         self.clock = Clock()
         self.info: dict[str, torch.Tensor] = {}
         self.shown: dict[str, str] = {}  # beside the progress bar
-        if folder.checkpoint:
-            self._load(folder.checkpoint["state"])
 
     # --- the loop -----------------------------------------------------------------------------
 
-    def run(self, stop: Stop) -> bool:
+    def run(self, folder: RunFolder, stop: Stop) -> bool:
         """Train to the end, or to the end of the episode in which `stop` is asked for.
 
         Returns whether the run is complete.
@@ -141,30 +148,45 @@ class Training:
         Raises:
             Diverged: when a loss or a parameter is not finite; the last checkpoint is good.
         """
+        self.folder, updates = folder, self.config.run.updates
+        folder.begin()
+        if folder.checkpoint is None:
+            self.save()
+        self.log("session", **describe_machine(self.config, self.env))
+        self.announce()
+        self.clock.lap("storing")
         length = self.env.steps_per_episode
         planned = -(-planned_agent_steps(self.config) // length) * length  # whole episodes
-        c, path = self.config, self.folder.path
-        start = f"resumed at agent step {self.agent_step:,}" if self.agent_step else "new"
+        bar = tqdm(total=planned, initial=self.agent_step, unit=" steps", smoothing=0.05,
+                   desc=self.config.method, dynamic_ncols=True)  # fmt: skip
+        with bar:
+            if self.agent_step == 0 and stop.signal is None:
+                self.evaluate()
+            while self.update < updates and stop.signal is None:
+                self.play_episode(bar)
+                if self.update < updates and self.checkpoint_is_due():
+                    self.save()
+        if self.update >= updates:
+            self.finish()
+        if self.agent_step != self.saved_step:
+            self.save()
+        return self.update >= updates
+
+    def announce(self) -> None:
+        """Say what is trained, and what of it was chosen by the task and the preset."""
+        c, env, run = self.config, self.config.env, self.config.run
+        start = f", resumed at agent step {self.agent_step:,}" if self.agent_step else ""
         print(
             f"{c.method} on {c.task}, preset {c.preset}, seed {c.seed}, {c.device}: "
-            f"{c.run.updates:,} updates, into {path} ({start})",
+            f"{run.updates:,} updates into {self.folder.path}{start}\n"
+            f"  {env.size}x{env.size} pixels, render quality {env.render_quality}, action repeat "
+            f"{env.action_repeat}, camera {env.camera}, batch {c.agent.batch_size}\n"
+            f"  scores every {run.score_interval:,} updates, evaluation every "
+            f"{run.evaluation_interval:,} agent steps"
+            + (f", reward masked for {run.reward_masked_updates:,} updates"
+               if run.reward_masked_updates else ""),
             file=sys.stderr,
-        )
-        self.log("session", **describe_machine(c, self.env))
-        self.clock.lap("storing")
-        bar = tqdm(total=planned, initial=self.agent_step, unit=" steps", smoothing=0.05,
-                   desc=c.method, dynamic_ncols=True)  # fmt: skip
-        with bar:
-            if self.agent_step == 0:
-                self.evaluate()
-            while self.update < c.run.updates and stop.signal is None:
-                self.play_episode(bar)
-                done = self.update >= c.run.updates
-                if done:
-                    self.finish()
-                if done or stop.signal or self.checkpoint_is_due():
-                    self.save()
-        return self.update >= c.run.updates
+        )  # fmt: skip
 
     def play_episode(self, bar: tqdm) -> None:
         """One training episode, with its updates."""
@@ -221,8 +243,14 @@ class Training:
         policy = self.generators["policy"]
         if random:
             return (2 * torch.rand(self.actions, generator=policy) - 1).numpy()
-        noise = torch.randn((1, self.actions), generator=policy).to(self.device)
-        return self.agent.act(torch.from_numpy(obs)[None].to(self.device), noise)[0].cpu().numpy()
+        return self.act(obs, torch.randn((1, self.actions), generator=policy).to(self.device))
+
+    def act(self, obs: np.ndarray, noise: torch.Tensor | None = None) -> np.ndarray:
+        """The policy's action (actions,); raises Diverged if it is none."""
+        action = self.agent.act(torch.from_numpy(obs)[None].to(self.device), noise)[0].cpu()
+        if not action.isfinite().all():
+            raise Diverged(f"the policy's action is not a number at update {self.update}")
+        return action.numpy()
 
     def improve(self) -> None:
         """One update of the agent, after the scores and before the record that fall due here."""
@@ -266,9 +294,7 @@ class Training:
             obs, _ = self.test_env.reset(seed=seed if episode == 0 else None)
             total, over = 0.0, False
             while not over:
-                action = self.agent.act(torch.from_numpy(obs)[None].to(self.device))
-                step = self.test_env.step(action[0].cpu().numpy())
-                obs, reward, terminated, truncated, _ = step
+                obs, reward, terminated, truncated, _ = self.test_env.step(self.act(obs))
                 total += reward
                 over = terminated or truncated
             returns.append(total)
@@ -279,6 +305,7 @@ class Training:
 
     def score(self) -> None:
         """Scores of every hidden layer, on replayed, unaugmented observations."""
+        self.require_finite()
         size = self.config.run.score_batch
         g = generator(self.config.seed, SCORES, self.update)
         batch = self.mask(self.replay.sample(size, g))
@@ -300,8 +327,11 @@ class Training:
 
     def log_timing(self) -> None:
         """Milliseconds per agent step since the last such record, by what they were spent on."""
+        steps = self.agent_step - self.timed_step
+        if steps == 0:  # several updates in one agent step
+            return
         self.clock.lap("storing")
-        spent, steps = self.clock.take(), self.agent_step - self.timed_step
+        spent = self.clock.take()
         self.timed_step = self.agent_step
         self.seconds += sum(spent.values())
         rate = steps / sum(spent.values())
@@ -339,21 +369,35 @@ class Training:
         self.folder.save_checkpoint(state, [number for number, _ in self.stored])
         self.saved_step = self.agent_step
 
-    COUNTERS = ("agent_step", "environment_step", "update", "episode", "seconds")
-    timed_step = saved_step = 0
+    def load(self, folder: RunFolder) -> None:
+        """Go back to the checkpoint of a folder.
 
-    def _load(self, state: dict) -> None:
-        self.agent.load_state_dict(state["agent"])
-        self.env.load_state_dict(state["env"])
-        for name, g in self.generators.items():
-            g.set_state(state["generators"][name])
-        for name in self.COUNTERS:
-            setattr(self, name, state[name])
-        self.timed_step = self.saved_step = self.agent_step
-        self.stored = [tuple(pair) for pair in state["stored"]]
-        self.info = {name: value.to(self.device) for name, value in state["info"].items()}
-        for episode in self.folder.episodes():
-            self.replay.extend(**episode)
+        Raises:
+            InputError: if its content does not fit its settings, or an episode cannot be read.
+        """
+        if folder.checkpoint is None:
+            return
+        state = folder.checkpoint["state"]
+        try:
+            self.agent.load_state_dict(state["agent"])
+            self.env.load_state_dict(state["env"])
+            for name, g in self.generators.items():
+                g.set_state(state["generators"][name])
+            for name in (*self.COUNTERS, "seconds"):
+                setattr(self, name, state[name])
+            self.timed_step = self.saved_step = self.agent_step
+            self.stored = [tuple(pair) for pair in state["stored"]]
+            self.info = {name: value.to(self.device) for name, value in state["info"].items()}
+            for episode in folder.episodes():
+                self.replay.extend(**episode)
+        except (RuntimeError, ValueError, KeyError, TypeError, OSError, BadZipFile) as error:
+            reason = str(error).strip().splitlines()[0]
+            raise InputError(
+                "--resume",
+                str(folder.path),
+                f"its checkpoint does not fit its config.json, or an episode is damaged ({reason})"
+                ": what is recorded stays readable; train again into another folder",
+            ) from None
 
 
 def planned_agent_steps(config: Config) -> int:
@@ -377,10 +421,15 @@ def require_resources(config: Config, env: dmc.DMControl, folder: Path, field: s
     needed = Replay.bytes(
         capacity(config, env), shape, actions, config.env.frame_stack, env.steps_per_episode
     )
+    floats = 4 * config.agent.batch_size * config.env.frame_stack * math.prod(shape)
     if config.device == "cuda":
         free = torch.cuda.mem_get_info()[0]
     else:
         free = psutil.virtual_memory().available
+    if floats > free:
+        batch = config.agent.batch_size
+        reason = f"the pictures of one batch alone take {floats / 1e9:.0f} GB"
+        raise InputError("--agent.batch-size", batch, reason)
     if needed > free:
         raise InputError(
             "--run.replay-capacity",
@@ -388,9 +437,9 @@ def require_resources(config: Config, env: dmc.DMControl, folder: Path, field: s
             f"the buffer takes {needed / 1e9:.1f} GB, {free / 1e9:.1f} GB of {config.device} "
             "memory are free: accepted is a smaller capacity or a smaller --env.size",
         )
-    while not folder.exists():
-        folder = folder.parent
-    free = shutil.disk_usage(folder).free
+    there = sum(file.stat().st_size for file in folder.glob("frames/*"))  # of this run itself
+    disk = next(path for path in (folder, *folder.parents) if path.exists())
+    free = shutil.disk_usage(disk).free + there
     if needed > free:
         raise InputError(
             field,
@@ -408,12 +457,11 @@ def require_device(config: Config) -> None:
 
 def describe_machine(config: Config, env: dmc.DMControl) -> dict[str, Any]:
     """What a reader of the metrics must know about where they were made."""
-    commit = subprocess.run(
-        ["git", "describe", "--always", "--dirty"],
-        cwd=Path(__file__).parent,
-        capture_output=True,
-        text=True,
-    )
+    try:
+        git = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty"]
+        commit = subprocess.run(git, capture_output=True, text=True).stdout.strip()
+    except OSError:  # no git here
+        commit = ""
     packages = ("torch", "numpy", "dm_control", "mujoco", "gymnasium")
     gpu = torch.cuda.get_device_name() if config.device == "cuda" else None
     return {
@@ -423,7 +471,7 @@ def describe_machine(config: Config, env: dmc.DMControl) -> dict[str, Any]:
         "device": gpu or f"{platform.machine()} CPU",
         "threads": torch.get_num_threads(),
         "renderer": dmc.renderer_name(env),
-        "commit": commit.stdout.strip() or None,
+        "commit": commit or None,
         "versions": {name: version(name) for name in packages},
     }
 
@@ -437,7 +485,7 @@ def train(config: Config | None, path: Path, stop: Stop) -> bool:
         InputError: before anything is written, when it cannot be done here.
         Diverged: when a loss or a parameter is not finite; the last checkpoint is good.
     """
-    resume = config is None
+    path, resume = path.resolve(), config is None
     if config is None:
         config = read_config(path)
     else:
@@ -446,9 +494,23 @@ def train(config: Config | None, path: Path, stop: Stop) -> bool:
     require_device(config)
     keep_large_blocks()
     with contextlib.ExitStack() as stack:
+        if resume:
+            folder = stack.enter_context(contextlib.closing(RunFolder.resume(path)))
+            done = folder.checkpoint and folder.checkpoint["state"]["update"] >= config.run.updates
+            if done:
+                return True
         env = stack.enter_context(contextlib.closing(make_env(config, ENVIRONMENT)))
         test_env = stack.enter_context(contextlib.closing(make_env(config, EVALUATION)))
         require_resources(config, env, path, "--resume" if resume else "--out")
-        folder = RunFolder.resume(path) if resume else RunFolder.create(path, config)
-        stack.enter_context(contextlib.closing(folder))
-        return Training(config, folder, env, test_env).run(stop)
+        try:
+            training = Training(config, env, test_env)
+        except (RuntimeError, MemoryError) as error:
+            reason = str(error).strip().splitlines()[0]
+            raise InputError(
+                "--net", "these sizes", f"they cannot be allocated: {reason}"
+            ) from None
+        if resume:
+            training.load(folder)
+        else:
+            folder = stack.enter_context(contextlib.closing(RunFolder.create(path, config)))
+        return training.run(folder, stop)

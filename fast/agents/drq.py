@@ -13,7 +13,9 @@ One update, in this order:
    same pictures, whose output is computed once;
 5. temperature: one Adam step, on the entropy of step 4.
 
-alpha in 2 and 4 is the one before 5. Every random number is an argument (`Draws`).
+alpha in 2 and 4 is the one before 5. Every random number is an argument (`Draws`). In jaxrl the
+actor has a copy of the encoder, drawn apart and replaced after each step of the critic: but for
+a' in the very first update that is the encoder shared here.
 """
 
 from typing import NamedTuple
@@ -117,9 +119,9 @@ class DrQ:
 
         target = self.target_value(batch, next_obs, draws.next_noise)
         info = self.step_critic(obs, batch.action, target)
-        if count % self.config.target_period == 0:
+        if (count - 1) % self.config.target_period == 0:  # the first one does all
             self.step_target()
-        if count % self.config.actor_period == 0:
+        if (count - 1) % self.config.actor_period == 0:
             info |= self.step_actor_and_temperature(obs[: len(batch.obs)], draws.noise)
         return info
 
@@ -184,6 +186,10 @@ class DrQ:
 
         On unaugmented observations, in the parameters' own precision; it changes nothing.
         """
+        with torch.backends.cudnn.flags(allow_tf32=False):
+            return self._score(batch, draws)
+
+    def _score(self, batch: Batch, draws: Draws) -> dict[str, float]:
         with torch.no_grad():
             features = self.critic.encoder(batch.obs, exact=True)
         target = self.target_value(batch, [batch.next_obs], draws.next_noise[:1], exact=True)

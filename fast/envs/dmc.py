@@ -39,9 +39,10 @@ ACTION_REPEAT_ELSEWHERE = 2
 # As in jaxrl: the first camera of the model, but the third, from the side, for the quadruped.
 CAMERA = {"quadruped": 2}
 
-# `suite`: what dm_control renders. `fast`: no shadows, no reflections, no multisampling and fewer
-# facets on round shapes; many times the frames per second in software, but another picture.
-RENDER_QUALITIES = ("suite", "fast")
+# `suite`: what dm_control renders. `no-shadows`: no shadows and no reflections. `fast`: also no
+# multisampling, and fewer facets on round shapes. Each is several times faster in software than the
+# one before, and each is another picture.
+RENDER_QUALITIES = ("suite", "no-shadows", "fast")
 
 RENDERERS = ("egl", "osmesa")
 RENDERER_REMEDY = (
@@ -299,7 +300,7 @@ def _open_camera(physics: Any, size: int, camera: int, render_quality: str) -> A
     The GL context is made here, and takes over the visual settings once.
     """
     from dm_control.mujoco import Camera
-    from mujoco import mjtRndFlag
+    from mujoco import FatalError, mjtRndFlag
 
     count = physics.model.ncam
     if not -1 <= camera < count:
@@ -307,12 +308,16 @@ def _open_camera(physics: Any, size: int, camera: int, render_quality: str) -> A
     visual = physics.model.ptr.vis
     # The suite's buffer is larger than a frame; the pixels are the same, clearing it is not free.
     visual.global_.offwidth = visual.global_.offheight = size
+    if render_quality != "suite":
+        visual.quality.shadowsize = 0  # no map to draw shadows in: there are none
     if render_quality == "fast":
-        # No map to draw shadows in: there are none.
-        visual.quality.shadowsize = visual.quality.offsamples = 0
+        visual.quality.offsamples = 0
         visual.quality.numslices, visual.quality.numstacks = 8, 6
-    kept = Camera(physics, size, size, camera)
-    if render_quality == "fast":
+    try:
+        kept = Camera(physics, size, size, camera)
+    except FatalError as error:  # the renderer's buffer
+        raise InputError("--env.size", size, f"accepted: less; OpenGL says: {error}") from None
+    if render_quality != "suite":
         kept.scene.flags[mjtRndFlag.mjRND_REFLECTION] = False
     return kept
 

@@ -91,6 +91,7 @@ def test_the_original_drq_preset_is_its_repositorys():
         "agent.target_augmentations": 2,
         "agent.critic_augmentations": 2,
         "run.updates": 500_000,
+        "run.first_update": 1001,  # a thousand random actions come first
     }
 
 
@@ -108,6 +109,6 @@ def test_action_repeat_and_camera_come_from_the_task():
 @pytest.mark.parametrize(("task", "near"), [("cartpole-swinup", "swingup"), ("reacher", "reacher")])
 def test_an_unknown_task_is_refused_with_the_near_ones(task, near):
     with pytest.raises(InputError, match=near) as error:
-        configs.build(task)
+        configs.check(configs.build(task))
     assert error.value.field == "--task"
     assert error.value.value == task

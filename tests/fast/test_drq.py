@@ -99,14 +99,14 @@ class NaiveDrQ:
         loss.backward()
         self.critic_adam.step()
 
-        if count % s.target_period == 0:
+        if (count - 1) % s.target_period == 0:
             pairs = zip(self.target.parameters(), self.critic.parameters(), strict=True)
             for old, new in pairs:
                 mixed = (1 - s.averaging_rate) * old + s.averaging_rate * new
                 old.data.copy_(mixed.detach())
         self.actor_encoder.load_state_dict(self.critic.encoder.state_dict())
 
-        if count % s.actor_period == 0:
+        if (count - 1) % s.actor_period == 0:
             obs = self.crop(batch.obs, draws.obs_shift[0])
             action, log_prob = self.sample(obs, draws.noise)
             q = torch.minimum(*self.critic(self.critic.encoder(obs), action))
@@ -187,7 +187,7 @@ def test_a_true_end_is_not_bootstrapped_and_a_time_limit_is():
 
 
 @pytest.mark.parametrize("period", ["target_period", "actor_period"])
-def test_a_period_of_two_acts_at_every_second_update(period):
+def test_a_period_of_two_acts_at_the_first_and_every_second_update(period):
     agent = agent_of(agent={period: 2})
     module = {"target_period": agent.target, "actor_period": agent.actor}[period]
     changed = []
@@ -195,7 +195,7 @@ def test_a_period_of_two_acts_at_every_second_update(period):
         before = flat(module)
         agent.update(*batch_and_draws(agent), count)
         changed.append(not torch.equal(before, flat(module)))
-    assert changed == [False, True, False, True]
+    assert changed == [True, False, True, False]
 
 
 @pytest.mark.parametrize(("entropy_is_low", "sign"), [(True, 1), (False, -1)])

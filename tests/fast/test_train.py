@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -85,6 +86,14 @@ def whole(tmp_path_factory):
     return folder
 
 
+@pytest.fixture(scope="module")
+def half(tmp_path_factory):
+    """The same run, stopped after its eighth episode."""
+    folder = tmp_path_factory.mktemp("runs") / "half"
+    assert not train(config_of(), folder, StopAtEpisode(folder, 7))
+    return folder
+
+
 def test_a_run_has_every_record_at_its_interval(whole):
     config = config_of()
     assert [r["update"] for r in metrics(whole, "update")] == list(range(10, 151, 10))
@@ -109,7 +118,7 @@ def test_a_run_has_every_record_at_its_interval(whole):
 
 def test_the_folder_holds_only_the_episodes_of_the_buffer_and_events_of_the_records(whole):
     names = sorted(path.name for path in whole.iterdir())
-    expected = ["checkpoint.pt", "config.json", "frames", "lock", "metrics.jsonl", "tensorboard"]
+    expected = ["checkpoint.pt", "config.json", "frames", "metrics.jsonl", "tensorboard"]
     assert names == expected
     assert len(list((whole / "frames").iterdir())) == 5  # 90 agent steps need five episodes of 20
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
@@ -213,14 +222,19 @@ def test_a_second_process_on_the_same_folder_is_refused(tmp_path, capsys):
         (["--agent.learning-rate", "nan"], "--agent.learning-rate", "above 0"),
         (["--env.size", "8"], "--env.size", "too small"),
         (["--env.camera", "7"], "--env.camera", "accepted"),
+        (["--agent.initial-temperature", "0"], "--agent.initial-temperature", "above 0"),
+        (["--env.size", "40000"], "--env.size", "accepted"),
+        (["--net.hidden", "3000000"], "--net", "cannot be allocated"),
+        (["--agent.batch-size", "100000000"], "--agent.batch-size", "GB"),
         (["--device", "cuda"], "--device", "accepted: cpu"),
         (["--run.replay-capacity", "10000000", "--run.updates", "1000000000"],
          "--run.replay-capacity", "GB"),
     ],
 )  # fmt: skip
-def test_bad_input_is_refused_before_anything_is_created(tmp_path, capsys, changes, field, hint):
-    if changes[0] == "--device" and torch.cuda.is_available():
-        pytest.xfail("this machine has a GPU, so asking for one is right")
+def test_bad_input_is_refused_before_anything_is_created(
+    tmp_path, capsys, monkeypatch, changes, field, hint
+):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     folder = tmp_path / "new" / "run"
     given = dict(zip(ARGUMENTS[::2], ARGUMENTS[1::2], strict=True))
     given |= dict(zip(changes[::2], changes[1::2], strict=True))
@@ -246,40 +260,103 @@ def test_a_folder_that_holds_something_is_not_touched(whole, tmp_path, capsys):
     assert "config.json" in capsys.readouterr().err
 
 
-def copy_with_checkpoint(source, folder, data):
-    folder.mkdir()
-    (folder / "config.json").write_bytes((source / "config.json").read_bytes())
-    (folder / "metrics.jsonl").write_bytes((source / "metrics.jsonl").read_bytes())
-    (folder / "checkpoint.pt").write_bytes(data)
+def listing(folder):
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-@pytest.mark.parametrize("damage", ["cut short", "another version", "episode files are missing"])
-def test_an_unusable_checkpoint_is_refused_with_the_remedy_and_left_alone(
-    whole, tmp_path, capsys, damage
+def damage_checkpoint(folder):
+    (folder / "checkpoint.pt").write_bytes((folder / "checkpoint.pt").read_bytes()[:20_000])
+
+
+def lose_checkpoint(folder):
+    (folder / "checkpoint.pt").unlink()
+
+
+def make_it_old(folder):
+    saved = torch.load(folder / "checkpoint.pt", weights_only=True)
+    torch.save(saved | {"version": 0}, folder / "checkpoint.pt")
+
+
+def lose_episode(folder):
+    min((folder / "frames").iterdir()).unlink()
+
+
+def damage_episode(folder):
+    file = min((folder / "frames").iterdir())
+    file.write_bytes(file.read_bytes()[:1000])
+
+
+def cut_metrics(folder):
+    (folder / "metrics.jsonl").write_bytes((folder / "metrics.jsonl").read_bytes()[:500])
+
+
+def change_network(folder):
+    file = folder / "config.json"
+    file.write_text(file.read_text().replace('"hidden": 16', '"hidden": 32'))
+
+
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        (damage_checkpoint, "cut short or damaged"),
+        (lose_checkpoint, "checkpoint.pt is missing"),
+        (make_it_old, "version 0, accepted: 1"),
+        (lose_episode, "needs are missing, first 00000"),
+        (damage_episode, "an episode is damaged"),
+        (cut_metrics, "the end of metrics.jsonl"),
+        (change_network, "does not fit its config.json"),
+    ],
+)
+def test_a_run_that_cannot_go_on_is_refused_with_the_remedy_and_left_alone(
+    half, tmp_path, capsys, damage, said
 ):
     folder = tmp_path / "run"
-    data = (whole / "checkpoint.pt").read_bytes()
-    copy_with_checkpoint(whole, folder, data[: len(data) // 2] if damage == "cut short" else data)
-    if damage == "another version":
-        saved = torch.load(folder / "checkpoint.pt", weights_only=True)
-        torch.save(saved | {"version": 0}, folder / "checkpoint.pt")
-        damage = "is of version 0"
-    before = (folder / "checkpoint.pt").read_bytes(), (folder / "metrics.jsonl").read_bytes()
+    shutil.copytree(half, folder)
+    damage(folder)
+    before = listing(folder)
     assert main(["train", "--resume", str(folder)]) == 2
     message = capsys.readouterr().err
-    assert damage in message
-    assert f"delete it and resume again: {folder}" not in message
-    assert "to begin this run anew" in message
-    after = (folder / "checkpoint.pt").read_bytes(), (folder / "metrics.jsonl").read_bytes()
-    assert before == after
+    assert said in message
+    assert "train again into another folder" in message
+    assert listing(folder) == before
 
 
-def test_a_run_that_diverges_stops_with_its_last_good_checkpoint(tmp_path):
+def test_a_complete_run_is_left_alone(whole, capsys):
+    before = listing(whole)
+    assert main(["train", "--resume", str(whole)]) == 0
+    assert f"Complete: {whole}" in capsys.readouterr().err
+    assert listing(whole) == before
+
+
+def test_resume_stands_alone_and_a_task_must_be_named(half, tmp_path, capsys):
+    assert main(["train", "--resume", str(half), "--method", "baseline"]) == 2
+    assert "--resume" in capsys.readouterr().err
+    assert main(["train", "--out", str(tmp_path / "run")]) == 2
+    assert "--task" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("place", ["file/run", "file"])
+def test_an_output_folder_that_cannot_be_made_is_refused(tmp_path, capsys, place):
+    (tmp_path / "file").write_text("mine")
+    assert main(["train", *ARGUMENTS, "--out", str(tmp_path / place)]) == 2
+    assert capsys.readouterr().err.startswith("error: --out")
+    assert listing(tmp_path) == {tmp_path / "file": b"mine"}
+
+
+@pytest.mark.parametrize(
+    "run",
+    [
+        {"log_interval": 1},  # told by the loss
+        {"first_update": 5, "log_interval": 10_000},  # by the next action
+        {"updates_per_step": 8, "score_interval": 2, "log_interval": 10_000},  # before the scores
+    ],
+)
+def test_a_run_that_diverges_stops_with_its_last_good_checkpoint(tmp_path, run):
     folder = tmp_path / "run"
-    config = config_of(run={"log_interval": 1})
+    config = config_of(run=run)
     with pytest.raises(Diverged):
         train(replace(config, agent=replace(config.agent, learning_rate=1e30)), folder, Stop())
-    assert not (folder / "checkpoint.pt").exists()  # the very first update broke it
+    assert checkpoint(folder)["update"] == 0
     lines = (folder / "metrics.jsonl").read_text()
     assert "NaN" not in lines
     assert "Infinity" not in lines
@@ -333,14 +410,31 @@ def test_the_reward_is_masked_in_the_updates_only_and_only_at_first(tmp_path, mo
 
 def test_several_updates_per_agent_step_stop_at_exactly_the_planned_number(tmp_path):
     folder = tmp_path / "run"
-    train(config_of(run={"updates_per_step": 4, "updates": 50}), folder, Stop())
+    run = {"updates_per_step": 4, "updates": 50, "log_interval": 1}
+    train(config_of(run=run), folder, Stop())
+    assert len(metrics(folder, "update")) == 50
+    assert len(metrics(folder, "timing")) == 13  # one an agent step with updates
     assert checkpoint(folder)["update"] == 50
     assert checkpoint(folder)["agent_step"] == 40  # the end of the episode of step 19 + 13
 
 
 def test_settings_survive_the_folder_and_a_foreign_one_is_refused(tmp_path):
     config = config_of(net={"bfloat16": True, "strides": (2, 1)}, agent={"betas": (0.5, 0.9)})
-    assert configs.from_json(configs.to_json(config), tmp_path) == config
-    for text in ("{}", "[]", "no json", '{"version": 1, "task": "a"}', '{"version": 99}'):
+    assert configs.from_json(configs.to_json(config).encode(), tmp_path) == config
+    good = json.loads(configs.to_json(config))
+    assert configs.from_json(json.dumps(good).encode(), tmp_path) == config
+    changes = [("version", 99), ("seed", "x"), ("task", 3), ("more", 1), ("device", "abacus")]
+    inside = [
+        ("run", "updates", "100"),
+        ("env", "size", 64.5),
+        ("net", "strides", 3),
+        ("net", "strides", [2, "1"]),
+        ("net", "bfloat16", 1),
+        ("agent", "betas", [0.9]),
+    ]
+    bad = [good | {name: value} for name, value in changes]
+    bad += [good | {part: good[part] | {name: value}} for part, name, value in inside]
+    texts = [b"{}", b"[]", b"no json", b"\xff", *(json.dumps(text).encode() for text in bad)]
+    for text in texts:
         with pytest.raises(InputError):
             configs.from_json(text, tmp_path)
