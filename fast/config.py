@@ -120,8 +120,7 @@ PRESETS: dict[str, dict] = {
         },
         "run": {"updates": 500_000, "first_update": 1001},
     },
-    # Two cores and twenty minutes. All of it is ours. With 16 channels four runs of 7,000 to
-    # 11,000 updates stayed below a return of 280 on cartpole-swingup.
+    # Two cores and twenty minutes. All of it is ours.
     "laptop": {
         "env": {"size": 64, "render_quality": "no-shadows"},
         "net": {"strides": (2, 2, 1, 1), "bfloat16": True},

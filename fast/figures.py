@@ -167,7 +167,8 @@ def incomplete(runs: Sequence[Run]) -> str | None:
     if not unfinished:
         return None
     worst = min(unfinished, key=lambda run: run.reached / run.planned)
-    percent = 100 * worst.reached // worst.planned  # rounded down: 99.9 % is not yet 100 %
+    # Rounded down: 99.9 % is not yet 100 %, and without its last evaluation no run is.
+    percent = min(99, 100 * worst.reached // worst.planned)
     return (
         f"INCOMPLETE: {percent} % of the planned updates ({worst.method}, seed\u00a0{worst.seed})"
     )

@@ -78,7 +78,7 @@ def write(run, folder):
 
 
 def test_a_run_is_read_as_it_was_written(tmp_path):
-    run = make([evaluation(0, 1.0), scores(100)], updates=100)
+    run = make([evaluation(0, 1.0), scores(100), evaluation(100, 2.0)], updates=100)
     read = read_run(write(run, tmp_path / "x"))
     assert (read.config, read.records) == (run.config, json.loads(json.dumps(run.records)))
     assert (read.method, read.seed, read.planned, read.reached) == ("baseline", 0, 100, 100)
@@ -246,7 +246,9 @@ def test_the_figures_face_says_what_was_run_and_that_it_is_incomplete():
         "INCOMPLETE: 66 % of the planned updates (lnwd, seed 3)"
     )
     assert "INCOMPLETE: 99 %" in figures.incomplete([make([scores(999)], updates=1000)])
-    assert figures.incomplete([make([scores(1000)], updates=1000)]) is None
+    assert "INCOMPLETE: 99 %" in figures.incomplete([make([scores(1000)], updates=1000)])
+    whole = make([scores(1000), evaluation(1000, 1.0)], updates=1000)
+    assert figures.incomplete([whole]) is None
     seeds = [make(folder=str(i), method=m, seed=i) for i, m in enumerate("aab")]
     assert "seeds: a 2, b 1" in figures.face(seeds)[1].replace("\u00a0", " ")
 
@@ -291,7 +293,8 @@ def text_of(sentences):
 
 SENTENCES = {
     "unfinished": ([scores(50)], ["not finished: 50 of 100 planned"], []),
-    "finished": ([scores(100)], [], ["not finished"]),
+    "finished": ([scores(100), evaluation(100, 1.0)], [], ["not finished"]),
+    "updates made, not evaluated": ([scores(100), evaluation(99, 1.0)], ["not finished"], []),
     "masked, phase left": ([scores(31)], ["first 30 updates", "saw the real one"], []),
     "masked, still": ([scores(30)], ["first 30", "has not left that phase"], ["real one"]),
     "no evaluation": ([scores(1)], ["no evaluation yet"], ["returned"]),
@@ -663,7 +666,10 @@ if not resumed:
         part = config
         for key in path:
             part = part[key]
-        part[leaf] = int(value) if value.isdigit() else value
+        try:
+            part[leaf] = json.loads(value)
+        except ValueError:
+            part[leaf] = value
     (folder / "config.json").write_text(json.dumps(config))
 planned = json.loads((folder / "config.json").read_text())["run"]["updates"]
 behaviour = os.environ.get(folder.name)
@@ -678,7 +684,8 @@ if behaviour == "wait" and not resumed:
         signal.pause()
 if behaviour and not resumed:
     sys.exit(int(behaviour))
-record = {"kind": "scores", "agent_step": 1, "environment_step": 8, "update": planned}
+record = {"kind": "evaluation", "agent_step": 1, "environment_step": 8, "update": planned,
+          "return": 1.0, "returns": [1.0]}
 with (folder / "metrics.jsonl").open("a") as file:
     print(json.dumps(record), file=file)
 """

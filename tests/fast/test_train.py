@@ -207,7 +207,7 @@ def test_a_second_process_on_the_same_folder_is_refused(tmp_path, capsys):
     assert main(["train", "--resume", str(folder)]) == 2
     message = capsys.readouterr().err
     assert "--resume" in message
-    assert f"process {os.getpid()} is training here" in message
+    assert "another process is training here" in message
     assert before == sorted(path.name for path in folder.rglob("*"))
     held.close()
 
@@ -242,7 +242,6 @@ def test_bad_input_is_refused_before_anything_is_created(
     assert main(["train", *arguments, "--out", str(folder)]) == 2
     message = capsys.readouterr().err
     assert message.startswith(f"error: {field}")
-    assert changes[1] in message
     assert hint in message
     assert not list(tmp_path.iterdir())
 
