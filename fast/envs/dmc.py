@@ -44,6 +44,8 @@ CAMERA = {"quadruped": 2}
 # one before, and each is another picture.
 RENDER_QUALITIES = ("suite", "no-shadows", "fast")
 
+LARGEST_SIZE = 4096  # pixels; every OpenGL can draw this, and no agent wants more
+
 RENDERERS = ("egl", "osmesa")
 RENDERER_REMEDY = (
     "egl needs `apt-get install libegl1 libgl1-mesa-dri libopengl0`, "
@@ -140,13 +142,13 @@ def make(
         action_repeat = ACTION_REPEAT.get(task, ACTION_REPEAT_ELSEWHERE)
     if camera is None:
         camera = CAMERA.get(task.partition("-")[0], 0)
-    for field, value in [
-        ("--env.size", size),
-        ("--env.frame-stack", frame_stack),
-        ("--env.action-repeat", action_repeat),
+    for field, value, most in [
+        ("--env.size", size, LARGEST_SIZE),
+        ("--env.frame-stack", frame_stack, math.inf),
+        ("--env.action-repeat", action_repeat, math.inf),
     ]:
-        if value < 1:
-            raise InputError(field, value, "accepted: 1 or more")
+        if not 1 <= value <= most:
+            raise InputError(field, value, f"accepted: 1 to {most}")
     if render_quality not in RENDER_QUALITIES:
         raise unknown("--env.render-quality", render_quality, RENDER_QUALITIES)
     return DMControl(task, _seed(seed), size, frame_stack, action_repeat, camera, render_quality)
@@ -300,7 +302,7 @@ def _open_camera(physics: Any, size: int, camera: int, render_quality: str) -> A
     The GL context is made here, and takes over the visual settings once.
     """
     from dm_control.mujoco import Camera
-    from mujoco import FatalError, mjtRndFlag
+    from mujoco import mjtRndFlag
 
     count = physics.model.ncam
     if not -1 <= camera < count:
@@ -313,10 +315,7 @@ def _open_camera(physics: Any, size: int, camera: int, render_quality: str) -> A
     if render_quality == "fast":
         visual.quality.offsamples = 0
         visual.quality.numslices, visual.quality.numstacks = 8, 6
-    try:
-        kept = Camera(physics, size, size, camera)
-    except FatalError as error:  # the renderer's buffer
-        raise InputError("--env.size", size, f"accepted: less; OpenGL says: {error}") from None
+    kept = Camera(physics, size, size, camera)
     if render_quality != "suite":
         kept.scene.flags[mjtRndFlag.mjRND_REFLECTION] = False
     return kept
