@@ -1,6 +1,7 @@
 """The environment against dm_control called directly."""
 
 import io
+import itertools
 import math
 import os
 import subprocess
@@ -129,13 +130,14 @@ def test_suite_quality_is_what_dm_control_renders_and_stacks_have_the_oldest_fra
     direct.physics.free()
 
 
-def test_fast_quality_changes_the_picture_and_nothing_else(make: Make) -> None:
-    one, other = (
-        make("reacher-easy", render_quality=q, action_repeat=50) for q in ("suite", "fast")
-    )
-    (seen, rewards, _), (other_seen, other_rewards, _) = play(one), play(other)
-    assert rewards == other_rewards
-    assert all((a != b).any() for a, b in zip(seen, other_seen, strict=True))
+def test_each_render_quality_is_another_picture_of_the_same_episode(make: Make) -> None:
+    played = [
+        play(make("reacher-easy", render_quality=quality, action_repeat=50))
+        for quality in dmc.RENDER_QUALITIES
+    ]
+    assert all(rewards == played[0][1] for _, rewards, _ in played)
+    for (seen, _, _), (other, _, _) in itertools.combinations(played, 2):
+        assert all((a != b).any() for a, b in zip(seen, other, strict=True))
 
 
 def test_a_step_renders_once(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -303,6 +305,7 @@ def test_an_unusable_action_is_refused_and_the_episode_goes_on(make: Make) -> No
         ({"task": "cartpole"}, "--task"),
         ({"task": "lqr-lqr_2_1"}, "--task"),
         ({"size": 0}, "--env.size"),
+        ({"size": 4097}, "--env.size"),
         ({"frame_stack": 0}, "--env.frame-stack"),
         ({"action_repeat": 0}, "--env.action-repeat"),
         ({"camera": 2}, "--env.camera"),
