@@ -127,7 +127,7 @@ def doctor(presets: tuple[str, ...] = ("laptop", "paper")) -> list[str]:
     try:
         for quality in dmc.RENDER_QUALITIES:
             physics, frames, name = measure_frames(quality, 84)
-            print(f"  {quality:6} {frames:7.0f} frames/s at 84x84, {physics:7.0f} control steps/s")
+            print(f"  {quality:10} {frames:7.0f} frames/s at 84x84, {physics:7.0f} control steps/s")
         software = dmc.is_software(name)
         print(f"  MUJOCO_GL={dmc.select_renderer()}: {name}{' (software)' if software else ''}")
         if software and cuda:

@@ -15,7 +15,7 @@ from fast.errors import InputError
 @pytest.fixture
 def quick(monkeypatch):
     """Without the measurements, which take seconds each."""
-    frames = {"suite": 50.0, "fast": 2000.0}
+    frames = {"suite": 50.0, "no-shadows": 700.0, "fast": 2000.0}
     monkeypatch.setattr(
         doctor, "measure_frames", lambda quality, size: (9000.0, frames[quality], "llvmpipe")
     )

@@ -674,14 +674,12 @@ if not resumed:
 planned = json.loads((folder / "config.json").read_text())["run"]["updates"]
 behaviour = os.environ.get(folder.name)
 if behaviour == "wait" and not resumed:
-    def stop(number, frame):
-        print("stopped by", number, flush=True)
-        sys.exit(128 + number)
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, stop)
+    stops = {signal.SIGINT, signal.SIGTERM}
+    signal.pthread_sigmask(signal.SIG_BLOCK, stops)  # none is lost, and none comes inside a print
     print("waiting", flush=True)
-    while True:
-        signal.pause()
+    number = signal.sigwait(stops)
+    print("stopped by", int(number), flush=True)
+    sys.exit(128 + number)
 if behaviour and not resumed:
     sys.exit(int(behaviour))
 record = {"kind": "evaluation", "agent_step": 1, "environment_step": 8, "update": planned,
