@@ -131,7 +131,7 @@ PRESETS: dict[str, dict] = {
             "averaging_rate": 0.03,  # values reach their level in 3,000 updates, not in 20,000
         },
         "run": {
-            "updates": 12_000,
+            "updates": 20_000,
             "first_update": 500,
             "evaluation_interval": 1000,
             "evaluation_episodes": 3,

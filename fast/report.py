@@ -73,7 +73,7 @@ def page(runs: Sequence[Run], wide: bytes, narrow: bytes) -> str:
     return PAGE.substitute(
         title=escape(f"What the neurons did: {task}"),
         warning=f"<p class=warning>{escape(warning)}</p>" if warning else "",
-        gist=" ".join(compared[:2]) or about_run(every[0])[0],
+        gist=" ".join(compared[:3]) or about_run(every[0])[0],
         trained=_trained(groups),
         strips="".join(_strip(f.run) for f in every if f.run.seed == every[0].run.seed),
         runs="".join(_run_block(f, folded=len(every) > 4) for f in every),

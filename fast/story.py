@@ -332,6 +332,7 @@ def side_by_side(groups: dict[str, list[Facts]]) -> list[str]:
     said = []
     for method, theirs in others:
         said.append(_compare_collapse(reference, ours, method, theirs))
+        said += _compare_ends(reference, ours, method, theirs)
         said.append(_compare_returns(reference, ours, method, theirs))
         shares = [_mean(f.share_max for f in fs) for fs in (ours, theirs)]
         if all(map(is_defined, shares)):
@@ -372,6 +373,19 @@ def _compare_collapse(reference: str, ours: list[Facts], method: str, theirs: li
         f"<strong>The next layer collapsed neither with {names[0]} nor with {names[1]}</strong> "
         f"({told[0]}, {told[1]}): whether one method prevents a collapse cannot be seen here."
     )
+
+
+def _compare_ends(reference: str, ours: list[Facts], method: str, theirs: list[Facts]) -> list[str]:
+    """Saturation and srank at the end, if both have scores."""
+    if not all(any(f.scored for f in fs) for fs in (ours, theirs)):
+        return []
+    saturated = [percent(_mean(f.saturated_final for f in fs)) for fs in (ours, theirs)]
+    srank = [number(_mean(f.srank_final for f in fs)) for fs in (ours, theirs)]
+    return [
+        f"At the end {saturated[0]} of the next layer's neurons were saturated with "
+        f"{name_of(reference)} and {saturated[1]} with {name_of(method)}; the srank of the first "
+        f"hidden layer was {srank[0]} and {srank[1]}."
+    ]
 
 
 def _compare_returns(reference: str, ours: list[Facts], method: str, theirs: list[Facts]) -> str:

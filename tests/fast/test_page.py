@@ -437,6 +437,11 @@ COMPARISONS = {
                       "smaller with lnwd (25.0 %; baseline: 50.0 %)"),
     "share larger": ([[scores(1, share=0.25)]], [[scores(1, share=0.5)]], "held was larger with"),
     "share equal": ([ALIVE], [ALIVE], "equally large with lnwd"),
+    "ends": ([[scores(1, saturated=(0.5, 0.75), srank=(9, 7))]], [ALIVE],
+             "At the end 75.0 % of the next layer's neurons were saturated with baseline and 0.0 % "
+             "with lnwd; the srank of the first hidden layer was 7 and 40."),
+    "ends undefined": ([[scores(1, srank=None)]], [ALIVE], "was undefined and 40."),
+    "ends of several seeds": ([ALIVE, [scores(1, srank=20)]], [ALIVE], "layer was 30 and 40."),
 }  # fmt: skip
 
 
