@@ -67,6 +67,9 @@ def train(arguments: list[str]) -> int:
         return 130
     except (Diverged, OSError) as error:
         print(f"Stopped: {error}. Continue from the last checkpoint: {resume}", file=sys.stderr)
+        if isinstance(error, Diverged):
+            print("On a CPU it will diverge again: a new run with a smaller --agent.learning-rate "
+                  "may not.", file=sys.stderr)  # fmt: skip
         return 1
     if not done:
         print(f"Stopped and saved. Continue: {resume}", file=sys.stderr)
@@ -86,7 +89,7 @@ def doctor(arguments: list[str]) -> int:
 
 
 def report(arguments: list[str]) -> int:
-    """draw the figure and write the page of all runs below a folder"""
+    """draw the figure and write the page of the runs in a folder"""
     parser = argparse.ArgumentParser(prog="python -m fast report", description=report.__doc__)
     parser.add_argument("--runs", type=Path, required=True, help="folder of runs")
     parser.add_argument("--out", type=Path, help="where to write; without it, --runs")
