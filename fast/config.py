@@ -128,7 +128,9 @@ PRESETS: dict[str, dict] = {
             "batch_size": 64,
             "learning_rate": 1e-3,
             "temperature_learning_rate": 1e-3,
-            "averaging_rate": 0.03,  # values reach their level in 3,000 updates, not in 20,000
+            # Values approach their level with a time constant of 1 / (averaging rate * (1 -
+            # discount)): 3,300 updates, where the paper's rate takes 20,000.
+            "averaging_rate": 0.03,
         },
         "run": {
             "updates": 20_000,

@@ -506,9 +506,8 @@ def train(config: Config | None, path: Path, stop: Stop) -> bool:
             training = Training(config, env, test_env)
         except (RuntimeError, MemoryError) as error:
             reason = str(error).strip().splitlines()[0]
-            raise InputError(
-                "--net", "these sizes", f"they cannot be allocated: {reason}"
-            ) from None
+            sizes = f"channels {config.net.channels}, hidden {config.net.hidden}"
+            raise InputError("--net", sizes, f"it cannot be allocated: {reason}") from None
         if resume:
             training.load(folder)
         else:

@@ -224,7 +224,7 @@ def test_a_second_process_on_the_same_folder_is_refused(tmp_path, capsys):
         (["--env.camera", "7"], "--env.camera", "accepted"),
         (["--agent.initial-temperature", "0"], "--agent.initial-temperature", "above 0"),
         (["--env.size", "40000"], "--env.size", "accepted"),
-        (["--net.hidden", "3000000"], "--net", "cannot be allocated"),
+        (["--net.hidden", "3000000"], "--net", "hidden 3000000"),
         (["--agent.batch-size", "100000000"], "--agent.batch-size", "GB"),
         (["--device", "cuda"], "--device", "accepted: cpu"),
         (["--run.replay-capacity", "10000000", "--run.updates", "1000000000"],
