@@ -33,7 +33,7 @@ from ref.checks import Array, require
 class Node:
     """An array that remembers the primitive and the arguments that it came from."""
 
-    __slots__ = ("arguments", "options", "primitive", "value")
+    __slots__ = ("arguments", "primitive", "value")
     __array_ufunc__ = None  # `array + node` is left to the node
 
     def __init__(
@@ -41,11 +41,10 @@ class Node:
         value: Array | float,
         primitive: "Primitive | None" = None,
         arguments: tuple[Any, ...] = (),
-        options: dict[str, Any] | None = None,
     ):
         self.value: Array = np.asarray(value)
         require(self.value.dtype == np.float64, "value", self.value.dtype, "float64")
-        self.primitive, self.arguments, self.options = primitive, arguments, options or {}
+        self.primitive, self.arguments = primitive, arguments
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -87,12 +86,12 @@ class Primitive:
     def __init__(self, value: Callable[..., Any], *pulls: Callable[..., Any]):
         self.value, self.pulls = value, pulls
 
-    def __call__(self, *arguments: Any, **options: Any) -> Any:
-        for constant in (*arguments[len(self.pulls) :], *options.values()):
-            require(not isinstance(constant, Node), "option", constant, "no node: a plain value")
-        y = self.value(*map(plain, arguments), **options)
+    def __call__(self, *arguments: Any) -> Any:
+        for option in arguments[len(self.pulls) :]:
+            require(not isinstance(option, Node), "option", option, "a plain value, not a node")
+        y = self.value(*map(plain, arguments))
         if any(isinstance(a, Node) for a in arguments):
-            return Node(y, self, arguments, options)
+            return Node(y, self, arguments)
         return y
 
 
@@ -343,7 +342,7 @@ def gradients(output: Node, inputs: Sequence[Node], differentiable: bool = False
             known = tuple(map(plain, known))
         for argument, pull in zip(node.arguments, node.primitive.pulls, strict=False):
             if isinstance(argument, Node) and argument in leads:
-                part = unbroadcast(pull(g, *known, **node.options), argument.shape)
+                part = unbroadcast(pull(g, *known), argument.shape)
                 found[argument] = found[argument] + part if argument in found else part
     return [found[x] if x in found else np.zeros(x.shape) for x in inputs]
 
@@ -370,7 +369,7 @@ def backwards(output: Node) -> list[Node]:
 def unbroadcast(g: Any, shape: tuple[int, ...]) -> Any:
     """Sum over what broadcasting repeated: the one place where it is undone."""
     extra = len(shape_of(g)) - len(shape)
-    stretched = (i + extra for i, n in enumerate(shape) if n == 1 and shape_of(g)[i + extra] != 1)
+    stretched = (i + extra for i, n in enumerate(shape) if n != shape_of(g)[i + extra])
     axes = (*range(extra), *stretched)
     return reshape(sum(g, axes), shape) if axes else g
 
