@@ -1,0 +1,104 @@
+"""Losses of value learning, and how a value becomes a histogram and back, on tensors.
+
+The same functions as ref/losses.py, which says more. They run in their arguments' precision and
+on their device, and never wait for it: shapes are checked, and bins where they are made, but not
+what tensors hold. The share of the batch that was clipped is a tensor, to be read with the logs.
+"""
+
+import math
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from fast.errors import InputError
+
+
+def mse(prediction: Tensor, target: Tensor) -> Tensor:
+    """The mean of (prediction - target)^2; both of one shape."""
+    _pair("prediction", prediction, "target", target)
+    return F.mse_loss(prediction, target)
+
+
+def cross_entropy(logits: Tensor, probabilities: Tensor) -> Tensor:
+    """The batch's mean of -sum_i p_i log softmax(logits)_i; both (batch, bins)."""
+    _pair("logits", logits, "probabilities", probabilities)
+    _shape("logits", logits, 2, "(batch, bins)")
+    return -(F.log_softmax(logits, 1) * probabilities).sum(1).mean()
+
+
+def bin_edges(low: float, high: float, bins: int) -> Tensor:
+    """The (bins + 1,) edges of bins of one width on [low, high], float64 on the CPU."""
+    if not -math.inf < low < high < math.inf:
+        raise InputError("low, high", (low, high), "accepted: finite numbers with low < high")
+    if not isinstance(bins, int) or bins < 2:
+        raise InputError("bins", bins, "accepted: a whole number of at least 2")
+    # as NumPy has it, to the last bit
+    edges = torch.arange(bins + 1, dtype=torch.float64) * ((high - low) / bins) + low
+    edges[-1] = high
+    if not (edges.isfinite().all() and (edges.diff() > 0).all()):
+        raise InputError("bins", bins, "accepted: bins that are wider than the edges' rounding")
+    return edges
+
+
+def centres(edges: Tensor) -> Tensor:
+    """The middle of each bin, (bins,)."""
+    _points("edges", edges)
+    return (edges[:-1] + edges[1:]) / 2
+
+
+def two_hot(value: Tensor, centres: Tensor) -> tuple[Tensor, Tensor]:
+    """Probabilities (batch, bins) on the two centres around each value, and the share clipped."""
+    _points("centres", centres)
+    value, clipped = _clip(value, centres)
+    above = torch.searchsorted(centres, value, right=True).clamp(1, len(centres) - 1)
+    weight = (value - centres[above - 1]) / (centres[above] - centres[above - 1])
+    probabilities = value.new_zeros(len(value), len(centres))
+    probabilities.scatter_(1, above[:, None] - 1, 1 - weight[:, None])
+    return probabilities.scatter_(1, above[:, None], weight[:, None]), clipped
+
+
+def hl_gauss(value: Tensor, edges: Tensor, sigma: float) -> tuple[Tensor, Tensor]:
+    """Probabilities (batch, bins) of a normal around each value, and the share clipped."""
+    _points("edges", edges)
+    if not 0 < sigma < math.inf:
+        raise InputError("sigma", sigma, "accepted: a finite number above 0")
+    value, clipped = _clip(value, edges)
+    below = torch.erf((edges - value[:, None]) / (sigma * math.sqrt(2)))
+    return below.diff(dim=1) / (below[:, -1:] - below[:, :1]), clipped
+
+
+def decode(probabilities: Tensor, centres: Tensor) -> Tensor:
+    """The mean (batch,) of a histogram (batch, bins)."""
+    _shape("probabilities", probabilities, 2, "(batch, bins)")
+    if centres.shape != probabilities.shape[1:]:
+        accepted = f"accepted: shape {tuple(probabilities.shape[1:])}"
+        raise InputError("centres", tuple(centres.shape), accepted)
+    # no matrix product: a GPU may round one to 10 bits
+    return (probabilities * centres).sum(1)
+
+
+def _shape(field: str, x: Tensor, ndim: int, accepted: str) -> None:
+    if x.ndim != ndim or x.numel() == 0:
+        raise InputError(field, tuple(x.shape), f"accepted: shape {accepted}, not empty")
+
+
+def _pair(first: str, x: Tensor, second: str, y: Tensor) -> None:
+    if y.shape != x.shape:
+        accepted = f"accepted: the shape of {first}, {tuple(x.shape)}"
+        raise InputError(second, tuple(y.shape), accepted)
+    if x.numel() == 0:
+        raise InputError(first, tuple(x.shape), "accepted: a batch that is not empty")
+
+
+def _points(field: str, points: Tensor) -> None:
+    if points.ndim != 1 or len(points) < 2:
+        raise InputError(field, tuple(points.shape), "accepted: at least two numbers")
+
+
+def _clip(value: Tensor, points: Tensor) -> tuple[Tensor, Tensor]:
+    _shape("value", value, 1, "(batch,)")
+    if value.dtype != points.dtype:
+        raise InputError("value", value.dtype, f"accepted: the bins' own, {points.dtype}")
+    clipped = value.clamp(points[0], points[-1])
+    return clipped, (clipped != value).to(value.dtype).mean()

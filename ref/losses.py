@@ -1,0 +1,116 @@
+"""Losses of value learning, and how a value becomes a histogram and back.
+
+Regression: `mse`. Classification: `two_hot` or `hl_gauss` turns values into probabilities of bins,
+`cross_entropy` compares logits with them, and `decode` turns probabilities into values.
+Sources: Farebrother et al. (2024), 'Stop Regressing', section 3; Imani & White (2018), section 3;
+Neuron Dominance, sections 4.1 and B.2: 101 bins on [0, 100] with sigma 0.75.
+
+Values outside the support are clipped to it, and the share of the batch that was clipped comes
+with the probabilities. Near its ends HL-Gauss is read with a bias, since the normal loses a tail
+there: in the paper's setting a value of 0 is read as 0.688.
+"""
+
+import math
+from typing import Any
+
+import numpy as np
+from scipy.special import erf
+
+from ref import autograd as ag
+from ref.checks import Array, require
+
+
+def mse(prediction: Any, target: Array) -> Any:
+    """The mean of (prediction - target)^2; both of one shape."""
+    _pair("prediction", prediction, "target", target)
+    return ag.mean((prediction - target) ** 2)
+
+
+def cross_entropy(logits: Any, probabilities: Array) -> Any:
+    """The batch's mean of -sum_i p_i log softmax(logits)_i; both (batch, bins).
+
+    Its gradient in the logits is (softmax(logits) - p) / batch where p sums to 1.
+    """
+    _pair("logits", logits, "probabilities", probabilities)
+    _two_axes("logits", logits)
+    return -ag.mean(ag.sum(ag.log_softmax(logits) * probabilities, axis=1))
+
+
+def bin_edges(low: float, high: float, bins: int) -> Array:
+    """The (bins + 1,) edges of bins of one width on [low, high]."""
+    good = -math.inf < low < high < math.inf
+    require(good, "low, high", (low, high), "finite numbers with low < high")
+    require(isinstance(bins, int) and bins > 1, "bins", bins, "a whole number of at least 2")
+    return _increasing("bins", np.linspace(low, high, bins + 1))
+
+
+def centres(edges: Array) -> Array:
+    """The middle of each bin, (bins,)."""
+    edges = _increasing("edges", edges)
+    return (edges[:-1] + edges[1:]) / 2
+
+
+def two_hot(value: Array, centres: Array) -> tuple[Array, float]:
+    """Probabilities (batch, bins) on the two centres around each value, and the share clipped.
+
+    Their mean is the value, clipped to the first and the last centre.
+    """
+    centres = _increasing("centres", centres)
+    value, clipped = _clip(value, centres)
+    above = np.clip(np.searchsorted(centres, value, side="right"), 1, len(centres) - 1)
+    weight = (value - centres[above - 1]) / (centres[above] - centres[above - 1])
+    rows = np.arange(len(value))
+    probabilities = np.zeros((len(value), len(centres)))
+    probabilities[rows, above - 1] = 1 - weight
+    probabilities[rows, above] = weight
+    return probabilities, clipped
+
+
+def hl_gauss(value: Array, edges: Array, sigma: float) -> tuple[Array, float]:
+    """Probabilities (batch, bins) of a normal around each value, and the share clipped.
+
+    A bin has the mass of the normal with standard deviation `sigma` (in the value's units)
+    between its edges, divided by the mass between the first and the last edge.
+    """
+    edges = _increasing("edges", edges)
+    require(0 < sigma < math.inf, "sigma", sigma, "a finite number above 0")
+    value, clipped = _clip(value, edges)
+    below = erf((edges - value[:, None]) / (sigma * math.sqrt(2)))  # is 2 * mass below - 1
+    return np.diff(below, axis=1) / (below[:, -1:] - below[:, :1]), clipped
+
+
+def decode(probabilities: Any, centres: Array) -> Any:
+    """The mean (batch,) of a histogram (batch, bins); differentiable, as the losses are."""
+    bins = _two_axes("probabilities", probabilities)[1:]
+    require(np.shape(centres) == bins, "centres", np.shape(centres), f"shape {bins}")
+    return ag.sum(probabilities * centres, axis=1)
+
+
+def _two_axes(argument: str, x: Any) -> tuple[int, ...]:
+    shape = ag.shape_of(x)
+    require(len(shape) == 2 and 0 not in shape, argument, shape, "shape (batch, bins), not empty")
+    return shape
+
+
+def _pair(first: str, x: Any, second: str, y: Array) -> None:
+    shape = ag.shape_of(x)
+    require(np.shape(y) == shape, second, np.shape(y), f"the shape of {first}, {shape}")
+    require(0 not in shape, first, shape, "a batch that is not empty")
+    for argument, array in ((first, ag.plain(x)), (second, y)):
+        require(bool(np.isfinite(array).all()), argument, array, "finite numbers")
+
+
+def _increasing(argument: str, points: Array) -> Array:
+    points = np.asarray(points, float)
+    require(points.ndim == 1 and len(points) > 1, argument, points.shape, "at least two numbers")
+    good = np.isfinite(points).all() and (np.diff(points) > 0).all()
+    require(bool(good), argument, points, "finite numbers, each above the one before it")
+    return points
+
+
+def _clip(value: Array, points: Array) -> tuple[Array, float]:
+    value = np.asarray(value, float)
+    require(value.ndim == 1 and len(value) > 0, "value", value.shape, "shape (batch,), not empty")
+    require(bool(np.isfinite(value).all()), "value", value, "finite numbers")
+    clipped = np.clip(value, points[0], points[-1])
+    return clipped, float(np.mean(clipped != value))
