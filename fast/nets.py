@@ -122,10 +122,12 @@ def squashed_sample(mean: Tensor, log_std: Tensor, noise: Tensor) -> tuple[Tenso
     """The action tanh(u), u = mean + std * noise, and its log density (batch,).
 
     With log(1 - tanh(u)^2) = 2 (log 2 - u - softplus(-2u)), which does not cancel at large |u|.
+    Torch's own threshold of 20, above which softplus(x) is x, is off by 2e-9 there: too soon for
+    float64.
     """
     u = mean + log_std.exp() * noise
     normal = -0.5 * noise**2 - log_std - 0.5 * math.log(2 * math.pi)
-    jacobian = 2 * (math.log(2) - u - F.softplus(-2 * u))
+    jacobian = 2 * (math.log(2) - u - F.softplus(-2 * u, threshold=40))
     return torch.tanh(u), (normal - jacobian).sum(1)
 
 

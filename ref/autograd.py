@@ -377,7 +377,8 @@ def unbroadcast(g: Any, shape: tuple[int, ...]) -> Any:
 def value_and_grad(f: Callable[..., Any]) -> Callable[..., tuple[Any, Any]]:
     """The function x, ... -> (f(x, ...), gradient in x); x is an array or a flat dict of arrays.
 
-    Inside another differentiation (where x holds nodes) both results are nodes.
+    f returns a scalar, or (scalar, more): then so does the first result, with `more` as it is.
+    Inside another differentiation (where x holds nodes) all results are nodes.
     """
 
     def both(x: Any, *rest: Any, **options: Any) -> tuple[Any, Any]:
@@ -385,9 +386,11 @@ def value_and_grad(f: Callable[..., Any]) -> Callable[..., tuple[Any, Any]]:
         nested = any(isinstance(leaf, Node) for leaf in leaves.values())
         # A leaf of its own for each input: f may use the same node elsewhere.
         nodes = {k: identity(v) if isinstance(v, Node) else Node(v) for k, v in leaves.items()}
-        y = f(nodes if isinstance(x, dict) else nodes[""], *rest, **options)
+        result = f(nodes if isinstance(x, dict) else nodes[""], *rest, **options)
+        y, *more = result if isinstance(result, tuple) else (result,)
         found = dict(zip(nodes, gradients(y, list(nodes.values()), nested), strict=True))
-        return (y if nested else y.value[()]), (found if isinstance(x, dict) else found[""])
+        value = y if nested else y.value[()]
+        return (value, *more) if more else value, found if isinstance(x, dict) else found[""]
 
     return both
 

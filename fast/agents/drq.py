@@ -135,7 +135,7 @@ class DrQ:
             mean_log_std = self.actor(self.critic.encoder(o, exact))
             next_action, log_prob = nets.squashed_sample(*mean_log_std, n)
             q = self.target(self.target.encoder(o, exact), next_action)
-            values.append(q.min(0).values - self.temperature * log_prob)
+            values.append(torch.minimum(*q) - self.temperature * log_prob)
         return batch.reward + self.config.discount * batch.mask * torch.stack(values).mean(0)
 
     @staticmethod
@@ -163,7 +163,7 @@ class DrQ:
         """alpha log pi - min Q, its entropy estimate and the actor's hidden layers."""
         taps: nets.Taps = {}
         action, log_prob = nets.squashed_sample(*self.actor(features, taps), noise)
-        q = self.critic(features, action).min(0).values
+        q = torch.minimum(*self.critic(features, action))  # at a tie, half of the gradient each
         return (self.temperature * log_prob - q).mean(), -log_prob.detach().mean(), taps
 
     def step_actor_and_temperature(self, obs: Tensor, noise: Tensor) -> dict[str, Tensor]:

@@ -1,0 +1,289 @@
+"""One whole DrQ update: soft actor-critic from pixels, regularised by random shifts.
+
+The order is jaxrl's, which Neuron Dominance uses (Appendix B.2):
+
+1. shift the observations M times and the next observations K times (jaxrl: M = K = 1);
+2. critic: one Adam step on encoder, trunk and both heads towards
+   y = r + discount * mask * mean over K of (min Q'(o', a') - alpha log pi(a' | o')),
+   where a' comes from the actor on the encoder as it was before this step;
+3. target: Q' := (1 - tau) Q' + tau Q, all parameters, with the NEW critic;
+4. actor: one Adam step of its own trunk and head, on the NEW critic and its encoder, towards less
+   alpha log pi - min Q; no gradient goes to the encoder;
+5. temperature: one Adam step of log alpha towards the target entropy, with the entropy of step 4.
+
+alpha in 2 and 4 is the one before 5. The critic's parameters are "encoder.convolutions.{i}",
+"trunk.linear", "trunk.norm" and "heads.{0,1}.{dense0,dense1,final}", with "heads.{j}.norm{i}" where
+there is LayerNorm; the actor's "trunk.linear", "trunk.norm" and "head.{dense0,dense1,final}".
+Its convolutions are the critic's.
+"""
+
+import math
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ref import autograd as ag
+from ref import losses, nn, optim
+from ref.checks import Array, Params, require
+
+LOG_STD = (-10.0, 2.0)  # bounds of the actor's log standard deviation (jaxrl)
+
+
+class Settings(NamedTuple):
+    """Of one update; the defaults are those of Appendix B.2, where it is silent jaxrl's."""
+
+    strides: tuple[int, ...] = (2, 1, 1, 1)
+    discount: float = 0.99
+    learning_rate: float = 3e-4
+    temperature_learning_rate: float = 3e-4
+    betas: tuple[float, float] = (0.9, 0.999)
+    adam_eps: float = 1e-8
+    weight_decay: float = 0.0  # decoupled, of the critic's kernels
+    averaging_rate: float = 0.005  # tau
+    pad: int = 4
+    layer_norm_eps: float = 1e-6
+    target_entropy_per_action: float = -1.0
+
+
+class Agent(NamedTuple):
+    """Everything that an update changes; parameters and the state of their Adam."""
+
+    critic: Params
+    target: Params
+    actor: Params
+    temperature: Params  # {"log": ()}
+    critic_state: optim.State
+    actor_state: optim.State
+    temperature_state: optim.State
+
+
+class Batch(NamedTuple):
+    """Transitions: pictures (batch, channels, size, size) uint8, actions (batch, actions)."""
+
+    obs: Array
+    action: Array
+    reward: Array  # (batch,)
+    mask: Array  # (batch,): 0 where the episode ended in a terminal state, else 1
+    next_obs: Array
+
+
+class Draws(NamedTuple):
+    """The random numbers of one update."""
+
+    obs_shift: Array  # (M, batch, 2) integers in [0, 2 * pad]: vertical, horizontal
+    next_obs_shift: Array  # (K, batch, 2)
+    next_noise: Array  # (K, batch, actions) standard normal, for a'
+    noise: Array  # (batch, actions) standard normal, for the actor's step
+
+
+# --------------------------------------------------------------------------------- networks
+
+
+def random_shift(obs: Array, shift: Array, pad: int) -> Array:
+    """Pad by repeating the edge, then crop at `shift`; (pad, pad) is the identity."""
+    good = shift.shape == (len(obs), 2) and bool(((shift >= 0) & (shift <= 2 * pad)).all())
+    require(good, "shift", shift, f"({len(obs)}, 2) integers in [0, {2 * pad}]")
+    height, width = obs.shape[2:]
+    padded = np.pad(obs, ((0, 0), (0, 0), (pad, pad), (pad, pad)), mode="edge")
+    crops = [p[:, i : i + height, j : j + width] for p, (i, j) in zip(padded, shift, strict=True)]
+    return np.stack(crops)
+
+
+def encoder(params: dict[str, Any], obs: Array, strides: Sequence[int]) -> Any:
+    """Convolutions with ReLU; (batch, channels, size, size) in 0 ... 255 -> (batch, features)."""
+    x: Any = obs / 255
+    for i, stride in enumerate(strides):
+        x = ag.relu(nn.conv2d(params, f"encoder.convolutions.{i}", x, stride))
+    return ag.reshape(x, (len(obs), -1))
+
+
+def trunk(params: dict[str, Any], features: Any, eps: float) -> Any:
+    """The latent layer: linear, LayerNorm, tanh."""
+    x = nn.linear(params, "trunk.linear", features)
+    return ag.tanh(nn.layer_norm(params, "trunk.norm", x, eps))
+
+
+def critic(
+    params: dict[str, Any], features: Any, action: Any, eps: float, taps: nn.Taps | None = None
+) -> tuple[Any, Any]:
+    """The two values (batch,) of encoder features (batch, features) and actions."""
+    x = ag.concatenate([trunk(params, features, eps), action], axis=1)
+    first, second = (nn.mlp(params, x, f"heads.{j}.", taps=taps, eps=eps) for j in (0, 1))
+    return first[:, 0], second[:, 0]
+
+
+def actor(
+    params: dict[str, Any], features: Any, eps: float, taps: nn.Taps | None = None
+) -> tuple[Any, Any]:
+    """Mean and log standard deviation before the squashing, each (batch, actions)."""
+    out = nn.mlp(params, trunk(params, features, eps), "head.", taps=taps, eps=eps)
+    actions = out.shape[1] // 2
+    return out[:, :actions], ag.clip(out[:, actions:], *LOG_STD)
+
+
+def squashed_sample(mean: Any, log_std: Any, noise: Array) -> tuple[Any, Any]:
+    """The action tanh(u), u = mean + std * noise, and its log density (batch,).
+
+    The density of u, divided by the slope of tanh: log(1 - tanh(u)^2) is written as
+    2 (log 2 - u - softplus(-2u)), which does not cancel at large |u|.
+    """
+    u = mean + ag.exp(log_std) * noise
+    normal = -0.5 * noise**2 - log_std - 0.5 * math.log(2 * math.pi)
+    slope = 2.0 * (math.log(2) - u - ag.softplus(-2.0 * u))
+    return ag.tanh(u), ag.sum(normal - slope, 1)
+
+
+def init_agent(
+    generator: np.random.Generator,
+    obs_channels: int,
+    size: int,
+    actions: int,
+    settings: Settings,
+    channels: int = 32,
+    latent: int = 50,
+    hidden: int = 256,
+    norm: bool = False,
+    temperature: float = 0.1,
+) -> Agent:
+    """An agent before its first update, drawn as in jaxrl; `norm`: LayerNorm in both heads."""
+    convolutions: Params = {}
+    inputs, side = obs_channels, size
+    for i, stride in enumerate(settings.strides):
+        layer, shape = f"encoder.convolutions.{i}", (channels, inputs, 3, 3)
+        convolutions[f"{layer}.weight"] = nn.orthogonal(generator.standard_normal(shape), nn.SQRT2)
+        convolutions[f"{layer}.bias"] = np.zeros(channels)
+        inputs, side = channels, (side - 3) // stride + 1
+
+    def latent_layer() -> Params:
+        return {
+            "trunk.linear.weight": nn.lecun(generator.random((latent, channels * side**2))),
+            "trunk.linear.bias": np.zeros(latent),
+            **nn.init_layer_norm("trunk.norm", latent),
+        }
+
+    sizes = (hidden, hidden)
+    critic = convolutions | latent_layer()
+    for j in (0, 1):
+        critic |= nn.init_mlp(generator, (latent + actions, *sizes, 1), f"heads.{j}.", norm)
+    actor = latent_layer() | nn.init_mlp(generator, (latent, *sizes, 2 * actions), "head.")
+    # mean and log std are two layers with gain 1
+    halves = [nn.orthogonal(generator.standard_normal((actions, hidden))) for _ in range(2)]
+    actor["head.final.weight"] = np.concatenate(halves)
+    log = {"log": np.array(math.log(temperature))}
+    states = (optim.start_adam(params) for params in (critic, actor, log))
+    return Agent(critic, dict(critic), actor, log, *states)
+
+
+# -------------------------------------------------------------------------------- the update
+
+
+def target_value(
+    agent: Agent, batch: Batch, next_obs: Sequence[Array], noise: Array, settings: Settings
+) -> Array:
+    """y (batch,): the reward and the discounted soft value, averaged over the K pictures."""
+    strides, eps = settings.strides, settings.layer_norm_eps
+    alpha = np.exp(agent.temperature["log"])
+    values = []
+    for pictures, draw in zip(next_obs, noise, strict=True):
+        features = encoder(agent.critic, pictures, strides)
+        next_action, log_prob = squashed_sample(*actor(agent.actor, features, eps), draw)
+        features = encoder(agent.target, pictures, strides)
+        q = np.minimum(*critic(agent.target, features, next_action, eps))
+        values.append(q - alpha * log_prob)
+    value: Array = np.mean(values, axis=0)
+    return batch.reward + settings.discount * batch.mask * value
+
+
+def critic_loss(
+    params: dict[str, Any],
+    obs: Sequence[Array],
+    action: Array,
+    target: Array,
+    settings: Settings,
+    taps: nn.Taps | None = None,
+) -> Any:
+    """The mean squared errors, summed over both heads and the M pictures of each observation."""
+    loss = 0.0
+    for pictures in obs:
+        features = encoder(params, pictures, settings.strides)
+        for q in critic(params, features, action, settings.layer_norm_eps, taps):
+            loss = loss + losses.mse(q, target)
+    return loss
+
+
+def actor_loss(
+    params: dict[str, Any],
+    agent: Agent,
+    obs: Array,
+    noise: Array,
+    settings: Settings,
+    taps: nn.Taps | None = None,
+) -> tuple[Any, Any]:
+    """Mean of alpha log pi - min Q, and the entropy estimate - mean log pi."""
+    eps = settings.layer_norm_eps
+    features = encoder(agent.critic, obs, settings.strides)
+    action, log_prob = squashed_sample(*actor(params, features, eps, taps), noise)
+    q = ag.minimum(*critic(agent.critic, features, action, eps))
+    loss = ag.mean(np.exp(agent.temperature["log"]) * log_prob - q)
+    return loss, -ag.plain(log_prob).mean()
+
+
+def temperature_loss(params: dict[str, Any], entropy: float, target_entropy: float) -> Any:
+    """alpha (entropy - target entropy): alpha falls while the policy is more random than wanted."""
+    return ag.exp(params["log"]) * (entropy - target_entropy)
+
+
+def update(
+    agent: Agent, batch: Batch, draws: Draws, settings: Settings
+) -> tuple[Agent, dict[str, Any]]:
+    """The agent after one update, and the scalars and gradients of it."""
+    rate, adam = settings.learning_rate, (settings.betas, settings.adam_eps)
+    obs = [random_shift(batch.obs, s, settings.pad) for s in draws.obs_shift]
+    next_obs = [random_shift(batch.next_obs, s, settings.pad) for s in draws.next_obs_shift]
+
+    y = target_value(agent, batch, next_obs, draws.next_noise, settings)
+    loss, critic_grads = ag.value_and_grad(critic_loss)(
+        agent.critic, obs, batch.action, y, settings
+    )
+    new_critic, critic_state = optim.adamw(
+        critic_grads,
+        agent.critic_state,
+        agent.critic,
+        rate,
+        settings.weight_decay,
+        optim.kernels(agent.critic),
+        *adam,
+    )
+    agent = agent._replace(critic=new_critic, critic_state=critic_state)
+
+    tau = settings.averaging_rate
+    target = {k: (1 - tau) * w + tau * agent.critic[k] for k, w in agent.target.items()}
+    agent = agent._replace(target=target)
+
+    (value, entropy), actor_grads = ag.value_and_grad(actor_loss)(
+        agent.actor, agent, obs[0], draws.noise, settings
+    )
+    new_actor, actor_state = optim.adam(actor_grads, agent.actor_state, agent.actor, rate, *adam)
+    agent = agent._replace(actor=new_actor, actor_state=actor_state)
+
+    temperature_grads = ag.grad(temperature_loss)(
+        agent.temperature, entropy, settings.target_entropy_per_action * batch.action.shape[1]
+    )
+    temperature, temperature_state = optim.adam(
+        temperature_grads,
+        agent.temperature_state,
+        agent.temperature,
+        settings.temperature_learning_rate,
+        *adam,
+    )
+    agent = agent._replace(temperature=temperature, temperature_state=temperature_state)
+    info = {
+        "critic_loss": loss,
+        "actor_loss": value,
+        "entropy": entropy,
+        "target": y.mean(),
+        "critic_gradients": critic_grads,
+        "actor_gradients": actor_grads,
+    }
+    return agent, info

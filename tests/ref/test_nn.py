@@ -1,0 +1,159 @@
+"""Layers, networks and initial weights by what defines them."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ref import autograd as ag
+from ref import nn
+from ref.checks import InputError
+
+SEEDS = st.integers(0, 2**32 - 1)
+
+
+@given(seed=SEEDS, width=st.integers(2, 6), norm=st.booleans())
+def test_taps_name_what_every_layer_received_and_returned(seed, width, norm):
+    rng = np.random.default_rng(seed)
+    params = nn.init_mlp(rng, (3, width, width, 2), "q.", norm)
+    x = rng.standard_normal((5, 3))
+    taps = {}
+    y = nn.mlp(params, x, "q.", taps=taps)
+    assert list(taps) == ["q.dense0", "q.dense1"], "the last linear layer has none"
+    h = x
+    for i in range(2):
+        z = nn.linear(params, f"q.dense{i}", h)
+        if norm:
+            z = nn.layer_norm(params, f"q.norm{i}", z)
+        assert np.array_equal(taps[f"q.dense{i}"][0], z)
+        h = np.maximum(z, 0)
+        assert np.array_equal(taps[f"q.dense{i}"][1], h)
+    assert np.array_equal(y, nn.linear(params, "q.final", h))
+
+
+@given(seed=SEEDS, rows=st.integers(1, 4), width=st.integers(2, 6))
+def test_layer_norm_gives_mean_0_and_variance_1_and_ignores_shift_and_scale(seed, rows, width):
+    rng = np.random.default_rng(seed)
+    params = nn.init_layer_norm("norm", width)
+    # rows that are not constant: there eps = 0 leaves nothing defined
+    x = rng.permuted(np.tile(np.arange(width), (rows, 1)), axis=1) + rng.random((rows, 1))
+    y = nn.layer_norm(params, "norm", x, eps=0)
+    # a few roundings of numbers of order 1, in sums of at most 6
+    assert np.abs(y.mean(1)).max() < 1e-14
+    assert np.abs((y**2).mean(1) - 1).max() < 1e-14
+    assert np.abs(nn.layer_norm(params, "norm", 4 * x - 8, eps=0) - y).max() < 1e-14
+    shifted = {"norm.weight": np.full(width, 2.0), "norm.bias": np.full(width, 3.0)}
+    assert np.abs(nn.layer_norm(shifted, "norm", x, eps=0) - (2 * y + 3)).max() < 1e-14
+
+
+def test_layer_norm_of_a_constant_row_is_its_shift():
+    params = {"norm.weight": np.ones(3), "norm.bias": np.array([1.0, 2.0, 3.0])}
+    assert np.array_equal(nn.layer_norm(params, "norm", np.full((2, 3), 5.0)), [[1, 2, 3]] * 2)
+
+
+def test_layer_norm_revives_a_wholly_saturated_layer():
+    """All pre-activations are negative; with LayerNorm some are positive (section 4.1.4)."""
+    params = nn.init_mlp(np.random.default_rng(0), (3, 8, 1))
+    params["dense0.bias"] = np.full(8, -100.0)
+    x, taps = np.random.default_rng(1).standard_normal((16, 3)), {}
+    nn.mlp(params, x, taps=taps)
+    assert (taps["dense0"][0] < 0).all()
+    nn.mlp(params | nn.init_layer_norm("norm0", 8), x, taps=taps)
+    assert (taps["dense0"][0] > 0).any(axis=1).all()
+
+
+@given(seed=SEEDS)
+def test_a_residual_block_is_the_identity_where_its_last_norm_has_no_scale(seed):
+    rng = np.random.default_rng(seed)
+    params = {k.replace("final", "dense1"): v for k, v in nn.init_mlp(rng, (4, 6, 4)).items()}
+    params |= nn.init_layer_norm("norm0", 6) | nn.init_layer_norm("norm1", 4)
+    x, taps = rng.standard_normal((3, 4)), {}
+    y = nn.residual_block(params, x, taps=taps)
+    assert taps["dense0"][0].shape == (3, 6)
+    # what is added has mean 0 over the features, as LayerNorm makes it
+    assert np.abs((y - x).mean(1)).max() < 1e-14
+    assert not np.array_equal(x, y)
+    params["norm1.weight"] = np.zeros(4)
+    assert np.array_equal(nn.residual_block(params, x), x)
+
+
+@given(
+    seed=SEEDS, shape=st.sampled_from([(3, 5), (5, 3), (4, 4), (1, 3), (6, 2, 3, 3), (2, 1, 1, 1)])
+)
+def test_orthogonal_weights_have_orthogonal_rows_or_columns_of_length_gain(seed, shape):
+    w = nn.orthogonal(np.random.default_rng(seed).standard_normal(shape), gain=2.0)
+    assert w.shape == shape
+    m = w.reshape(shape[0], -1)
+    gram = m @ m.T if m.shape[0] <= m.shape[1] else m.T @ m
+    # the QR of a matrix of at most 6 columns is orthogonal to some dozens of units in 2^-53
+    assert np.abs(gram - 4 * np.eye(len(gram))).max() < 1e-13
+
+
+def test_orthogonal_weights_keep_the_side_of_their_draws():
+    """R has a positive diagonal: without it the result would not be uniform."""
+    assert nn.orthogonal(np.array([[3.0]]))[0, 0] == 1
+    assert nn.orthogonal(np.array([[-3.0]]))[0, 0] == -1
+
+
+def test_uniform_and_lecun_weights_are_the_quantiles_of_their_laws():
+    fan_in = 4
+    ends = np.array([[0.0] * fan_in, [0.5] * fan_in, [1.0] * fan_in])
+    assert np.array_equal(nn.uniform_fan_in(ends)[:, 0], [-0.5, 0, 0.5])
+    u = (np.arange(400_000) + 0.5).reshape(-1, fan_in) / 400_000
+    w = nn.lecun(u)
+    # the mean square over equal quantiles: the law's variance 1 / fan-in, by the midpoint rule
+    assert (w**2).mean() == pytest.approx(1 / fan_in, rel=1e-5)
+    assert np.abs(w).max() * nn.TRUNCATED_STD * math.sqrt(fan_in) < 2
+    assert (np.diff(w.ravel()) > 0).all()
+
+
+def test_the_initial_mlp_is_orthogonal_with_zero_biases_and_comes_from_its_generator_alone():
+    sizes = (3, 5, 4, 2)
+    params = nn.init_mlp(np.random.default_rng(7), sizes)
+    again = nn.init_mlp(np.random.default_rng(7), sizes)
+    assert params.keys() == again.keys()
+    assert all(np.array_equal(params[k], again[k]) for k in params)
+    assert [params[f"{k}.weight"].shape for k in ("dense0", "dense1", "final")] == [
+        (5, 3),
+        (4, 5),
+        (2, 4),
+    ]
+    for k in ("dense0", "dense1", "final"):
+        assert not params[f"{k}.bias"].any()
+        assert np.linalg.norm(params[f"{k}.weight"], 2) == pytest.approx(math.sqrt(2), rel=1e-14)
+
+
+def test_gradients_reach_every_parameter_and_every_tap():
+    rng = np.random.default_rng(0)
+    params = {k: ag.Node(v + 0.1) for k, v in nn.init_mlp(rng, (3, 4, 4, 1), norm=True).items()}
+    taps = {}
+    loss = ag.mean(nn.mlp(params, rng.standard_normal((6, 3)), activation=ag.gelu, taps=taps) ** 2)
+    nodes = [*params.values(), *(h for _, h in taps.values())]
+    assert all(g.any() for g in ag.gradients(loss, nodes))
+
+
+X = np.ones((2, 3))
+
+
+@pytest.mark.parametrize(
+    ("call", "named"),
+    [
+        (lambda p: nn.mlp(p, X, "no."), "layer"),
+        (lambda p: nn.linear(p, "dense9", X), "layer"),
+        (lambda p: nn.linear(p, "dense0", np.ones((2, 4))), "x of dense0"),
+        (lambda p: nn.linear(p, "dense0", np.ones(3)), "x of dense0"),
+        (lambda p: nn.conv2d(p, "conv", np.ones((1, 3, 4, 4))), "x of conv"),
+        (lambda p: nn.conv2d(p, "conv", np.ones((1, 2, 4, 2))), "x of conv"),
+        (lambda p: nn.layer_norm(p, "norm0", X), "layer"),
+        (lambda p: nn.init_mlp(np.random.default_rng(0), (3,)), "sizes"),
+        (lambda p: nn.init_mlp(np.random.default_rng(0), (3, 0, 1)), "sizes"),
+    ],
+)
+def test_bad_input_is_named(call, named):
+    params = nn.init_mlp(np.random.default_rng(0), (3, 4, 1))
+    params |= {"conv.weight": np.ones((4, 2, 3, 3)), "conv.bias": np.zeros(4)}
+    with pytest.raises(InputError) as error:
+        call(params)
+    assert error.value.argument == named

@@ -1,0 +1,222 @@
+"""One DrQ update of ref against fast's agent, in float64 on the CPU, from the same state and draws.
+
+Bounds. One update from the same state differs by the order of sums alone: 1e-10 relative, which is
+some 1e6 units in 2^-53, and a wrong term is off by far more. Adam divides by the root of its second
+moment, so where a gradient is tiny it amplifies that rounding: ten free updates are held to 1e-8.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fast import config as configs
+from fast import nets
+from fast.agents import drq as fast_drq
+from fast.replay import Batch as FastBatch
+from ref import autograd as ag
+from ref import drq, optim
+
+
+def fast_agent(method="baseline", size=20, channels=3, actions=2, seed=1, strides=(2, 1), **agent):
+    """fast's agent in float64 with small networks."""
+    config = configs.build("cartpole-swingup", method, "tiny")
+    net = replace(config.net, channels=channels, strides=strides, latent=5, hidden=7)
+    changed = replace(config.agent, **agent)
+    config = replace(config, env=replace(config.env, size=size), net=net, agent=changed)
+    made = fast_drq.DrQ(config, 9, actions, torch.Generator().manual_seed(seed))
+    for module in (made.critic, made.target, made.actor):
+        module.double()
+    start = made.log_temperature.detach().double()
+    made.log_temperature = start.requires_grad_()
+    made.temperature_optimizer = torch.optim.AdamW(
+        [made.log_temperature],
+        config.agent.temperature_learning_rate,
+        betas=config.agent.betas,
+        eps=config.agent.adam_eps,
+        weight_decay=0.0,
+    )
+    g = torch.Generator().manual_seed(seed + 1)
+    with torch.no_grad():  # biases and norms away from their start, target away from the critic
+        for module in (made.critic, made.target, made.actor):
+            for p in module.parameters():
+                p += 0.1 * torch.randn(p.shape, generator=g, dtype=p.dtype)
+    return made
+
+
+def params_of(module):
+    return {name: p.detach().numpy().copy() for name, p in module.named_parameters()}
+
+
+def same_agent(made):
+    """ref's agent with the parameters of a new agent of fast, and its settings."""
+    critic, target, actor = map(params_of, (made.critic, made.target, made.actor))
+    temperature = {"log": made.log_temperature.detach().numpy().copy()}
+    states = (optim.start_adam(params) for params in (critic, actor, temperature))
+    agent, strides = made.config, [layer.stride[0] for layer in made.critic.encoder.convolutions]
+    same = drq.Settings(
+        strides=tuple(strides),
+        discount=agent.discount,
+        learning_rate=agent.learning_rate,
+        temperature_learning_rate=agent.temperature_learning_rate,
+        betas=agent.betas,
+        adam_eps=agent.adam_eps,
+        weight_decay=agent.weight_decay,
+        averaging_rate=agent.averaging_rate,
+        pad=agent.pad,
+        target_entropy_per_action=agent.target_entropy_per_action,
+    )
+    return drq.Agent(critic, target, actor, temperature, *states), same
+
+
+def batch_and_draws(made, batch, size, seed):
+    """The same transitions and random numbers for ref and for fast."""
+    rng = np.random.default_rng(seed)
+    pictures = rng.integers(0, 256, (2, batch, 9, size, size), dtype=np.uint8)
+    given_ = drq.Batch(
+        pictures[0],
+        rng.uniform(-1, 1, (batch, made.actions)),
+        rng.standard_normal(batch),
+        rng.integers(0, 2, batch).astype(float),
+        pictures[1],
+    )
+    m, k = made.config.critic_augmentations, made.config.target_augmentations
+    drawn = drq.Draws(
+        rng.integers(0, 2 * made.config.pad + 1, (m, batch, 2)),
+        rng.integers(0, 2 * made.config.pad + 1, (k, batch, 2)),
+        rng.standard_normal((k, batch, made.actions)),
+        rng.standard_normal((batch, made.actions)),
+    )
+    tensors = [map(torch.from_numpy, x) for x in (given_, drawn)]
+    return given_, drawn, FastBatch(*tensors[0]), fast_drq.Draws(*tensors[1])
+
+
+def distance(found, expected):
+    """The largest L2 distance of a tensor, relative to its own L2 norm (or to 1e-3, if larger)."""
+    assert found.keys() == expected.keys()
+    return max(
+        np.linalg.norm(found[k] - expected[k]) / max(np.linalg.norm(expected[k]), 1e-3)
+        for k in expected
+    )
+
+
+def after(made):
+    return {
+        "critic": params_of(made.critic),
+        "target": params_of(made.target),
+        "actor": params_of(made.actor),
+        "temperature": {"log": made.log_temperature.detach().numpy()},
+    }
+
+
+def gradients_of(module):
+    return {name: p.grad.numpy() for name, p in module.named_parameters()}
+
+
+@settings(max_examples=10)
+@given(
+    method=st.sampled_from(["baseline", "lnwd"]),
+    size=st.integers(9, 20),
+    channels=st.integers(1, 4),
+    actions=st.integers(1, 3),
+    batch=st.integers(1, 5),
+    strides=st.sampled_from([(1,), (2, 1), (1, 2, 1)]),
+    pictures=st.tuples(st.integers(1, 2), st.integers(1, 2)),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_one_update_from_the_same_state_is_the_same(
+    method, size, channels, actions, batch, strides, pictures, seed
+):
+    m, k = pictures
+    made = fast_agent(
+        method,
+        size,
+        channels,
+        actions,
+        seed,
+        strides,
+        critic_augmentations=m,
+        target_augmentations=k,
+    )
+    agent, same = same_agent(made)
+    transitions, draws, fast_batch, fast_draws = batch_and_draws(made, batch, size, seed)
+    fast_info = made.update(fast_batch, fast_draws, 1)
+    agent, info = drq.update(agent, transitions, draws, same)
+    for name in ("critic_loss", "actor_loss", "entropy", "target"):
+        assert info[name] == pytest.approx(fast_info[name].item(), rel=1e-10, abs=1e-10)
+    assert distance(info["critic_gradients"], gradients_of(made.critic)) < 1e-10
+    assert distance(info["actor_gradients"], gradients_of(made.actor)) < 1e-10
+
+
+def apart(made, size, batch, updates):
+    """How far ref and fast are apart after as many updates, each on its own."""
+    agent, same = same_agent(made)
+    for count in range(1, updates + 1):
+        transitions, draws, fast_batch, fast_draws = batch_and_draws(made, batch, size, count)
+        made.update(fast_batch, fast_draws, count)
+        agent, _ = drq.update(agent, transitions, draws, same)
+    expected = after(made)
+    return max(distance(getattr(agent, k), expected[k]) for k in expected)
+
+
+@pytest.mark.parametrize("method", ["baseline", "lnwd"])
+def test_ten_free_updates_end_at_the_same_parameters(method):
+    made = fast_agent(method, seed=3, learning_rate=1e-3, averaging_rate=0.05)
+    assert apart(made, size=20, batch=4, updates=10) < 1e-8
+
+
+@pytest.mark.slow
+def test_updates_agree_at_full_size():
+    made = fast_agent(size=84, channels=32, seed=4, strides=(2, 1, 1, 1))
+    assert apart(made, size=84, batch=4, updates=10) < 1e-8
+
+
+@given(seed=st.integers(0, 2**32 - 1), pad=st.integers(0, 4), size=st.integers(1, 6))
+def test_shifts_are_bit_equal_and_the_middle_one_is_the_identity(seed, pad, size):
+    rng = np.random.default_rng(seed)
+    obs = rng.integers(0, 256, (3, 2, size, size), dtype=np.uint8)
+    shift = rng.integers(0, 2 * pad + 1, (3, 2))
+    expected = fast_drq.random_shift(torch.from_numpy(obs), torch.from_numpy(shift), pad)
+    assert np.array_equal(drq.random_shift(obs, shift, pad), expected.numpy())
+    assert np.array_equal(drq.random_shift(obs, np.full((3, 2), pad), pad), obs)
+
+
+@given(seed=st.integers(0, 2**32 - 1), scale=st.sampled_from([0.1, 1.0, 30.0]))
+def test_squashed_samples_and_their_densities_are_the_same(seed, scale):
+    rng = np.random.default_rng(seed)
+    mean, log_std, noise = scale * rng.standard_normal((3, 4, 2))
+    found = drq.squashed_sample(mean, np.clip(log_std, -10, 2), noise)
+    tensors = torch.from_numpy(np.stack([mean, np.clip(log_std, -10, 2), noise]))
+    for x, y in zip(found, nets.squashed_sample(*tensors), strict=True):
+        # each side rounds a few sums of terms of this size
+        assert np.abs(x - y.numpy()).max() < 1e-12 * (1 + scale**2)
+
+
+def test_equal_values_of_both_heads_share_the_actors_gradient():
+    """The tie of min Q: both backends give each head half, as jaxrl's minimum does.
+
+    The heads are twins but for the sign of what they read of the action, and every action is 0: so
+    the two values are equal and their slopes opposite, and half of each is nothing.
+    """
+    made = fast_agent(seed=5)
+    latent = made.critic.trunk.linear.out_features
+    with torch.no_grad():
+        first, second = made.critic.heads
+        for p, q in zip(first.parameters(), second.parameters(), strict=True):
+            q.copy_(p)
+        second.dense0.weight[:, latent:] *= -1
+        made.actor.head.final.weight.zero_()
+        made.actor.head.final.bias.zero_()
+    agent, same = same_agent(made)
+    transitions, draws, fast_batch, _ = batch_and_draws(made, 4, 20, 0)
+    quiet = np.zeros_like(draws.noise)
+
+    _, ours = ag.value_and_grad(drq.actor_loss)(agent.actor, agent, transitions.obs, quiet, same)
+    features = made.critic.encoder(fast_batch.obs)
+    made.actor_loss(features, torch.from_numpy(quiet))[0].backward()
+    for gradients in (ours, gradients_of(made.actor)):
+        of_mean = gradients["head.final.bias"][: made.actions]
+        assert np.array_equal(of_mean, np.zeros(made.actions))
