@@ -3,10 +3,10 @@
 PY := .venv/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test doctor clean
+.PHONY: help setup demo test thorough mutants doctor clean
 
 help: ## this list
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z]+:.*## / {printf "make %-7s %s\n", $$1, $$2}' Makefile
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' Makefile
 
 setup: ## .venv with all packages, and the system library for rendering without a screen
 	@sh scripts/setup.sh
@@ -17,9 +17,16 @@ demo: setup ## two short trainings from pixels, a figure and a page about them, 
 test: setup ## all tests, format, lint and types
 	$(PY) -m pytest
 
+thorough: setup ## the slow tests too, and 20,000 examples of every property of ref/: hours
+	$(PY) -m pytest -m "slow or not slow" --hypothesis-profile=thorough tests/ref tests/twins
+
+mutants: setup ## change ref/'s formulas one by one and see that a test fails; Ctrl-C, then again: goes on
+	$(PY) -m pip install --quiet --constraint constraints.txt --editable '.[mutants]'
+	$(PY) scripts/mutants.py
+
 doctor: setup ## what this machine can do
 	$(PY) -m fast doctor
 
 clean: ## remove .venv and every cache; runs/ stays
-	rm -rf .venv .hypothesis .mypy_cache .pytest_cache .ruff_cache build *.egg-info
+	rm -rf .venv .hypothesis .mypy_cache .pytest_cache .ruff_cache build mutants *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,7 +1,8 @@
 """What holds for every test: one thread, and how hard hypothesis tries.
 
 `dev` is what a developer's `pytest` does; `ci` is chosen where the variable CI is set, and is the
-same examples at every run; `--hypothesis-profile=thorough` is not part of `make test`.
+same examples at every run; `thorough` is for `make thorough` alone, and `mutation` for `make
+mutants`, which runs the tests of a formula once for each change of it.
 """
 
 import os
@@ -24,6 +25,9 @@ settings.register_profile(
     max_examples=20_000,
     print_blob=True,
     suppress_health_check=[HealthCheck.too_slow],
+)
+settings.register_profile(
+    "mutation", deadline=None, max_examples=25, derandomize=True, database=None
 )
 # hypothesis loads a `ci` of its own when CI is set, so ours is loaded by name.
 settings.load_profile("ci" if os.environ.get("CI") else "dev")
