@@ -96,22 +96,26 @@ def srank(h: Array, delta: float = 0.01) -> float:
     """
     require(0 < delta < 1, "delta", delta, "a number between 0 and 1, both excluded")
     partial = np.cumsum(_singular_values(h))
-    total = partial[-1]  # not sum(): then a rounding never asks for more than there are
-    return float((partial < (1 - delta) * total).sum()) + 1 if total > 0 else math.nan
+    if not partial.any():
+        return math.nan
+    # partial[-1] and not sum(): then a rounding never asks for more than there are
+    return float((partial < (1 - delta) * partial[-1]).sum()) + 1
 
 
 def effective_rank(h: Array) -> float:
     """exp of the entropy of the singular values divided by their sum; NaN for a zero matrix."""
     sigma = _singular_values(h)
-    p = sigma / sigma.sum() if sigma[0] > 0 else sigma
+    if not sigma.any():
+        return math.nan
+    p = sigma / sigma.sum()
     p = p[p > 0]  # the limit of p log p at 0 is 0
-    return float(np.exp(-(p * np.log(p)).sum())) if p.size else math.nan
+    return float(np.exp(-(p * np.log(p)).sum()))
 
 
 def stable_rank(h: Array) -> float:
     """Squared Frobenius norm over squared spectral norm; NaN for a zero matrix. Not srank."""
     sigma = _singular_values(h)
-    return float(((sigma / sigma[0]) ** 2).sum()) if sigma[0] > 0 else math.nan
+    return float(((sigma / sigma[0]) ** 2).sum()) if sigma.any() else math.nan
 
 
 def feature_norm(h: Array) -> float:
@@ -208,8 +212,8 @@ def _relative(sums: Array) -> Array:
 
 def _low(sums: Array, tau: float) -> Array:
     require(0 <= tau < math.inf, "tau", tau, "a finite number, 0 or more")
-    threshold = Fraction(tau) if sums.dtype == object else tau
-    return np.asarray(sums * len(sums) <= threshold * sums.sum())
+    # A Fraction times a float is a float, as it would be anyway; times a Fraction it is exact.
+    return np.asarray(sums * len(sums) <= Fraction(tau) * sums.sum())
 
 
 def _features(h: Array) -> Array:
