@@ -1,5 +1,6 @@
 """The scores at their kinks and ties, on numbers that floats hold exactly."""
 
+import inspect
 import math
 
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from fast import scores
+from fast.errors import InputError
 
 # Multiples of 1/4 up to 16: sums of few of them are exact in float64.
 LAYERS = hnp.arrays(
@@ -18,6 +20,25 @@ LAYERS = hnp.arrays(
     fill=st.nothing(),
 ).map(torch.from_numpy)
 DEAD = torch.zeros(4, 3, dtype=torch.float64)
+
+
+def every_score(h, x, y):
+    """Every score there is, of a layer (also taken for its gradient and weight) and of two sets."""
+    of_arrays = (
+        *(scores.mean_activation, scores.activation_score, scores.dominant, scores.largest_score),
+        *(scores.largest_share, scores.saturated, scores.zombie, scores.collapsed, scores.grama),
+        *(scores.srank, scores.effective_rank, scores.stable_rank, scores.feature_norm),
+        *(scores.magi, scores.gradient_magnitude, scores.weight_norm),
+    )
+    of_sets = scores.overlap, scores.retention, scores.chance_overlap
+    result = {score.__name__: score(h) for score in of_arrays}
+    result |= {score.__name__: score(x, y) for score in of_sets}
+    for by in ("activation", "preactivation", "incoming"):
+        result[f"grama by {by}"] = scores.grama(h, by)
+        result[f"gradient_dormant by {by}"] = scores.gradient_dormant(h, 0.1, by)
+    result["dormant"] = scores.dormant(h, 0.1)
+    recorded = scores.layer_scores(h, h, h)
+    return result | {f"layer_scores {name}": value for name, value in recorded.items()}
 
 
 @given(LAYERS)
@@ -100,3 +121,81 @@ def test_layer_scores_name_the_largest_neuron_and_its_share():
     assert result["dominant"] == result["saturated"] == result["dormant_0"] == 1 / 4
     assert result["zombie"] == 3 / 4
     assert result["gradient_magnitude"] == 2
+
+
+def public_scores():
+    return {
+        name
+        for name, value in vars(scores).items()
+        if inspect.isfunction(value) and value.__module__ == scores.__name__ and name[0] != "_"
+    }
+
+
+@pytest.mark.parametrize("shape", [(4, 3), (2, 3, 4, 5)])
+def test_no_score_waits_for_the_device(shape):
+    # Tensors on the meta device have a shape and no values: whatever asks for one fails there.
+    h = torch.empty(shape, device="meta")
+    x = torch.empty(3, dtype=torch.bool, device="meta")
+    with pytest.raises(RuntimeError):
+        h.max().item()
+    result = every_score(h, x, x)
+    assert public_scores() == {name.partition(" ")[0] for name in result}
+    assert all(value.is_meta for value in result.values())
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_scores_keep_the_type_and_are_the_same_with_and_without_gradients(dtype):
+    # With gradients LAPACK's algorithm is another: by both the singular values are exactly 2 and 1.
+    h = torch.tensor([[-2.0, 0.0, 0.0], [0.0, 1.0, 0.0]], dtype=dtype)
+    x, y = torch.tensor([True, True, False]), torch.tensor([True, False, True])
+    result = every_score(h, x, y)
+    sets = {"overlap", "retention", "chance_overlap"}  # no numbers in: torch's default type out
+    for name, value in result.items():
+        assert value.dtype in (dtype, torch.bool) or name in sets, name
+    followed = every_score(h.clone().requires_grad_(), x, y)
+    with torch.no_grad():
+        unfollowed = every_score(h.clone().requires_grad_(), x, y)
+    for name, value in result.items():
+        assert torch.equal(value, followed[name]) and torch.equal(value, unfollowed[name]), name
+    assert result["mean_activation"].tolist() == [1, 0.5, 0]
+    assert result["activation_score"].tolist() == [2, 1, 0]
+    assert result["dormant"].tolist() == [False, False, True]
+    assert result["collapsed"].item() is False
+
+
+def test_a_convolutional_neuron_is_a_channel_over_batch_and_space():
+    h = torch.tensor([[[[1.0, 0.0]], [[-1.0, -2.0]]], [[[3.0, 4.0]], [[0.0, -1.0]]]])
+    assert h.shape == (2, 2, 1, 2)
+    rows = torch.tensor([[1.0, -1.0], [0.0, -2.0], [3.0, 0.0], [4.0, -1.0]])
+    assert scores.mean_activation(h).tolist() == [2, 1]
+    assert scores.saturated(h).tolist() == [False, True]
+    assert scores.dominant(h).tolist() == [True, False]
+    gradient = torch.ones(2, 2)
+    ours = scores.layer_scores(h, h, gradient)
+    theirs = scores.layer_scores(rows, rows, gradient)
+    assert ours == theirs
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.int64, torch.bool])
+def test_a_layer_that_is_not_float32_or_float64_is_refused(dtype):
+    with pytest.raises(InputError, match=r"^h: .* float32 or float64"):
+        scores.activation_score(torch.ones(2, 3, dtype=dtype))
+
+
+@given(
+    hnp.arrays(
+        "float32",
+        hnp.array_shapes(min_dims=2, max_dims=2, max_side=6),
+        elements=st.floats(-1, 1, width=32),
+        fill=st.nothing(),
+    ),
+    st.sampled_from([1e-300, 1e-9, 0.01, 0.5, 0.999]),
+)
+def test_no_rounding_takes_srank_out_of_one_to_the_smaller_side(h, delta):
+    rank = scores.srank(torch.from_numpy(h), delta)
+    assert rank in range(1, min(h.shape) + 1) or (rank.isnan() and not h.any())
+
+
+@given(st.integers(1, 5).flatmap(lambda n: hnp.arrays("float64", n, elements=st.floats(0, 1e9))))
+def test_no_rounding_makes_two_neurons_dominant(a):
+    assert scores.dominant(torch.from_numpy(a)[None]).sum() <= 1
