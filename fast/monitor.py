@@ -159,26 +159,21 @@ class Monitor:
             self._mode.__enter__()
 
     def _leave(self, part: nn.Module, args: object, out: object) -> None:
-        if (
-            isinstance(out, Tensor)  # and not None, after an error
-            and isinstance(part, nn.Linear | _ConvNd)
-            and part in self.parts
-            and out.numel()
-        ):
+        name = self.parts.get(part) if isinstance(part, nn.Linear | _ConvNd) else None
+        if name is not None and isinstance(out, Tensor) and out.numel():
+            axis = -1 if isinstance(part, nn.Linear) else -1 - len(part.kernel_size)
             with torch._C.DisableTorchFunction():  # our own arithmetic is nobody's layer
-                self._linear(part, out)
+                self._linear(name, axis, out)
         if part is self._outermost:
             self._outermost = None
             self._mode.__exit__(None, None, None)
 
-    def _linear(self, part: nn.Linear | _ConvNd, out: Tensor) -> None:
-        name, y = self.parts[part], _wide(out)
-        axis = -1 if isinstance(part, nn.Linear) else -1 - len(part.kernel_size)
-        layer = self.layers.setdefault(name, _Layer(y.shape[axis]))
-        layer.join(
+    def _linear(self, name: str, axis: int, out: Tensor) -> None:
+        y, neurons = _wide(out), out.shape[axis]
+        self.layers.setdefault(name, _Layer(neurons)).join(
             output=_sum(y.abs(), axis),
             rectified=_sum(y.relu(), axis),
-            output_samples=y.numel() // layer.neurons,
+            output_samples=y.numel() // neurons,
         )
         self._order, self._last = self._order + 1, name
         self._tags[out] = _Tag(frozenset([name]), name, axis, out.ndim, self._order)
@@ -206,7 +201,6 @@ class Monitor:
         out = func(*args, **kwargs)
         if kind == "linear":
             self.fed |= new.sources
-            new = _Tag()
         elif kind == "between" and tags and isinstance(out, Tensor):
             new = self._carried(max(tags, key=lambda tag: tag.order), new, out)
         if tags:
@@ -249,7 +243,7 @@ class Monitor:
                 given = tuple(value.shape) if isinstance(value, Tensor) else value
                 shapes = "(batch, N) or (batch, N, height, width)"
                 raise InputError(argument, given, f"accepted: a tensor {shapes}, not empty")
-        layer = self.layers.setdefault(name, _Layer(z.shape[1]))
+        layer = self.layers.get(name, _Layer(z.shape[1]))
         if (h.shape, h.shape[1]) != (z.shape, layer.neurons):
             wanted = f"the shape of z, {tuple(z.shape)}, with {layer.neurons} neurons as before"
             raise InputError("h", tuple(h.shape), f"accepted: {wanted}")

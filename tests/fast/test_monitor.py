@@ -264,6 +264,14 @@ def test_grama_is_of_each_samples_gradient_and_counts_every_backward_pass():
     assert monitor.layers["0"].sums["gradient"].tolist() == [3.0, 0.0]
 
 
+def test_gramas_threshold_has_its_own_setting():
+    network = nn.Sequential(linear([[1.0], [1.0]]), nn.ReLU(), linear([[3.0, 1.0]]))
+    for tau, share in ((0.49, 0), (0.5, 0.5)):  # G = 3/2 and 1/2
+        with Monitor(network, grama_tau=tau) as monitor:
+            network(column(1.0)).sum().backward()
+        assert monitor.rows()[0]["grama_inactive"] == share
+
+
 def test_a_gradient_that_comes_after_the_snapshot_counts_nowhere():
     network = Functional([3, 4, 5, 1], F.relu)
     monitor = Monitor(network)
@@ -362,6 +370,44 @@ def test_a_sum_is_of_the_latest_layer_in_it_and_other_non_linearities_are_told()
     expected = (h + network.b(h)).relu().sum(0)
     torch.testing.assert_close(monitor.layers["b"].sums["activation"], expected.detach())
     assert "no row for relu after c (not the first of a linear layer)" in monitor.table()
+
+
+class Then(nn.Module):
+    """A convolution to 4 channels, `then`, and a sum over everything but the batch, times 1."""
+
+    def __init__(self, then):
+        super().__init__()
+        self.conv, self.final, self.then = nn.Conv2d(1, 4, 2), nn.Linear(1, 1), then
+
+    def forward(self, x):
+        return self.final(self.then(self.conv(x)).flatten(1).sum(1, keepdim=True))
+
+
+@pytest.mark.parametrize(
+    ("then", "row"),
+    [
+        (lambda z: F.relu(z * 2), True),
+        (lambda z: F.relu(z.flatten(1)), False),  # a neuron is a channel, and there are none now
+        (lambda z: F.relu(z.flatten(2)), False),  # the batch, as large, is not the channels
+        (lambda z: F.relu(z.chunk(2, dim=1)[0]), False),
+        (lambda z: F.relu(F.max_pool2d(z, 2).flatten(1)), True),
+    ],
+)
+def test_a_layer_is_followed_as_long_as_its_axis_is_known(then, row):
+    names, monitor = layers_of(Then(then), torch.randn(4, 1, 3, 3))
+    assert names == ["conv"] * row
+    assert ("no row for relu after conv" in str(monitor)) != row
+
+
+def test_only_the_first_non_linearity_of_a_layer_is_its_own():
+    names, monitor = layers_of(Then(lambda z: z.relu() + z.tanh()), torch.randn(2, 1, 3, 3))
+    assert (names, monitor.rows()[0]["samples"]) == (["conv"], 8)
+    assert "no row for tanh after conv" in str(monitor)
+
+
+def test_features_are_kept_as_they_were_when_they_are_overwritten_later():
+    _, monitor = layers_of(Then(lambda z: z.sigmoid().mul_(0)), torch.ones(2, 1, 3, 3))
+    assert monitor.layers["conv"].features[0].all()
 
 
 def test_what_has_no_non_linearity_has_no_row_and_is_told():
@@ -470,6 +516,8 @@ def test_dopamines_epsilon_makes_small_activations_dormant():
     assert ratio(network, column(1.0), "redo") == 0
     assert ratio(network, column(1.0), "dopamine") == 1  # 1e-12 / (1e-12 + 1e-9) < 0.1
     assert ratio(network, column(1.0), "dopamine", 0.0) == 0
+    network = chain([[1e-9], [1e-9]], [[1.0, 1.0]])  # a score of 1/2
+    assert [ratio(network, column(1.0), "dopamine", tau) for tau in (0.49, 0.51)] == [0, 1]
 
 
 def test_timoklein_and_plasticine_count_what_is_close_to_zero():
@@ -519,7 +567,11 @@ def test_gramas_code_takes_the_weights_gradient_where_gradients_of_samples_cance
 
 def test_gramas_code_scores_layer_norms_and_convolutions_too():
     network = nn.Sequential(
-        nn.Conv2d(1, 2, 1, bias=False), nn.Flatten(), nn.LayerNorm(2), nn.Linear(2, 1)
+        nn.Conv2d(1, 2, 1, bias=False),
+        nn.Flatten(),
+        nn.LayerNorm(2),
+        nn.Linear(2, 1),
+        nn.LayerNorm(1, elementwise_affine=False),
     ).double()
     monitor = Monitor(network)
     gradients = [[[[[1.0]]], [[[0.0]]]], [0.0, 1.0], [[1.0, 0.0]]]
@@ -598,9 +650,9 @@ def test_a_copy_of_a_watched_module_is_not_watched():
     with Monitor(network) as monitor:
         target = copy.deepcopy(network)
         network(torch.ones(1, 2))
-        before = monitor.rows()
+        before = monitor.table()
         target(torch.zeros(4, 2))
-        assert same(monitor.rows(), before)
+        assert monitor.table() == before
 
 
 @pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
@@ -615,6 +667,8 @@ def test_an_error_in_the_forward_pass_does_not_stop_or_outlive_the_watch(error):
     monitor = Monitor(network)
     with pytest.raises(error):
         network(column(-1.0))
+    # After an interrupt torch calls no hook: the next call sets it right.
+    assert torch._C._len_torch_function_stack() == (error is KeyboardInterrupt)
     network(column(1.0))
     assert torch._C._len_torch_function_stack() == 0
     assert monitor.rows()[0]["samples"] == 1
@@ -676,6 +730,7 @@ def test_at_most_the_stated_rows_are_kept_spread_over_the_batch():
     with Monitor(network, feature_rows=3) as monitor:
         network(column(1.0, 2.0))
         network(column(3.0, 4.0, 5.0))
+        network(column(6.0))
     assert torch.cat(monitor.layers["0"].features).flatten().tolist() == [1, 2, 3]
     with Monitor(network, feature_rows=3) as monitor:
         network(column(1.0, 2.0, 3.0, 4.0, 5.0))
@@ -721,22 +776,21 @@ def test_a_bad_setting_is_named(settings, field):
     assert error.value.field == field
 
 
-@pytest.mark.filterwarnings("ignore:`torch.jit")
+@pytest.mark.filterwarnings("ignore:`torch.jit.script")
 @pytest.mark.parametrize(
-    "module",
+    "make",
     [
-        "relu",
-        torch.jit.ScriptModule(),
-        torch.compile(nn.Linear(1, 1)),
-        nn.Sequential(torch.compile(nn.Linear(1, 1))),
-        nn.DataParallel(nn.Linear(1, 1)),
-        nn.TransformerEncoderLayer(2, 1, 2),
+        lambda layer: "relu",
+        torch.jit.script,
+        torch.compile,
+        lambda layer: nn.Sequential(torch.compile(layer)),
+        nn.DataParallel,
+        lambda layer: nn.Sequential(layer, nn.TransformerEncoderLayer(2, 1, 2)),
     ],
-    ids=lambda module: type(module).__name__,
 )
-def test_what_cannot_be_watched_is_refused(module):
+def test_what_cannot_be_watched_is_refused(make):
     with pytest.raises(InputError, match="accepted: ") as error:
-        Monitor(module)
+        Monitor(make(nn.Linear(1, 1)))
     assert error.value.field == "module"
 
 
@@ -766,6 +820,7 @@ def test_a_bad_tap_is_named(arguments, field):
     with pytest.raises(InputError, match="accepted: ") as error:
         monitor.tap(*arguments)
     assert error.value.field == field
+    assert [row["layer"] for row in monitor.rows()] == ["known"]
 
 
 def test_a_bad_definition_is_named():
