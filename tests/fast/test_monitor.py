@@ -406,8 +406,9 @@ def test_only_the_first_non_linearity_of_a_layer_is_its_own():
 
 
 def test_features_are_kept_as_they_were_when_they_are_overwritten_later():
-    _, monitor = layers_of(Then(lambda z: z.sigmoid().mul_(0)), torch.ones(2, 1, 3, 3))
-    assert monitor.layers["conv"].features[0].all()
+    network = Functional([3, 4, 5, 1], lambda z: z.sigmoid().mul_(0))
+    _, monitor = layers_of(network, torch.ones(2, 3, dtype=DOUBLE))
+    assert monitor.layers["dense0"].features[0].all()
 
 
 def test_what_has_no_non_linearity_has_no_row_and_is_told():
