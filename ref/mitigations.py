@@ -254,13 +254,12 @@ def _groups(dormant: Array, over: Array, draw: Rebirth, most: int) -> dict[int, 
 def _check_rebirth(layer: str, draw: Rebirth, params: Params, readers: Readers) -> None:
     count, names = len(_weight(params, layer)), [n for n, _ in _reading(params, layer, readers)]
     _alike(f"draws[{layer!r}].parts", draw.parts, params, names)
-    for field, value in draw._asdict().items():
-        good = field == "parts" or np.shape(value) == (count,)
-        require(good, f"draws[{layer!r}].{field}", value, f"an array of shape {(count,)}")
-    good = bool((draw.choice >= 0).all() and (draw.choice < 1).all())
-    require(good, f"draws[{layer!r}].choice", draw.choice, "numbers in [0, 1)")
-    good = all((value > 0).all() for value in (draw.factor, *(draw.parts[n] for n in names)))
-    require(good, f"draws[{layer!r}]", draw, "positive factors and parts")
+    for field, value in zip(draw._fields[:3], draw[:3], strict=True):
+        shape, accepted = np.shape(value), f"an array of shape {(count,)}"
+        require(shape == (count,), f"draws[{layer!r}].{field}", shape, accepted)
+    above = draw.factor, 1 - draw.choice, *(draw.parts[name] for name in names)
+    good = all((value > 0).all() for value in above) and bool((draw.choice >= 0).all())
+    require(good, f"draws[{layer!r}]", draw, "choice in [0, 1), positive factor and parts")
 
 
 # --- continual backprop --------------------------------------------------------------------
@@ -288,15 +287,15 @@ def continual_backprop(
     """One step of continual backprop (Dohare et al. 2024), after the optimizer's.
 
     All ages grow by 1. Utility := decay * utility + (1 - decay) * a_i * sum of abs(outgoing
-    weights of i). Each neuron older than `maturity` adds `rate` to what is pending, and for each
-    whole 1 of it the oldest debt is paid: the neuron older than `maturity` of least
+    weights of i). Each neuron older than `maturity` adds `rate` to what is pending, and each
+    whole 1 of it is taken off for a neuron: of those older than `maturity` the one of least
     utility / (1 - decay^age) is recycled, its age and utility set to 0.
 
-    The Nature paper's text compares utilities as they are; the division by age is that of the
-    2021 paper and of the public code, and matters only while decay^age does. As in that text,
-    outgoing weights are set to 0 and nothing else: the 2021 code also adds the mean contribution
-    of a removed neuron to the reader's bias. The authors' Adam counts steps weight by weight and
-    restarts them; here the count is kept.
+    The Nature paper's text compares utilities as they are; the division is that of the 2021 paper
+    and of the public code, and matters only while decay^age does. As in that text, outgoing
+    weights are set to 0 and nothing else: of the two public versions one (gnt.py) also moves the
+    mean contribution of a removed neuron to the reader's bias, the other (cbp_linear.py) does
+    not. The authors' Adam counts steps weight by weight and restarts them; here count is kept.
     """
     require(0 <= decay < 1, "decay", decay, "a number in [0, 1)")
     number("maturity", maturity, 0)
@@ -548,15 +547,12 @@ def _either(a: Params, b: Params) -> Params:
 
 def _zeroed(state: State, masks: Params) -> State:
     """0 at the masked entries of every slot that has its parameter's shape; a count has not."""
-    return {
-        slot: {
-            name: np.where(masks[name], 0.0, value)
-            if name in masks and np.shape(value) == masks[name].shape
-            else value
-            for name, value in values.items()
-        }
-        for slot, values in state.items()
-    }
+    new = {slot: dict(values) for slot, values in state.items()}
+    for values in new.values():
+        for name in values.keys() & masks.keys():
+            if np.shape(values[name]) == masks[name].shape:
+                values[name] = np.where(masks[name], 0.0, values[name])
+    return new
 
 
 def _live_scale(drawn: Array, weight: Array, chosen: Array) -> Array:

@@ -103,10 +103,13 @@ def test_a_chain_is_read_layer_by_layer_and_a_flattened_convolution_by_its_area(
     assert m.chain(params, ["conv1", "dense0"]) == {"conv1": (Reader("dense0"),)}
 
 
-@pytest.mark.parametrize("layers", [["conv1", "dense0"], ["dense0", "final"]])
+@pytest.mark.parametrize(
+    "layers", [["conv1", "dense0"], ["dense0", "final"], ["dense0", "wide"], ["conv0", "deep"]]
+)
 def test_a_chain_with_other_inputs_or_a_gap_is_refused(layers):
     params = critic(np.random.default_rng(0))
     params["dense0.weight"] = np.zeros((4, 9))
+    params |= {"wide.weight": np.zeros((2, 8)), "deep.weight": np.zeros((2, 6, 2, 2))}
     with pytest.raises(InputError, match="layers"):
         m.chain(params, layers)
 
@@ -505,6 +508,19 @@ def test_utilities_are_compared_after_division_by_their_weight_so_far():
     assert memory["dense0"]["utility"].tolist() == [0, 1.25]
     assert memory["dense0"]["age"].tolist() == [0, 1]
     assert memory["dense0"]["pending"] == 0
+    # without a memory of utilities, decay = 0, the second has less
+    _, _, memory = m.continual_backprop(*args, decay=0, maturity=0, rate=0.125)
+    assert memory["dense0"]["utility"].tolist() == [1, 0]
+
+
+def test_by_default_the_decay_is_99_percent_the_maturity_100_steps_and_the_rate_one_in_10000():
+    params = {"dense0.weight": np.ones((2, 1)), "final.weight": np.ones((1, 2))}
+    old = {"utility": np.ones(2), "age": np.array([99.0, 100.0]), "pending": np.array(0.0)}
+    args = params, {}, {"dense0": old}, {"dense0": np.zeros((1, 2))}, params
+    _, _, memory = m.continual_backprop(*args, {"dense0": (Reader("final"),)})
+    assert memory["dense0"]["utility"].tolist() == [0.99, 0.99]
+    assert memory["dense0"]["age"].tolist() == [100, 101]
+    assert memory["dense0"]["pending"] == 1e-4  # only the second is older than 100
 
 
 @given(SEEDS, st.integers(0, 6), st.sampled_from([0, 1 / 64, 1 / 8, 1 / 4, 1 / 2, 1]))
@@ -787,6 +803,8 @@ BAD = {
         lambda: m.insert_layer_norm(P, {}, ["final"]),
         lambda: m.insert_layer_norm(P, {}, ["conv0"]),
         lambda: m.insert_layer_norm(P, {}, ["dense0", "dense0"]),
+        lambda: m.insert_layer_norm({"trunk7.weight": np.ones((1, 1))}, {}, ["trunk7"]),
+        lambda: m.insert_layer_norm({"densest.weight": np.ones((1, 1))}, {}, ["densest"]),
     ],
     "readers": [lambda: m.recycle(P, {}, MASK, P, {})],
     "readers['dense1']": [
@@ -835,6 +853,7 @@ BAD = {
     "final": [
         lambda: m.cubic_sparsity(0, 0, 1, 1.5),
         lambda: m.uniform_sparsity(P, -0.5),
+        lambda: m.uniform_sparsity(P, 1.5),
         lambda: m.erk_sparsity(P, 1.5),
     ],
     "sparsity": [lambda: m.magnitude_masks(P, {"missing": 0.5})],
@@ -851,13 +870,13 @@ BAD = {
     "most": [lambda: born({"dense1": DRAW}, most=0)],
     "draws": [lambda: born({})],
     "draws['dense1'].order": [lambda: born({"dense1": DRAW._replace(order=np.zeros(4))})],
-    "draws['dense1'].choice": [
-        lambda: born({"dense1": DRAW._replace(choice=np.ones(3))}),
-        lambda: born({"dense1": DRAW._replace(choice=np.array([0.0, 0.0, -0.5]))}),
-    ],
+    "draws['dense1'].choice": [lambda: born({"dense1": DRAW._replace(choice=np.zeros(1))})],
+    "draws['dense1'].factor": [lambda: born({"dense1": DRAW._replace(factor=np.ones((3, 1)))})],
     "draws['dense1']": [
-        lambda: born({"dense1": DRAW._replace(factor=np.zeros(3))}),
-        lambda: born({"dense1": DRAW._replace(parts={"final.weight": np.zeros((1, 3))})}),
+        lambda: born({"dense1": DRAW._replace(choice=np.array([0.0, 0.0, 1.0]))}),
+        lambda: born({"dense1": DRAW._replace(choice=np.array([0.0, 0.0, -0.5]))}),
+        lambda: born({"dense1": DRAW._replace(factor=np.array([0.0, 1.0, 1.0]))}),
+        lambda: born({"dense1": DRAW._replace(parts={"final.weight": np.eye(1, 3)})}),
     ],
     "draws['dense1'].parts['final.weight']": [
         lambda: born({"dense1": DRAW._replace(parts={})}),
