@@ -559,7 +559,7 @@ def _live_scale(drawn: Array, weight: Array, chosen: Array) -> Array:
     """What brings each drawn row to the mean norm of the rows of `weight` not chosen."""
     live, norm = (np.sqrt((x.reshape(len(x), -1) ** 2).sum(1)) for x in (weight, drawn))
     if chosen.all():
-        return np.ones(1)
+        return np.ones(())
     scale = np.divide(live[~chosen].mean(), norm, out=np.ones_like(norm), where=norm > 0)
     return _column(scale, drawn.ndim)
 

@@ -205,7 +205,7 @@ def test_a_layer_may_be_read_by_several_and_a_parameter_may_lack_bias_or_state()
 
 def test_new_neurons_can_have_the_mean_norm_of_the_live_ones():
     weight = np.array([[3.0, 4.0], [6.0, 8.0], [1.0, 1.0], [1.0, 1.0]])  # live norms 5 and 10
-    fresh = np.array([[9.0, 9.0], [9.0, 9.0], [3.0, -4.0], [0.0, 0.0]])
+    fresh = np.array([[9.0, 9.0], [9.0, 9.0], [0.375, -0.5], [0.0, 0.0]])
     params = {"dense0.weight": weight, "final.weight": np.ones((1, 4))}
     drawn = {"dense0.weight": fresh, "final.weight": np.ones((1, 4))}
     chosen = {"dense0": np.array([False, False, True, True])}
@@ -412,7 +412,7 @@ def test_reborn_by_hand():
         factor=np.array([0.5, 9.0, 0.25, 9.0, 9.0]),
         parts={"final.weight": np.array([[1.0, 2, 1, 9, 9, 9], [1.0, 2, 5, 9, 9, 9]])},
     )
-    h = np.array([[0.0, 12.0, 0.0, 0.5, 0.5]])
+    h = np.array([[0.0, 12.0, 0.0, 1.0, 2.0]])
     fresh = {name: np.full_like(array, 99.0) for name, array in params.items()}
     readers = {"dense0": (Reader("final"),)}
     args = frozen(params), {}, {"dense0": h}, fresh, readers, {"dense0": draw}
@@ -423,9 +423,9 @@ def test_reborn_by_hand():
         [16 / 4 / 0.5, 16 / 2, 16 / 4 / 0.25, 1, 1, 7],
         [32 / 8 / 0.5, 32 / 4, 32 * 5 / 8 / 0.25, 1, 1, 7],
     ]
-    # 12 > beta * 13/5 only for beta below 60/13; then the dormant are merely recycled
-    assert m.reborn(*args, beta=4.5)[0]["dense0.bias"].tolist() == [4.0, 8.0, 2.0, 0.0, 0.0]
-    plain, _ = m.reborn(*args, beta=4.75)
+    # 12 > beta * 15/5 only for beta below 4; else the dormant neurons are merely recycled
+    assert m.reborn(*args, beta=3.75)[0]["dense0.bias"].tolist() == [4.0, 8.0, 2.0, 0.0, 0.0]
+    plain, _ = m.reborn(*args, beta=4.0)
     assert equal(plain, m.redo(params, {}, {"dense0": h}, 0.1, fresh, readers)[0])
 
 
@@ -508,6 +508,11 @@ def test_utilities_are_compared_after_division_by_their_weight_so_far():
     assert memory["dense0"]["utility"].tolist() == [0, 1.25]
     assert memory["dense0"]["age"].tolist() == [0, 1]
     assert memory["dense0"]["pending"] == 0
+    # from 1 instead of 2 the second has less even so: 3/4 / (1 - 2^-1) = 3/2
+    lower = {"dense0": old | {"utility": np.array([3.0, 1.0])}}
+    args = *args[:2], lower, *args[3:]
+    _, _, memory = m.continual_backprop(*args, decay=0.5, maturity=0, rate=0.125)
+    assert memory["dense0"]["age"].tolist() == [10, 0]
     # without a memory of utilities, decay = 0, the second has less
     _, _, memory = m.continual_backprop(*args, decay=0, maturity=0, rate=0.125)
     assert memory["dense0"]["utility"].tolist() == [1, 0]
