@@ -1,0 +1,336 @@
+"""ref and fast mitigate alike, on the same masks and draws: a real module, a real AdamW.
+
+Where only copies, products and sums of two are involved the results are bit-equal; elsewhere the
+bound on the difference is stated. In fast every parameter and every slot stays where it was.
+"""
+
+import math
+from itertools import product
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import nn
+
+from fast import mitigations as fast
+from ref import mitigations as ref
+
+SEEDS = st.integers(0, 2**32 - 1)
+LAYERS = ["conv0", "conv1", "dense0", "dense1"]
+SPANS = {"conv0": ("conv1", 1), "conv1": ("dense0", 4), "dense0": ("dense1", 1)}
+SPANS |= {"dense1": ("final", 1)}
+ADAM = {"count", "mean", "variance"}
+
+
+class Critic(nn.Module):
+    """Two convolutions of 4x4 pictures down to 2x2 maps; the head reads two actions as well."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv0, self.conv1 = nn.Conv2d(2, 3, 2), nn.Conv2d(3, 4, 2)
+        self.dense0, self.norm0 = nn.Linear(4 * 4 + 2, 8), nn.Identity()
+        self.dense1, self.norm1 = nn.Linear(8, 8), nn.Identity()
+        self.final = nn.Linear(8, 1)
+
+    def forward(self, pictures, actions, hidden):
+        for name in ("conv0", "conv1"):
+            pictures = hidden[name] = torch.relu(self.get_submodule(name)(pictures))
+        x = torch.cat([pictures.flatten(1), actions], 1)
+        for i in (0, 1):
+            z = self.get_submodule(f"norm{i}")(self.get_submodule(f"dense{i}")(x))
+            x = hidden[f"dense{i}"] = torch.relu(z)
+        return self.final(x)
+
+
+class Twins:
+    """A module that AdamW has moved twice, and copies of all of it for ref."""
+
+    def __init__(self, seed):
+        self.torch = torch.Generator().manual_seed(seed % 2**63)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            self.module = Critic().double()
+        self.params = dict(self.module.named_parameters())
+        self.optimizer = torch.optim.AdamW(self.params.values(), 0.01)
+        for _ in range(2):
+            self.step()
+        self.state = fast.optimizer_state(self.optimizer, self.params)
+        assert self.state.keys() == ADAM
+        self.readers = {k: (fast.Reader(*v),) for k, v in SPANS.items()}
+        self.ref_readers = {k: (ref.Reader(*v),) for k, v in SPANS.items()}
+        self.ref_params = arrays(self.params)
+        self.ref_state = {slot: arrays(values) for slot, values in self.state.items()}
+        self.pointers = self.where()
+
+    def step(self):
+        self.hidden = {}
+        pictures, actions = self.normal(6, 2, 4, 4), self.normal(6, 2)
+        loss = self.module(pictures, actions, self.hidden).square().sum()
+        self.gradients = dict(zip(LAYERS, self.gradient(loss), strict=True))
+        self.optimizer.zero_grad()
+        loss.backward()
+        self.optimizer.step()
+
+    def gradient(self, loss):
+        return torch.autograd.grad(loss, [self.hidden[k] for k in LAYERS], retain_graph=True)
+
+    def normal(self, *shape):
+        return torch.randn(shape, generator=self.torch, dtype=torch.float64)
+
+    def fresh(self):
+        return {name: self.normal(*value.shape) for name, value in self.params.items()}
+
+    def masks(self):
+        return {k: self.normal(len(self.params[f"{k}.weight"])) < 0 for k in LAYERS}
+
+    def where(self):
+        found = {name: value.data_ptr() for name, value in self.params.items()}
+        for slot, values in self.state.items():
+            found |= {(slot, name): value.data_ptr() for name, value in values.items()}
+        return found
+
+    def assert_equal(self, params, state):
+        assert_equal(self.params, params)
+        assert self.state.keys() == state.keys()
+        for slot, values in state.items():
+            assert_equal(self.state[slot], values)
+        self.assert_in_place()
+
+    def assert_in_place(self):
+        assert self.where() == self.pointers
+        live = fast.optimizer_state(self.optimizer, self.params)
+        assert all(
+            live[slot][k] is v for slot, values in self.state.items() for k, v in values.items()
+        )
+        assert all(value.requires_grad for value in self.params.values())
+
+
+def arrays(tensors):
+    return {name: value.detach().numpy().copy() for name, value in tensors.items()}
+
+
+def assert_equal(tensors, values):
+    assert tensors.keys() == values.keys()
+    for name, tensor in tensors.items():
+        assert tuple(tensor.shape) == values[name].shape
+        assert np.array_equal(tensor.detach().numpy(), values[name]), name
+
+
+@given(SEEDS, st.sampled_from(["zero", "fresh"]))
+def test_recycling_is_the_same_and_in_place(seed, outgoing):
+    twins = Twins(seed)
+    chosen, fresh = twins.masks(), twins.fresh()
+    fast.recycle(twins.params, twins.state, chosen, fresh, twins.readers, outgoing=outgoing)
+    args = twins.ref_params, twins.ref_state, arrays(chosen), arrays(fresh), twins.ref_readers
+    twins.assert_equal(*ref.recycle(*args, outgoing=outgoing))
+
+
+@given(SEEDS, st.sampled_from(["some", "all"]))
+def test_recycling_to_the_live_norm_is_the_same(seed, how_many):
+    twins = Twins(seed)
+    chosen, fresh = twins.masks(), twins.fresh()
+    if how_many == "all":
+        chosen["dense0"][:] = True
+    fresh["conv0.weight"][0] = 0
+    fast.recycle(twins.params, twins.state, chosen, fresh, twins.readers, "live_norm")
+    args = twins.ref_params, twins.ref_state, arrays(chosen), arrays(fresh), twins.ref_readers
+    params, state = ref.recycle(*args, "live_norm")
+    for name, value in params.items():
+        # Sums of at most 18 squares and 8 norms in two orders, all positive: relative 40 * 2^-53.
+        tensor = twins.params[name].detach().numpy()
+        assert np.allclose(tensor, value, rtol=40 * 2.0**-53, atol=0)
+    for slot, values in state.items():
+        assert_equal(twins.state[slot], values)
+    twins.assert_in_place()
+
+
+@pytest.mark.parametrize("tau", [0.0, 0.3, 1.1])
+def test_redo_and_regrama_are_the_same(tau):
+    for seed in range(5):
+        twins = Twins(seed)
+        hidden, fresh = arrays(twins.hidden), twins.fresh()
+        hidden = {k: np.round(v * 64) / 64 for k, v in hidden.items()}  # dyadic: scores are exact
+        tensors = {k: torch.from_numpy(v) for k, v in hidden.items()}
+        fast.redo(twins.params, twins.state, tensors, tau, fresh, twins.readers)
+        args = twins.ref_params, twins.ref_state, hidden, tau, arrays(fresh), twins.ref_readers
+        params, state = ref.redo(*args)
+        twins.assert_equal(params, state)
+
+        fresh, gradients = twins.fresh(), arrays(twins.gradients)
+        gradients = {k: np.round(v * 64) / 64 for k, v in gradients.items()}
+        tensors = {k: torch.from_numpy(v) for k, v in gradients.items()}
+        fast.regrama(twins.params, twins.state, tensors, tau, fresh, twins.readers)
+        args = params, state, gradients, tau, arrays(fresh), twins.ref_readers
+        twins.assert_equal(*ref.regrama(*args))
+
+
+@given(SEEDS, st.integers(1, 3))
+def test_reborn_is_the_same_and_in_place(seed, most):
+    twins = Twins(seed)
+    generator = np.random.default_rng(seed)
+    draws, hidden = {}, {}
+    for layer in LAYERS:
+        count = len(twins.params[f"{layer}.weight"])
+        # About half are dormant and few are large; with beta = 1.5 about one or two over-active.
+        small = generator.integers(0, 2, count) * generator.integers(1, 4, count)
+        hidden[layer] = small[None] * np.where(generator.random(count) < 0.3, 8.0, 1.0)
+        name = f"{SPANS[layer][0]}.weight"
+        draws[layer] = ref.Rebirth(
+            order=generator.standard_normal(count),
+            choice=generator.random(count),
+            factor=generator.uniform(0.3, 0.8, count),
+            # Small integers: their sums are exact in any order.
+            parts={name: generator.integers(1, 9, twins.params[name].shape).astype(float)},
+        )
+    fresh = twins.fresh()
+    tensors = {k: torch.from_numpy(v) for k, v in hidden.items()}
+    fast_draws = {
+        layer: fast.Rebirth(
+            *map(torch.from_numpy, draw[:3]),
+            {k: torch.from_numpy(v) for k, v in draw.parts.items()},
+        )
+        for layer, draw in draws.items()
+    }
+    how = {"tau": 0.1, "beta": 1.5, "most": most}
+    fast.reborn(twins.params, twins.state, tensors, fresh, twins.readers, fast_draws, **how)
+    args = twins.ref_params, twins.ref_state, hidden, arrays(fresh), twins.ref_readers, draws
+    twins.assert_equal(*ref.reborn(*args, **how))
+
+
+@given(SEEDS, st.sampled_from([0.0, 0.05, 0.3, 1.0]), st.integers(0, 3))
+def test_continual_backprop_is_the_same_over_many_steps_and_in_place(seed, rate, maturity):
+    twins = Twins(seed)
+    memory = fast.continual_backprop_start(twins.params, LAYERS)
+    ref_memory = ref.continual_backprop_start(twins.ref_params, LAYERS)
+    params, state = twins.ref_params, twins.ref_state
+    pointers = {(k, f): v.data_ptr() for k in LAYERS for f, v in memory[k].items()}
+    how = {"decay": 0.9, "maturity": maturity, "rate": rate}
+    for _ in range(8):
+        hidden = {k: twins.normal(*v.shape).abs() for k, v in twins.hidden.items()}
+        fresh = twins.fresh()
+        args = params, state, ref_memory, arrays(hidden), arrays(fresh), twins.ref_readers
+        params, state, ref_memory = ref.continual_backprop(*args, **how)
+        args = twins.params, twins.state, memory, hidden, fresh, twins.readers
+        fast.continual_backprop(*args, **how)
+        twins.assert_equal(params, state)
+        for layer in LAYERS:
+            values = arrays(memory[layer])
+            for field in ("age", "pending"):
+                assert np.array_equal(values[field], ref_memory[layer][field])
+            # Sums of at most 32 positive numbers and means of 54, in two orders, 8 times over.
+            close = np.allclose(values["utility"], ref_memory[layer]["utility"], 1000 * 2.0**-53, 0)
+            assert close
+    assert pointers == {(k, f): v.data_ptr() for k in LAYERS for f, v in memory[k].items()}
+
+
+@given(SEEDS)
+def test_pruned_neurons_and_applied_masks_are_the_same(seed):
+    twins = Twins(seed)
+    chosen = twins.masks()
+    masks = fast.neuron_masks(twins.params, chosen, twins.readers)
+    ref_masks = ref.neuron_masks(twins.ref_params, arrays(chosen), twins.ref_readers)
+    assert_equal(masks, ref_masks)
+    fast.apply_masks(twins.params, masks)
+    twins.assert_equal(ref.apply_masks(twins.ref_params, ref_masks), twins.ref_state)
+
+
+@given(SEEDS)
+def test_masks_by_magnitude_are_the_same_at_ties_and_zeros(seed):
+    twins = Twins(seed)
+    with torch.no_grad():
+        for value in twins.params.values():
+            value.copy_((2 * value).round() / 2)
+    params = arrays(twins.params)
+    final = fast.erk_sparsity(twins.params, 0.8)
+    assert final == ref.erk_sparsity(params, 0.8)
+    assert fast.uniform_sparsity(twins.params, 0.8) == ref.uniform_sparsity(params, 0.8)
+    masks = ref_masks = None
+    for step in (1, 2, 3):
+        share = {k: fast.cubic_sparsity(step, 0, 3, s) for k, s in final.items()}
+        assert share == {k: ref.cubic_sparsity(step, 0, 3, s) for k, s in final.items()}
+        masks = fast.magnitude_masks(twins.params, share, masks)
+        ref_masks = ref.magnitude_masks(params, share, ref_masks)
+        assert_equal(masks, ref_masks)
+        fast.apply_masks(twins.params, masks)
+        params = ref.apply_masks(params, ref_masks)
+        twins.assert_equal(params, twins.ref_state)
+
+
+@pytest.mark.parametrize("layers", [["dense1"], ["conv1", "dense0", "final.bias"]])
+def test_resetting_layers_is_the_same_and_in_place(layers):
+    twins = Twins(1)
+    fresh = twins.fresh()
+    fast.reset(twins.params, twins.state, fresh, layers)
+    twins.assert_equal(*ref.reset(twins.ref_params, twins.ref_state, arrays(fresh), layers))
+
+
+@given(SEEDS, st.floats(0, 1), st.floats(0, 2))
+def test_shrink_and_perturb_is_the_same_and_in_place(seed, shrink, perturb):
+    twins = Twins(seed)
+    fresh = twins.fresh()
+    fast.shrink_and_perturb(twins.params, fresh, shrink, perturb)
+    params = ref.shrink_and_perturb(twins.ref_params, arrays(fresh), shrink, perturb)
+    twins.assert_equal(params, twins.ref_state)
+
+
+@given(SEEDS)
+def test_l2_init_and_its_gradient_are_the_same(seed):
+    twins = Twins(seed)
+    initial = twins.fresh()
+    penalty = fast.l2_init(twins.params, initial, 0.5)
+    expected = ref.l2_init(twins.ref_params, arrays(initial), 0.5)
+    # Sums of fewer than 512 squares in two orders, all positive.
+    assert math.isclose(penalty.item(), expected, rel_tol=512 * 2.0**-53)
+    gradients = torch.autograd.grad(penalty, list(twins.params.values()))
+    for gradient, (name, value) in zip(gradients, twins.ref_params.items(), strict=True):
+        assert np.array_equal(gradient.numpy(), value - initial[name].numpy())
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+def test_scaling_incoming_weights_is_the_same_and_in_place(layer):
+    for neuron in (0, 2):
+        for index in (neuron, torch.tensor(neuron)):
+            twins = Twins(2)
+            fast.scale_incoming(twins.params, layer, index, 1e7)
+            params = ref.scale_incoming(twins.ref_params, layer, neuron, 1e7)
+            twins.assert_equal(params, twins.ref_state)
+
+
+def test_a_late_layer_norm_is_the_same_and_its_first_step_starts_from_nothing():
+    twins = Twins(3)
+    layers = ["dense0", "dense1"]
+    params, state = ref.insert_layer_norm(twins.ref_params, twins.ref_state, layers)
+    fast.insert_layer_norm(twins.module, twins.optimizer, layers)
+    twins.assert_in_place()
+    old, twins.params = twins.params, dict(twins.module.named_parameters())
+    assert_equal(twins.params, params)
+    assert all(twins.params[name] is value for name, value in old.items())
+    # One more step: where ref has zero slots, torch makes them, and both come to the same.
+    twins.step()
+    twins.state = fast.optimizer_state(twins.optimizer, twins.params)
+    for name, parameter in twins.params.items():
+        assert twins.state["count"][name] == state["count"][name] + 1
+        mean = 0.9 * state["mean"][name] + (1 - 0.9) * parameter.grad.numpy()
+        # Three roundings of numbers no larger than the two terms.
+        bound = 3 * 2.0**-52 * (abs(state["mean"][name]) + abs(parameter.grad.numpy()))
+        assert (abs(twins.state["mean"][name].numpy() - mean) <= bound).all()
+
+
+@given(st.lists(st.integers(-3, 3), min_size=1), st.data())
+def test_the_choice_of_neurons_is_the_same(score, data):
+    count = data.draw(st.integers(0, len(score)))
+    score = np.array(score, float)
+    for name in ("lowest", "highest", "random_choice"):
+        mask = getattr(fast, name)(torch.from_numpy(score), count)
+        assert np.array_equal(mask.numpy(), getattr(ref, name)(score, count))
+
+
+def test_the_schedules_and_the_readers_are_the_same():
+    for step, total in product(range(8), (7, 9)):
+        assert fast.cosine_fraction(step, total) == ref.cosine_fraction(step, total)
+        assert fast.cubic_sparsity(step, 1, total, 0.9) == ref.cubic_sparsity(step, 1, total, 0.9)
+    twins = Twins(0)
+    for layers in (["conv0", "conv1"], ["dense0", "dense1", "final"]):
+        assert fast.chain(twins.params, layers) == ref.chain(twins.ref_params, layers)
