@@ -33,8 +33,9 @@ def neurons(argument: str, values: Array) -> Array:
     shapes = "(batch, N) or (batch, N, height, width)"
     require(values.ndim in (2, 4), argument, values.shape, shapes)
     require(values.size > 0, argument, values.shape, "at least one sample and one neuron")
-    good = values.dtype == object or bool(np.isfinite(values).all())
-    require(good, argument, values, "finite numbers")
+    if values.dtype != object:
+        values = values.astype(np.float64)
+        require(bool(np.isfinite(values).all()), argument, values, "finite numbers")
     return np.moveaxis(values, 1, -1).reshape(-1, values.shape[1])
 
 
