@@ -6,7 +6,7 @@ goes over sizes outermost, so that the smallest counterexample is the smallest o
 and not of the shrinker.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -129,6 +129,11 @@ def find(
 def necessity(claim: Claim, examples: int = 2000, seed: int = 0) -> dict[str, Outcome]:
     """For each assumption the smallest counterexample to the claim without it."""
     return {a.name: find(claim, a.name, examples, seed) for a in claim.given}
+
+
+def vector(numbers: Iterable[Any]) -> str:
+    """(1, 1/2): how chapters print tuples of numbers."""
+    return f"({', '.join(map(str, numbers))})"
 
 
 class _Violation(Exception):
