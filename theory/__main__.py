@@ -1,0 +1,277 @@
+"""`python -m theory`: decide every claim, show one, search for a counterexample, draw a bound."""
+
+import argparse
+import json
+import multiprocessing
+import os
+import shutil
+import sys
+import textwrap
+import time
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass
+from difflib import get_close_matches
+from pathlib import Path
+
+from theory import collapse, dominance, dormancy, rank, recycling
+from theory.claim import Claim, Outcome, check, find, necessity, replay
+
+CHAPTERS = (dormancy, dominance, rank, collapse, recycling)
+CLAIMS: dict[str, Claim] = {claim.id: claim for chapter in CHAPTERS for claim in chapter.CLAIMS}
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What one run found of a claim; `problems` is empty if its verdict was re-established."""
+
+    id: str
+    evidence: str
+    problems: tuple[str, ...]
+    seconds: float
+
+
+def decide(id: str, examples: int, seed: int, search: bool) -> Decision:
+    """Replay what is stored of a claim, try fresh examples and, with `search`, find anew."""
+    claim, start = CLAIMS[id], time.perf_counter()
+    problems, evidence = replay(claim), []
+    if claim.verdict == "refuted":
+        evidence.append("certificate")
+        if search:
+            found = find(claim, seed=seed)
+            if found.violation is None:
+                problems.append(f"a search of {found.tried} instances found no counterexample")
+            else:
+                evidence.append(f"found anew at size {found.size}")
+    else:
+        proved = _prove(claim, problems)
+        evidence += [f"proved N<={max(proved)}"] if proved else []
+        outcome = check(claim, examples, seed)
+        evidence.append(f"survived {outcome.tried}")
+        if outcome.violation is not None:
+            problems.append(f"violated by {outcome.violation}")
+        if outcome.tried == 0:
+            problems.append("no instance satisfied the assumptions")
+        if search and claim.given:
+            anew = [name for name, found in necessity(claim, seed=seed).items() if found.violation]
+            evidence.append(f"{len(anew)} of {len(claim.given)} assumptions found needed anew")
+    seconds = time.perf_counter() - start
+    return Decision(id, ", ".join(evidence), tuple(problems), seconds)
+
+
+def _prove(claim: Claim, problems: list[str]) -> list[int]:
+    """The sizes at which the solver proves the claim; none where the solver is not installed."""
+    if claim.proved is None:
+        return []
+    try:
+        import z3  # noqa: F401
+    except ImportError:
+        return []
+    proved = [size for size in claim.proved_at if claim.proved(size)]
+    problems += [f"no proof at size {n}" for n in claim.proved_at if n not in proved]
+    return proved
+
+
+def decide_all(options: argparse.Namespace) -> int:
+    start = time.perf_counter()
+    arguments = (options.examples, options.seed, options.search)
+    # spawn: a solver or a BLAS that has begun to work does not survive a fork
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(options.jobs, context) as pool:
+        futures = [pool.submit(decide, id, *arguments) for id in CLAIMS]
+        decisions = []
+        for future in futures:
+            decisions.append(future.result())
+            if sys.stderr.isatty():
+                print(f"\r{len(decisions)}/{len(CLAIMS)} claims", end="", file=sys.stderr)
+    if sys.stderr.isatty():
+        print("\r" + " " * 20 + "\r", end="", file=sys.stderr)
+    open_ = sum(claim.verdict == "open" for claim in CLAIMS.values())
+    bad = [decision for decision in decisions if decision.problems]
+    if options.json:
+        rows = [as_json(CLAIMS[d.id], d) for d in decisions]
+        print(json.dumps({"claims": rows, "seed": options.seed}, indent=2, ensure_ascii=False))
+    else:
+        print_table(decisions)
+        decided = f"{len(decisions) - open_ - len(bad)} decided, {open_} open"
+        failed = f", {len(bad)} NOT re-established" if bad else ""
+        took = f"{time.perf_counter() - start:.0f} s, seed {options.seed}"
+        print(f"\n{len(decisions)} claims in {took}: {decided}{failed}")
+    for decision in bad:
+        print(f"{decision.id}: {'; '.join(decision.problems)}", file=sys.stderr)
+    return int(bool(bad))
+
+
+def as_json(claim: Claim, decision: Decision) -> dict[str, object]:
+    example = claim.counterexample
+    return {
+        "id": claim.id,
+        "source": claim.source,
+        "title": claim.title,
+        "statement": claim.statement,
+        "assumptions": [
+            {"name": a.name, "says": a.says, "said": a.said, "needed": str(claim.needs.get(a.name))}
+            for a in claim.given
+        ],
+        "verdict": claim.verdict,
+        "counterexample": None if example is None else str(example),
+        "repaired_by": list(claim.repaired_by),
+        **{k: v for k, v in asdict(decision).items() if k != "id"},
+    }
+
+
+def print_table(decisions: list[Decision]) -> None:
+    """id and verdict, then what it says and where, its evidence and its repair."""
+    widths = {"id": max(map(len, CLAIMS)), "verdict": len("holds if")}
+    total = max(100, shutil.get_terminal_size((140, 24)).columns)
+    evidence = max(len(decision.evidence) for decision in decisions)
+    title = max(24, total - sum(widths.values()) - evidence - 6)
+    chapter = ""
+    for decision in decisions:
+        claim = CLAIMS[decision.id]
+        if chapter != (chapter := claim.id.partition(".")[0]):
+            print(f"\n{chapter.upper()}")
+        verdict = claim.verdict if not decision.problems else "FAILED"
+        repairs = ", ".join(r.removeprefix(f"{chapter}.") for r in claim.repaired_by)
+        says = f"{claim.title} [{claim.source}]" + (f" -> {repairs}" if repairs else "")
+        lines = textwrap.wrap(says, title)
+        print(
+            f"{claim.id:<{widths['id']}}  {verdict:<{widths['verdict']}}  {lines[0]:<{title}}  "
+            f"{decision.evidence}".rstrip()
+        )
+        for line in lines[1:]:
+            print(" " * (sum(widths.values()) + 4) + line)
+
+
+def show(options: argparse.Namespace) -> int:
+    claim = CLAIMS[options.id]
+    print(f"{claim.id}\n{claim.source}\n")
+    _section("Statement", claim.statement)
+    if claim.given:
+        print("Assumptions")
+        for a in claim.given:
+            print(f"  {a.name}{'' if a.said else ' (unsaid in the paper)'}: {a.says}")
+            if a.name in claim.needs:
+                print(f"      needed: without it the conclusion fails for {claim.needs[a.name]}")
+        print()
+    _section("Verdict", claim.verdict)
+    if claim.counterexample is not None:
+        _section("Counterexample", str(claim.counterexample))
+        if claim.steps is not None:
+            _section("Step by step", "\n".join(claim.steps(claim.counterexample)))
+    _section("Where the proof breaks", claim.breaks)
+    _section("Proof", claim.proof)
+    if claim.tight_at is not None:
+        _section("Tight at", str(claim.tight_at))
+    _section("Remark", claim.remark)
+    for repair in claim.repaired_by:
+        fixed = CLAIMS[repair]
+        _section(f"Repaired by {repair}", fixed.statement)
+        for a in fixed.given:
+            print(f"  if {a.name}: {a.says}")
+        _section("Its proof", fixed.proof)
+    return 0
+
+
+def _section(title: str, text: str) -> None:
+    if text:
+        print(title)
+        for line in text.strip().splitlines():
+            indent = " " * (len(line) - len(line.lstrip()))
+            wrapped = textwrap.wrap(line, 96, initial_indent="  ", subsequent_indent=f"  {indent}")
+            print("\n".join(wrapped))
+        print()
+
+
+def search(options: argparse.Namespace) -> int:
+    claim = CLAIMS[options.id]
+    names = [a.name for a in claim.given]
+    if options.without is not None and options.without not in names:
+        accepted = ", ".join(names) or "none: the claim has no assumption"
+        print(f"--without: {options.without!r} is unknown; accepted: {accepted}", file=sys.stderr)
+        return 2
+
+    def progress(size: object, tried: int) -> None:
+        print(f"size {size}: {tried} instances tried", flush=True)
+
+    found: Outcome = find(claim, options.without, options.examples, options.seed, progress)
+    if found.violation is None:
+        print(f"no counterexample among {found.tried} instances")
+    else:
+        print(f"counterexample of size {found.size}: {found.violation}")
+        if claim.steps is not None:
+            print("\n".join(f"  {line}" for line in claim.steps(found.violation)))
+    return 0
+
+
+def plot(options: argparse.Namespace) -> int:
+    claim = CLAIMS[options.id]
+    if claim.curve is None:
+        having = ", ".join(id for id, c in CLAIMS.items() if c.curve is not None)
+        print(f"{claim.id} has nothing to draw; accepted: {having}", file=sys.stderr)
+        return 2
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    curve = claim.curve()
+    figure, axes = plt.subplots(figsize=(7, 4.5), layout="constrained")
+    for (name, values), style in zip(curve.lines.items(), ["-", "--", "-.", ":"] * 9, strict=False):
+        axes.plot(curve.values, values, style, label=name, linewidth=2)
+    axes.set(xlabel=curve.parameter, ylabel=curve.y)
+    axes.set_title(f"{claim.title}\n{claim.source}", fontsize=10)
+    axes.legend()
+    axes.grid(alpha=0.3)
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(options.out, dpi=150)
+    print(options.out)
+    return 0
+
+
+def parse(arguments: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m theory", description=__doc__)
+    parser.add_argument("--examples", type=_positive, default=300, help="fresh ones per claim")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--json", action="store_true", help="a JSON object with `claims`")
+    parser.add_argument("--search", action="store_true", help="find counterexamples from scratch")
+    parser.add_argument("--jobs", type=_positive, default=os.cpu_count(), help="processes")
+    parser.set_defaults(run=decide_all)
+    commands = parser.add_subparsers(title="one claim")
+    one = commands.add_parser("show", help="statement, counterexample by hand, repair, proof")
+    one.set_defaults(run=show)
+    seek = commands.add_parser("search", help="a live search for the smallest counterexample")
+    seek.set_defaults(run=search)
+    draw = commands.add_parser("plot", help="bound against truth")
+    draw.set_defaults(run=plot)
+    for command in (one, seek, draw):
+        command.add_argument("id", help="as the table has it")
+    seek.add_argument("--without", metavar="ASSUMPTION", help="drop this assumption")
+    seek.add_argument("--examples", type=_positive, default=2000, help="per size")
+    seek.add_argument("--seed", type=int, default=0)
+    draw.add_argument("--out", type=Path, required=True, help="a .png, .pdf or .svg file")
+    options = parser.parse_args(arguments)
+    if getattr(options, "id", None) not in {None, *CLAIMS}:
+        near = get_close_matches(options.id, CLAIMS, n=3, cutoff=0.3)
+        near += [id for id in CLAIMS if options.id in id and id not in near][:3]
+        parser.error(f"no claim {options.id!r}; nearest: {', '.join(near) or 'see the table'}")
+    return options
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise ValueError
+    return number
+
+
+def main(arguments: list[str] | None = None) -> int:
+    options = parse(arguments)
+    try:
+        return int(options.run(options))
+    except KeyboardInterrupt:
+        print("\nstopped", file=sys.stderr)
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())
