@@ -46,6 +46,10 @@ class Node:
         require(self.value.dtype == np.float64, "value", self.value.dtype, "float64")
         self.primitive, self.arguments = primitive, arguments
 
+    def __array__(self, *_: Any, **__: Any) -> Any:
+        """Refused: NumPy's own functions would lose the gradient, some of them in silence."""
+        require(False, "node", self, "its value, or the functions of ref.autograd")
+
     @property
     def shape(self) -> tuple[int, ...]:
         return self.value.shape
@@ -150,6 +154,10 @@ def shaped(a: Array, shape: tuple[int, ...]) -> Array:
     return np.reshape(a, shape)
 
 
+def permuted(a: Array, axes: Sequence[int]) -> Array:
+    return np.transpose(a, axes)
+
+
 def item(a: Array, key: Any) -> Any:
     return a[key]
 
@@ -188,6 +196,11 @@ def swap(a: Any) -> Any:
     """The transposed matrices of a stack."""
     axes = range(len(shape_of(a)))
     return transpose(a, (*axes[:-2], axes[-1], axes[-2]))
+
+
+def inverse(axes: Sequence[int]) -> Array:
+    """The permutation that takes `axes`, which may count from the end, back."""
+    return np.argsort(np.asarray(axes) % len(axes))
 
 
 def positive(a: Any) -> Array:
@@ -267,8 +280,8 @@ log_softmax = Primitive(normalised,     lambda g, y, a: g - exp(y) * sum(g, -1, 
 
 total      = Primitive(summed,          lambda g, y, a, axis, keepdims: spread(g, a, axis))
 reshape: Primitive = Primitive(shaped,  lambda g, y, a, shape: reshape(g, shape_of(a)))
-transpose: Primitive = Primitive(np.transpose,
-                                        lambda g, y, a, axes: transpose(g, np.argsort(axes)))
+transpose: Primitive = Primitive(permuted,
+                                        lambda g, y, a, axes: transpose(g, inverse(axes)))
 index: Primitive = Primitive(item,      lambda g, y, a, key: scatter(g, key, shape_of(a)))
 scatter: Primitive = Primitive(scattered, lambda g, y, a, key, shape: index(g, key))
 join       = Primitive(joined,          lambda g, y, a, b, axis: part(g, a, axis, first=True),
@@ -286,6 +299,7 @@ def sum(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
 
 
 def mean(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    require(np.size(plain(x)) > 0, "mean x.shape", shape_of(x), "at least one number")
     y = sum(x, axis, keepdims)
     return y / (np.size(plain(x)) / np.size(plain(y)))
 
@@ -323,16 +337,16 @@ def gradients(output: Node, inputs: Sequence[Node], differentiable: bool = False
 
     With `differentiable` they are nodes themselves, else arrays.
     """
-    require(isinstance(output, Node), "output", output, "a node: a function of the inputs")
-    require(output.shape == (), "output.shape", output.shape, "() (a scalar)")
     order = backwards(output)
+    require(output.shape == (), "output.shape", output.shape, "() (a scalar)")
     wanted = set(inputs)
     leads = set(inputs)  # the nodes that depend on an input: no other needs a gradient
     for node in reversed(order):
         if not leads.isdisjoint(node.parents()):
             leads.add(node)
     seed = np.ones(())
-    found: dict[Node, Any] = {output: Node(seed) if differentiable else seed}
+    # As a result, here of the identity, it is no leaf: leaves are what is differentiated in.
+    found: dict[Node, Any] = {output: Node(seed, identity, (seed,)) if differentiable else seed}
     for node in order:
         if node not in leads or node.primitive is None:
             continue
@@ -349,6 +363,7 @@ def gradients(output: Node, inputs: Sequence[Node], differentiable: bool = False
 
 def backwards(output: Node) -> list[Node]:
     """Every node that `output` was made from, each before its arguments; without recursion."""
+    require(isinstance(output, Node), "output", output, "a node: a function of the inputs")
     uses: Counter[Node] = Counter()
     stack = [output]
     while stack:
@@ -378,17 +393,18 @@ def value_and_grad(f: Callable[..., Any]) -> Callable[..., tuple[Any, Any]]:
     """The function x, ... -> (f(x, ...), gradient in x); x is an array or a flat dict of arrays.
 
     f returns a scalar, or (scalar, more): then so does the first result, with `more` as it is.
-    Inside another differentiation (where x holds nodes) all results are nodes.
+    Inside another differentiation, where f uses nodes of it (in x or not), all results are nodes.
     """
 
     def both(x: Any, *rest: Any, **options: Any) -> tuple[Any, Any]:
         leaves = x if isinstance(x, dict) else {"": x}
-        nested = any(isinstance(leaf, Node) for leaf in leaves.values())
         # A leaf of its own for each input: f may use the same node elsewhere.
         nodes = {k: identity(v) if isinstance(v, Node) else Node(v) for k, v in leaves.items()}
         result = f(nodes if isinstance(x, dict) else nodes[""], *rest, **options)
         y, *more = result if isinstance(result, tuple) else (result,)
-        found = dict(zip(nodes, gradients(y, list(nodes.values()), nested), strict=True))
+        inputs = list(nodes.values())
+        nested = any(n.primitive is None and n not in inputs for n in backwards(y))
+        found = dict(zip(nodes, gradients(y, inputs, nested), strict=True))
         value = y if nested else y.value[()]
         return (value, *more) if more else value, found if isinstance(x, dict) else found[""]
 
