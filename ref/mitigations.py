@@ -79,9 +79,8 @@ def lowest(score: Array, count: int) -> Array:
     """
     score = np.asarray(score)
     require(score.ndim == 1, "score", score.shape, "shape (N,)")
-    require(not np.isnan(score).any(), "score", score, "numbers, not NaN")
     require(count in range(len(score) + 1), "count", count, f"an integer from 0 to {len(score)}")
-    return _rank(score) < count
+    return _rank("score", score) < count
 
 
 def highest(score: Array, count: int) -> Array:
@@ -102,8 +101,9 @@ def cosine_fraction(step: float, total: float, start: float = 0.1) -> float:
     return start * (1 + math.cos(math.pi * step / total)) / 2
 
 
-def _rank(score: Array) -> Array:
+def _rank(argument: str, score: Array) -> Array:
     """The place of each entry in ascending order; of equals, the lower index comes first."""
+    require(not np.isnan(score).any(), argument, score, "numbers, not NaN")
     rank = np.empty(len(score), int)
     rank[np.argsort(score, kind="stable")] = np.arange(len(score))
     return rank
@@ -316,7 +316,7 @@ def continual_backprop(
         pending = old["pending"] + rate * mature.sum()
         due = np.floor(pending)
         corrected = np.where(mature, utility / (1 - decay**age), np.inf)
-        chosen[layer] = mature & (_rank(corrected) < due)
+        chosen[layer] = mature & (_rank("utility", corrected) < due)
         new[layer] = {
             "utility": np.where(chosen[layer], 0.0, utility),
             "age": np.where(chosen[layer], 0.0, age),
@@ -398,7 +398,7 @@ def magnitude_masks(
         weight = params[name]
         size = np.abs(weight) if masks is None else np.where(masks[name], np.abs(weight), -1.0)
         count = max(1, round(weight.size * (1 - share)))
-        new[name] = (_rank(-size.ravel()) < count).reshape(weight.shape)
+        new[name] = (_rank(name, -size.ravel()) < count).reshape(weight.shape)
     return new
 
 
@@ -548,9 +548,11 @@ def _either(a: Params, b: Params) -> Params:
 def _zeroed(state: State, masks: Params) -> State:
     """0 at the masked entries of every slot that has its parameter's shape; a count has not."""
     new = {slot: dict(values) for slot, values in state.items()}
-    for values in new.values():
+    for slot, values in new.items():
         for name in values.keys() & masks.keys():
-            if np.shape(values[name]) == masks[name].shape:
+            found, shape = np.shape(values[name]), masks[name].shape
+            require(found in ((), shape), f"state[{slot!r}][{name!r}]", found, f"() or {shape}")
+            if found == shape:
                 values[name] = np.where(masks[name], 0.0, values[name])
     return new
 
@@ -567,9 +569,11 @@ def _live_scale(drawn: Array, weight: Array, chosen: Array) -> Array:
 def _alike(
     argument: str, given: Mapping[str, Any], params: Mapping[str, Any], names: Iterable[str]
 ) -> None:
-    """Refuse arrays that lack one of `names` or have not the parameter's shape."""
+    """Refuse arrays that lack one of `names`, have another shape or are not finite."""
     for name in names:
         require(name in params, argument, name, f"one of {', '.join(params)}")
         found = given[name].shape if name in given else "missing"
         shape = params[name].shape
         require(found == shape, f"{argument}[{name!r}]", found, f"an array of shape {shape}")
+        finite = bool(np.isfinite(given[name]).all())
+        require(finite, f"{argument}[{name!r}]", given[name], "finite numbers")

@@ -226,6 +226,7 @@ def _singular_values(h: Array) -> Array:
 
 def _finite(argument: str, values: Array) -> Array:
     values = np.asarray(values)
+    values = values if values.dtype == object else values.astype(np.float64)
     require(values.size > 0, argument, values.shape, "at least one number")
     good = values.dtype == object or bool(np.isfinite(values).all())
     require(good, argument, values, "finite numbers")
