@@ -54,10 +54,6 @@ class Node:
     def shape(self) -> tuple[int, ...]:
         return self.value.shape
 
-    @property
-    def ndim(self) -> int:
-        return self.value.ndim
-
     def parents(self) -> Iterator["Node"]:
         return (a for a in self.arguments if isinstance(a, Node))
 
@@ -125,51 +121,15 @@ def clipped(a: Array, low: float, high: float) -> Array:
     return np.clip(a, low, high)
 
 
-def rectified(a: Array) -> Array:
-    return np.maximum(a, 0.0)
-
-
-def leaky(a: Array, slope: float = 0.01) -> Array:
-    return np.where(a > 0, a, slope * a)
-
-
-def exponential(a: Array) -> Array:
-    return np.where(a > 0, a, np.expm1(np.minimum(a, 0.0)))
-
-
-def log_one_plus(a: Array) -> Array:
-    return np.logaddexp(0.0, a)
-
-
 def normalised(a: Array) -> Array:
     below = a - a.max(-1, keepdims=True)
     return np.asarray(below - np.log(np.exp(below).sum(-1, keepdims=True)))
-
-
-def summed(a: Array, axis: Any, keepdims: bool) -> Any:
-    return np.sum(a, axis, keepdims=keepdims)
-
-
-def shaped(a: Array, shape: tuple[int, ...]) -> Array:
-    return np.reshape(a, shape)
-
-
-def permuted(a: Array, axes: Sequence[int]) -> Array:
-    return np.transpose(a, axes)
-
-
-def item(a: Array, key: Any) -> Any:
-    return a[key]
 
 
 def scattered(g: Array, key: Any, shape: tuple[int, ...]) -> Array:
     a = np.zeros(shape)
     np.add.at(a, key, g)
     return a
-
-
-def joined(a: Array, b: Array, axis: int) -> Array:
-    return np.concatenate([a, b], axis)
 
 
 def seen(a: Array, size: tuple[int, int], stride: int) -> Array:
@@ -271,20 +231,28 @@ erf        = Primitive(special.erf,     lambda g, y, a: g * (2 / math.sqrt(math.
 power: Primitive = Primitive(raised,    lambda g, y, a, exponent: g * slope_of_power(a, exponent))
 clip       = Primitive(clipped,         lambda g, y, a, low, high: g * inside(a, low, high))
 
-relu       = Primitive(rectified,       lambda g, y, a: g * positive(a))
-leaky_relu = Primitive(leaky,           lambda g, y, a, slope=0.01: g * two_sided(a, 1.0, slope))
-elu        = Primitive(exponential,     lambda g, y, a: g * two_sided(a, 1.0, y + 1.0))
+relu       = Primitive(lambda a: np.maximum(a, 0.0),
+                                        lambda g, y, a: g * positive(a))
+leaky_relu = Primitive(lambda a, slope=0.01: np.where(a > 0, a, slope * a),
+                                        lambda g, y, a, slope=0.01: g * two_sided(a, 1.0, slope))
+elu        = Primitive(lambda a: np.where(a > 0, a, np.expm1(np.minimum(a, 0.0))),
+                                        lambda g, y, a: g * two_sided(a, 1.0, y + 1.0))
 sigmoid    = Primitive(special.expit,   lambda g, y, a: g * y * (1.0 - y))
-softplus   = Primitive(log_one_plus,    lambda g, y, a: g * sigmoid(a))
+softplus   = Primitive(lambda a: np.logaddexp(0.0, a),
+                                        lambda g, y, a: g * sigmoid(a))
 log_softmax = Primitive(normalised,     lambda g, y, a: g - exp(y) * sum(g, -1, keepdims=True))
 
-total      = Primitive(summed,          lambda g, y, a, axis, keepdims: spread(g, a, axis))
-reshape: Primitive = Primitive(shaped,  lambda g, y, a, shape: reshape(g, shape_of(a)))
-transpose: Primitive = Primitive(permuted,
+total      = Primitive(lambda a, axis, keepdims: np.sum(a, axis, keepdims=keepdims),
+                                        lambda g, y, a, axis, keepdims: spread(g, a, axis))
+reshape: Primitive = Primitive(np.reshape,
+                                        lambda g, y, a, shape: reshape(g, shape_of(a)))
+transpose: Primitive = Primitive(lambda a, axes: np.transpose(a, axes),
                                         lambda g, y, a, axes: transpose(g, inverse(axes)))
-index: Primitive = Primitive(item,      lambda g, y, a, key: scatter(g, key, shape_of(a)))
+index: Primitive = Primitive(lambda a, key: a[key],
+                                        lambda g, y, a, key: scatter(g, key, shape_of(a)))
 scatter: Primitive = Primitive(scattered, lambda g, y, a, key, shape: index(g, key))
-join       = Primitive(joined,          lambda g, y, a, b, axis: part(g, a, axis, first=True),
+join       = Primitive(lambda a, b, axis: np.concatenate([a, b], axis),
+                                        lambda g, y, a, b, axis: part(g, a, axis, first=True),
                                         lambda g, y, a, b, axis: part(g, a, axis, first=False))
 # All windows of a stack of pictures, and the sum of windows laid back: together, a convolution.
 windows: Primitive = Primitive(seen,    lambda g, y, a, size, s: lay(g, size, s, shape_of(a)))

@@ -246,14 +246,9 @@ def update(
     loss, critic_grads = ag.value_and_grad(critic_loss)(
         agent.critic, obs, batch.action, y, settings
     )
+    decay = settings.weight_decay, optim.kernels(agent.critic)
     new_critic, critic_state = optim.adamw(
-        critic_grads,
-        agent.critic_state,
-        agent.critic,
-        rate,
-        settings.weight_decay,
-        optim.kernels(agent.critic),
-        *adam,
+        critic_grads, agent.critic_state, agent.critic, rate, *decay, *adam
     )
     agent = agent._replace(critic=new_critic, critic_state=critic_state)
 
@@ -267,15 +262,11 @@ def update(
     new_actor, actor_state = optim.adam(actor_grads, agent.actor_state, agent.actor, rate, *adam)
     agent = agent._replace(actor=new_actor, actor_state=actor_state)
 
-    temperature_grads = ag.grad(temperature_loss)(
-        agent.temperature, entropy, settings.target_entropy_per_action * batch.action.shape[1]
-    )
+    rate = settings.temperature_learning_rate
+    target_entropy = settings.target_entropy_per_action * batch.action.shape[1]
+    grads = ag.grad(temperature_loss)(agent.temperature, entropy, target_entropy)
     temperature, temperature_state = optim.adam(
-        temperature_grads,
-        agent.temperature_state,
-        agent.temperature,
-        settings.temperature_learning_rate,
-        *adam,
+        grads, agent.temperature_state, agent.temperature, rate, *adam
     )
     agent = agent._replace(temperature=temperature, temperature_state=temperature_state)
     info = {
