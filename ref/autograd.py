@@ -366,6 +366,9 @@ def value_and_grad(f: Callable[..., Any]) -> Callable[..., tuple[Any, Any]]:
 
     def both(x: Any, *rest: Any, **options: Any) -> tuple[Any, Any]:
         leaves = x if isinstance(x, dict) else {"": x}
+        for name, leaf in leaves.items():
+            dtype = np.asarray(plain(leaf)).dtype
+            require(dtype == np.float64, name or "x", dtype, "float64")
         # A leaf of its own for each input: f may use the same node elsewhere.
         nodes = {k: identity(v) if isinstance(v, Node) else Node(v) for k, v in leaves.items()}
         result = f(nodes if isinstance(x, dict) else nodes[""], *rest, **options)

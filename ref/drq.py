@@ -238,6 +238,7 @@ def update(
     agent: Agent, batch: Batch, draws: Draws, settings: Settings
 ) -> tuple[Agent, dict[str, Any]]:
     """The agent after one update, and the scalars and gradients of it."""
+    _check(batch, draws)
     rate, adam = settings.learning_rate, (settings.betas, settings.adam_eps)
     obs = [random_shift(batch.obs, s, settings.pad) for s in draws.obs_shift]
     next_obs = [random_shift(batch.next_obs, s, settings.pad) for s in draws.next_obs_shift]
@@ -278,3 +279,19 @@ def update(
         "actor_gradients": actor_grads,
     }
     return agent, info
+
+
+def _check(batch: Batch, draws: Draws) -> None:
+    """Refuse shapes that do not fit together, an empty batch and what is not finite."""
+    pictures, n, actions = np.shape(batch.obs), len(batch.obs), np.shape(batch.action)[-1]
+    good = len(pictures) == 4 and n > 0
+    require(good, "obs", pictures, "(batch, channels, size, size), not empty")
+    shapes: dict[str, tuple[int, ...]] = {"next_obs": pictures, "action": (n, actions)}
+    shapes |= {"reward": (n,), "mask": (n,), "noise": (n, actions)}
+    m, k = (max(1, len(shift)) for shift in (draws.obs_shift, draws.next_obs_shift))
+    shapes |= {"obs_shift": (m, n, 2), "next_obs_shift": (k, n, 2), "next_noise": (k, n, actions)}
+    given = batch._asdict() | draws._asdict()
+    for name, shape in shapes.items():
+        good = np.shape(given[name]) == shape
+        require(good, name, np.shape(given[name]), f"shape {shape}")
+        require(bool(np.isfinite(given[name]).all()), name, given[name], "finite numbers")

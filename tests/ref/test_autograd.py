@@ -345,6 +345,8 @@ def test_inputs_are_not_changed():
     [
         (lambda: ag.Node(np.ones(2, np.float32)), "value"),
         (lambda: ag.Node(np.array(1)), "value"),
+        (lambda: ag.grad(lambda x: x * x)(3), "x"),
+        (lambda: ag.grad(lambda p: p["b"])({"a": 1.0, "b": np.float32(2)}), "b"),
         (lambda: ag.grad(lambda x: x * 2.0)(np.ones(2)), "output.shape"),
         (lambda: ag.grad(lambda x: 1.0)(np.ones(2)), "output"),
         (lambda: ag.grad(lambda x: ag.clip(x, 1, 0))(np.array(1.0)), "low, high"),

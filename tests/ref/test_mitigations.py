@@ -438,7 +438,7 @@ def test_reborn_by_hand():
 def test_each_over_active_neuron_takes_at_most_so_many_in_the_order_drawn():
     """12 dormant and 2 over-active neurons: ten are reborn, the last two in order only fresh."""
     h = np.array([[64.0, 64.0, *np.zeros(12)]])
-    params = {"dense0.weight": np.array([[1.0], [2.0], *[[0.0]] * 12]), "dense0.bias": np.zeros(14)}
+    params = {"dense0.weight": np.array([[1.0], [2.0], *[[0.0]] * 12])}  # no bias
     params |= {"final.weight": np.ones((1, 14))}
     fresh = {name: np.full_like(array, 99.0) for name, array in params.items()}
     order = np.array([0, 0, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0.0])
