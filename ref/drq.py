@@ -90,11 +90,17 @@ def random_shift(obs: Array, shift: Array, pad: int) -> Array:
     return np.stack(crops)
 
 
-def encoder(params: dict[str, Any], obs: Array, strides: Sequence[int]) -> Any:
+def encoder(
+    params: dict[str, Any], obs: Array, strides: Sequence[int], taps: nn.Taps | None = None
+) -> Any:
     """Convolutions with ReLU; (batch, channels, size, size) in 0 ... 255 -> (batch, features)."""
     x: Any = obs / 255
     for i, stride in enumerate(strides):
-        x = ag.relu(nn.conv2d(params, f"encoder.convolutions.{i}", x, stride))
+        layer = f"encoder.convolutions.{i}"
+        z = nn.conv2d(params, layer, x, stride)
+        x = ag.relu(z)
+        if taps is not None:
+            taps[layer] = z, x
     return ag.reshape(x, (len(obs), -1))
 
 
@@ -206,7 +212,7 @@ def critic_loss(
     """The mean squared errors, summed over both heads and the M pictures of each observation."""
     loss = 0.0
     for pictures in obs:
-        features = encoder(params, pictures, settings.strides)
+        features = encoder(params, pictures, settings.strides, taps)
         for q in critic(params, features, action, settings.layer_norm_eps, taps):
             loss = loss + losses.mse(q, target)
     return loss

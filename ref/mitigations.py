@@ -139,9 +139,9 @@ def recycle(
         drawn = fresh[name]
         if incoming == "live_norm" and name.endswith(".weight"):
             drawn = drawn * _live_scale(drawn, params[name], chosen[name.removesuffix(".weight")])
-        new[name] = np.where(mask, drawn, new[name])
+        new[name] = _put(new[name], mask, drawn)
     for name, mask in out.items():
-        new[name] = np.where(mask, fresh[name] if outgoing == "fresh" else 0.0, new[name])
+        new[name] = _put(new[name], mask, fresh[name] if outgoing == "fresh" else 0.0)
     return new, _zeroed(state, _either(into, out))
 
 
@@ -340,7 +340,7 @@ def neuron_masks(params: Params, chosen: Mapping[str, Array], readers: Readers) 
 def apply_masks(params: Params, masks: Params) -> Params:
     """0 wherever a mask is False; after every optimizer step, which moves pruned weights again."""
     _alike("masks", masks, params, masks)
-    return params | {name: np.where(mask, params[name], 0.0) for name, mask in masks.items()}
+    return params | {name: _put(params[name], ~mask, 0.0) for name, mask in masks.items()}
 
 
 def cubic_sparsity(step: float, start: float, end: float, final: float) -> float:
@@ -545,6 +545,17 @@ def _either(a: Params, b: Params) -> Params:
     return a | {name: mask | a[name] if name in a else mask for name, mask in b.items()}
 
 
+def _put(old: Array, mask: Array, value: Array | float) -> Array:
+    """`old` with `value` where the mask is True, laid out in memory as `old` is.
+
+    The order in which a matrix product adds, and so its rounding, depends on that layout: with
+    another one the outputs that ReDo leaves as they are would differ in their last bits.
+    """
+    new = np.array(old, np.result_type(old, 0.0), order="K")
+    np.copyto(new, value, where=mask)
+    return new
+
+
 def _zeroed(state: State, masks: Params) -> State:
     """0 at the masked entries of every slot that has its parameter's shape; a count has not."""
     new = {slot: dict(values) for slot, values in state.items()}
@@ -553,7 +564,7 @@ def _zeroed(state: State, masks: Params) -> State:
             found, shape = np.shape(values[name]), masks[name].shape
             require(found in ((), shape), f"state[{slot!r}][{name!r}]", found, f"() or {shape}")
             if found == shape:
-                values[name] = np.where(masks[name], 0.0, values[name])
+                values[name] = _put(values[name], masks[name], 0.0)
     return new
 
 

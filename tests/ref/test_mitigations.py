@@ -252,13 +252,17 @@ def kill(generator, params, layer, activation, constant=None):
     return dead
 
 
-@given(SEEDS, st.sampled_from(ACTIVATIONS), st.integers(1, 5))
+@given(SEEDS, st.sampled_from(ACTIVATIONS), st.integers(1, 5), *[st.sampled_from("CF")] * 2)
 def test_redo_with_tau_zero_leaves_the_outputs_on_the_scored_batch_bit_equal(
-    seed, activation, batch
+    seed, activation, batch, layout, other
 ):
+    """Of weights that round, too, and in both memory layouts, on which the rounding depends."""
     generator = np.random.default_rng(seed)
-    sizes = [*generator.integers(1, 7, 4), 2]
-    params, fresh = network(generator, sizes), network(generator, sizes)
+    sizes = [*generator.integers(1, 25, 4), 2]
+    params, fresh = (
+        {k: np.array(math.pi * w, order=order) for k, w in network(generator, sizes).items()}
+        for order in (layout, other)
+    )
     x = dyadic(generator, batch, sizes[0])
     x[:, 0] = 0.5
     kill(generator, params, "dense0", activation, constant=0.5)
@@ -286,6 +290,25 @@ def test_redo_with_tau_zero_keeps_the_outputs_from_convolution_to_linear_layer(s
         assert scores.dormant(taps[layer][1], 0.0)[dead].all()
     new, _ = m.redo(params, {}, activations(taps), 0.0, critic(generator), READERS)
     assert np.array_equal(value(new, pictures, actions, {}, activation), before)
+
+
+@pytest.mark.parametrize("layout", ["C", "F"])
+def test_what_is_replaced_keeps_its_memory_layout_and_its_kind_of_float(layout):
+    generator = np.random.default_rng(0)
+    params = {k: np.array(w, np.float32, order=layout) for k, w in critic(generator).items()}
+    state, chosen = {"mean": params}, random_masks(generator, params, LAYERS)
+    new, slots = m.recycle(params, state, chosen, critic(generator), READERS)
+    masked = m.apply_masks(params, m.neuron_masks(params, chosen, READERS))
+    for found in (new, slots["mean"], masked):
+        for name, old in params.items():
+            before = old.flags
+            after = found[name].flags
+            assert after.c_contiguous == before.c_contiguous
+            assert after.f_contiguous == before.f_contiguous
+            assert found[name].dtype == old.dtype
+    whole = {name: np.ones(w.shape, int) for name, w in params.items()}
+    new, _ = m.recycle(whole, {}, chosen, critic(generator), READERS)
+    assert new["dense0.bias"].dtype == np.float64, "integers do not cut the fresh values"
 
 
 def test_zeroing_the_columns_in_the_other_flattening_order_changes_the_outputs():
