@@ -234,7 +234,7 @@ def test_the_live_norm_leaves_fresh_biases_and_a_layer_without_live_neurons_as_d
 # Most are 0 at 0, so that a neuron with z = 0 on all of the batch is dormant at tau = 0.
 # Of the others, sigmoid and softplus are 0 where they underflow.
 ACTIVATIONS = [ag.relu, ag.leaky_relu, ag.tanh, ag.gelu, ag.silu, ag.elu, ag.sigmoid, ag.softplus]
-FAR = np.array(-(2.0**10))
+FAR = np.array(-(2.0**30))  # beyond what any layer below can reach
 
 
 def kill(generator, params, layer, activation, constant=None):
