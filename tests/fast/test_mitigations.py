@@ -1,5 +1,6 @@
 """What fast's mitigations do beyond ref: live optimizer state, no waiting, structure, bad input."""
 
+import copy
 import math
 
 import pytest
@@ -36,6 +37,15 @@ def test_an_optimizer_that_has_not_stepped_has_no_state():
     [
         (torch.optim.Adam, {"count": "step", "mean": "exp_avg", "variance": "exp_avg_sq"}),
         (torch.optim.AdamW, {"count": "step", "mean": "exp_avg", "variance": "exp_avg_sq"}),
+        (
+            lambda p: torch.optim.AdamW(p, fused=True, amsgrad=True),
+            {"count": "step", "mean": "exp_avg", "variance": "exp_avg_sq"}
+            | {"max_variance": "max_exp_avg_sq"},
+        ),
+        (
+            lambda p: torch.optim.Adam(p, foreach=True),
+            {"count": "step", "mean": "exp_avg", "variance": "exp_avg_sq"},
+        ),
         (lambda p: torch.optim.SGD(p, momentum=0.5), {"momentum": "momentum_buffer"}),
         (torch.optim.SGD, {}),
     ],
@@ -45,13 +55,16 @@ def test_the_state_is_the_optimizers_own_tensors_of_what_has_stepped(make, names
     optimizer = make(module.parameters())
     module.final(module.dense1(torch.ones(2, 4))).sum().backward()  # dense0 gets no gradient
     optimizer.step()
-    state = m.optimizer_state(optimizer, module.named_parameters())
     stepped = {k: v for k, v in module.named_parameters() if not k.startswith("dense0")}
-    assert state.keys() == names.keys()
-    for slot, name in names.items():
-        assert state[slot].keys() == stepped.keys()
-        for key, parameter in stepped.items():
-            assert state[slot][key] is optimizer.state[parameter][name]
+    for loaded in (False, True):
+        if loaded:
+            optimizer.load_state_dict(copy.deepcopy(optimizer.state_dict()))
+        state = m.optimizer_state(optimizer, module.named_parameters())
+        assert state.keys() == names.keys()
+        for slot, name in names.items():
+            assert state[slot].keys() == stepped.keys()
+            for key, parameter in stepped.items():
+                assert state[slot][key] is optimizer.state[parameter][name]
 
 
 def test_a_parameter_of_another_optimizer_is_refused():
