@@ -133,6 +133,14 @@ def test_float32_stays_float32():
     assert {value.dtype for value in tensors} == {torch.float32}
 
 
+def test_recycling_leaves_slots_of_another_shape_alone():
+    # Adafactor keeps a number for each row; this one's shape broadcasts to the weight's.
+    params = {name: value.detach().clone() for name, value in head().named_parameters()}
+    rows = {"dense1.weight": torch.ones(4, 1)}
+    m.recycle(params, {"row_var": rows}, MASK, P, READERS)
+    assert torch.equal(rows["dense1.weight"], torch.ones(4, 1))
+
+
 # --- late LayerNorm ------------------------------------------------------------------------
 
 

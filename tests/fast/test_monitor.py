@@ -407,6 +407,22 @@ def test_a_sum_is_of_the_deepest_layer_whatever_their_order_and_of_equals_the_la
     torch.testing.assert_close(monitor.layers["b"].sums["activation"], expected.detach())
 
 
+class Highway(nn.Module):
+    """What the first layer returns reaches the last one only through a sum."""
+
+    def __init__(self):
+        super().__init__()
+        self.a, self.b, self.final = nn.Linear(3, 3), nn.Linear(3, 3), nn.Linear(3, 1)
+
+    def forward(self, x):
+        h = self.a(x).relu()
+        return self.final((h + self.b(x)).relu())
+
+
+def test_what_reaches_a_layer_through_a_sum_has_a_row():
+    assert layers_of(Highway(), torch.randn(2, 3))[0] == ["a", "b"]
+
+
 @pytest.mark.parametrize("kind", [nn.LSTM, nn.GRU, nn.RNN, nn.LSTMCell, nn.GRUCell, nn.RNNCell])
 def test_a_layer_that_a_recurrent_one_reads_has_a_row(kind):
     network = nn.Sequential(nn.Linear(3, 4), nn.ReLU(), kind(4, 2))
@@ -479,6 +495,7 @@ def test_a_tap_shows_what_cannot_be_followed():
         network(x).sum().backward()
         network(x)
     sums = monitor.layers["dense"].sums
+    assert sums["output_samples"] == 4  # which DrM's ratio counts, tapped or not
     torch.testing.assert_close(sums["activation"], 2 * F.silu(z).abs().sum(0))
     assert (monitor.rows()[0]["samples"], "gradient" in sums) == (4, True)
 
@@ -508,6 +525,15 @@ def test_changes_follow_each_neuron_from_one_snapshot_to_the_next():
     assert math.isnan(row["overlap"]) and math.isnan(row["chance"])
     row = show(0, 1, 1, 1, 1, 1, 1, 1)
     assert row["became_dormant"] == 1 / 8 and math.isnan(row["retention"])
+
+
+def test_a_layer_that_did_not_run_is_compared_with_when_it_last_did():
+    monitor = Monitor(nn.Identity(), taus=(0.0,))
+    for name in ("one", "other", "one"):
+        h = torch.tensor([[0.0, 1.0]])
+        monitor.tap(name, h, h)
+        (row,) = monitor.snapshot()
+    assert (row["layer"], row["still_dormant"], row["became_dormant"]) == ("one", 0.5, 0)
 
 
 def test_reading_the_rows_changes_nothing():

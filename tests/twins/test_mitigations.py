@@ -318,6 +318,17 @@ def test_masks_by_magnitude_are_the_same_at_ties_and_zeros(seed):
         twins.assert_equal(params, twins.ref_state)
 
 
+@given(SEEDS, st.floats(0, 1))
+def test_masks_stay_nested_in_both_where_pruned_weights_have_grown_again(seed, share):
+    twins = Twins(seed)
+    old = fast.magnitude_masks(twins.params, fast.uniform_sparsity(twins.params, share))
+    grown = twins.fresh()
+    sparsity = fast.uniform_sparsity(grown, (1 + share) / 2)
+    masks = fast.magnitude_masks(grown, sparsity, old)
+    assert_equal(masks, ref.magnitude_masks(arrays(grown), sparsity, arrays(old)))
+    assert not any((mask & ~old[name]).any() for name, mask in masks.items())
+
+
 @pytest.mark.parametrize("layers", [["dense1"], ["conv1", "dense0", "final.bias"]])
 def test_resetting_layers_is_the_same_and_in_place(layers):
     twins = Twins(1)
