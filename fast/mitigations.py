@@ -433,14 +433,16 @@ def l2_init(params: Params, initial: Params, strength: float) -> Tensor:
 
 
 def insert_layer_norm(
-    module: nn.Module, optimizer: Optimizer, layers: Iterable[str], eps: float = 1e-6
+    module: nn.Module, optimizer: Optimizer | None, layers: Iterable[str], eps: float = 1e-6
 ) -> None:
     """LayerNorm after layers of a trained network (Neuron Dominance, 4.1.4): late LN.
 
     module: its "norm{i}" beside each "dense{i}" must be an nn.Identity, as in fast/nets.py; an
     nn.LayerNorm takes its place, and its scale 1 and offset 0 join the optimizer's group of the
-    layer's bias. Their state starts at their first step. The network has another shape now:
-    graphs captured before must be captured again, and the caller inserts into the target.
+    layer's bias, where they would be had they been there from the start: checkpoints then load
+    into such a network. Their state starts at their first step. The network has another shape
+    now: graphs captured before must be captured again, and the caller inserts into the target,
+    with None for its optimizer.
     """
     params, found = dict(module.named_parameters()), {}
     for layer in layers:
@@ -448,14 +450,19 @@ def insert_layer_norm(
         parent = module.get_submodule(path)
         identity = isinstance(getattr(parent, norm, None), nn.Identity)
         _require(identity, "layers", layer, f"an nn.Identity named {norm}")
-        vector = params.get(f"{layer}.bias", weight)
-        groups = [g for g in optimizer.param_groups if any(p is vector for p in g["params"])]
-        _require(bool(groups), "optimizer", layer, "the optimizer of these layers")
-        found[layer] = weight, parent, norm, groups[0]
-    for weight, parent, norm, group in found.values():
+        vector, groups = params.get(f"{layer}.bias", weight), []
+        if optimizer is not None:
+            groups = [g for g in optimizer.param_groups if any(p is vector for p in g["params"])]
+            _require(bool(groups), "optimizer", layer, "the optimizer of these layers")
+        found[layer] = weight, parent, norm, groups[:1]
+    for weight, parent, norm, groups in found.values():
         new = nn.LayerNorm(len(weight), eps=eps, device=weight.device, dtype=weight.dtype)
-        setattr(parent, norm, new)
-        group["params"] += new.parameters()
+        setattr(parent, norm, new.requires_grad_(weight.requires_grad))
+        place = {parameter: i for i, parameter in enumerate(module.parameters())}
+        for group in groups:
+            for parameter in new.parameters():
+                later = [place.get(p, -1) > place[parameter] for p in group["params"]]
+                group["params"].insert([*later, True].index(True), parameter)
 
 
 def _norm(layer: str) -> tuple[str, str]:

@@ -6,11 +6,13 @@
 
 A layer of neurons is a linear or convolutional layer, then what normalises, pools, drops or adds
 to its output, then the first non-linearity: z is what this receives, h what it returns. The layer
-is named after the linear one; a module that is used twice is one layer with more samples. It has a
-row if h reaches another linear map, so the last linear layer of the network, and of each of its
-heads, has none. Modules, functions and methods (`nn.ReLU`, `F.relu`, `x.relu_()`) are all seen, in
-every call of the module or of a part of it. The last lines of the table say what has no row. What
-cannot be followed (an activation written out, such as x * sigmoid(x)) is shown with `Monitor.tap`.
+is named after the linear one, a sum after the one that lies behind most others (of equals, the
+last); a module that is used twice is one layer with more samples. It has a row if h reaches another
+linear map, so the last linear layer of the network, and of each of its heads, has none. Modules,
+functions and methods (`nn.ReLU`, `F.relu`, `x.relu_()`) are all seen, in every call of the module
+or of a part of it, but not of `module.forward`. The last lines of the table say what has no row.
+What cannot be followed (an activation written out, such as x * sigmoid(x), or a layer that is no
+nn.Linear or convolution) is shown with `Monitor.tap`.
 
 Watching changes no output, gradient, flag or random number and waits for no device: sums stay on
 the device until `rows`. It is for modules that run eagerly, in one thread; it does not see into
@@ -43,7 +45,8 @@ KINDS = {
     "between": r"\w+_norm|normalize|\w*dropout(\dd)?|\w+_pool\dd|[ri]?(add|sub|mul|div|truediv)"
     r"|to|type|type_as|float|double|half|bfloat16|contiguous|clone|detach"
     r"|flatten|reshape|view|squeeze|unsqueeze",
-    "linear": r"linear|bilinear|conv\w*\dd|r?matmul|mm|bmm|addmm|baddbmm|einsum",
+    "linear": r"linear|bilinear|conv\w*\dd|r?matmul|mm|bmm|addmm|baddbmm|einsum"
+    r"|(lstm|gru|rnn_(tanh|relu))(_cell)?",
 }
 DEFINITIONS = ("redo", "dopamine", "timoklein", "plasticine", "drm", "grama-code")
 
@@ -60,7 +63,7 @@ class _Tag(NamedTuple):
     layer: str | None = None  # the one whose z this is, if a non-linearity comes next
     axis: int = -1  # of its neurons, from the end
     ndim: int = 2
-    order: int = 0  # a sum of two layers' outputs is named after the later one
+    depth: int = 0  # how many linear layers there are one behind the other, this one included
 
 
 @dataclass
@@ -96,7 +99,7 @@ class Monitor:
     `grama_tau` is GraMa's (0.01: its Appendix A). Ranks are of a feature matrix of at most
     `feature_rows` samples, spread evenly over the first batch that has as many. `outputs` gives
     rows to layers that reach no other, too: for a part of a network, such as an encoder.
-    A deep copy of a watched module is not watched, and none can be pickled. Raises InputError.
+    A deep copy of a watched module, or a pickled one, is not watched. Raises InputError.
     """
 
     def __init__(
@@ -123,7 +126,7 @@ class Monitor:
         self.fed: set[str] = set()  # the layers that reach another linear map
         self.tapped: set[str] = set()
         self.unplaced: dict[str, None] = {}  # non-linearities of nothing linear, in order
-        self._tags, self._order, self._last = WeakTensorKeyDictionary(), 0, ""
+        self._tags, self._last = WeakTensorKeyDictionary(), ""
         self._mode, self._outermost = _Mode(self._seen), None
         self._handles = [
             handle
@@ -148,8 +151,8 @@ class Monitor:
     def __exit__(self, *_: object) -> None:
         self.detach()
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> "Monitor":
-        return self  # the hooks of a copied module lead here, where its parts are not known
+    def __reduce__(self) -> tuple[Callable[[], "Monitor"], tuple[()]]:
+        return _unwatching, ()  # where the hooks of a module lead that is copied or pickled
 
     # What is seen
 
@@ -160,10 +163,11 @@ class Monitor:
 
     def _leave(self, part: nn.Module, args: object, out: object) -> None:
         name = self.parts.get(part) if isinstance(part, nn.Linear | _ConvNd) else None
-        if name is not None and isinstance(out, Tensor) and out.numel():
+        if name is not None and isinstance(out, Tensor):
             axis = -1 if isinstance(part, nn.Linear) else -1 - len(part.kernel_size)
             with torch._C.DisableTorchFunction():  # our own arithmetic is nobody's layer
-                self._linear(name, axis, out)
+                if _plain(out):
+                    self._linear(name, axis, out)
         if part is self._outermost:
             self._outermost = None
             self._mode.__exit__(None, None, None)
@@ -175,8 +179,8 @@ class Monitor:
             rectified=_sum(y.relu(), axis),
             output_samples=y.numel() // neurons,
         )
-        self._order, self._last = self._order + 1, name
-        self._tags[out] = _Tag(frozenset([name]), name, axis, out.ndim, self._order)
+        depth = self._tags.get(out, _Tag()).depth + 1
+        self._tags[out], self._last = _Tag(frozenset([name]), name, axis, out.ndim, depth), name
 
     def _seen(self, func: Callable[..., Any], args: tuple, kwargs: dict) -> Any:
         """Call a torch function; follow what its results come from."""
@@ -184,7 +188,8 @@ class Monitor:
         kind = _kind(name)
         tensors = list(_tensors((*args, *kwargs.values())))
         tags = [tag for tensor in tensors if (tag := self._tags.get(tensor)) is not None]
-        new = _Tag(frozenset().union(*(tag.sources for tag in tags)))
+        deepest = max(tags[::-1], key=lambda tag: tag.depth, default=_Tag())
+        new = _Tag(frozenset().union(*(tag.sources for tag in tags)), depth=deepest.depth)
         if kind == "activation" and tensors:
             z = tensors[0]
             tag = self._tags.get(z, new)
@@ -202,7 +207,7 @@ class Monitor:
         if kind == "linear":
             self.fed |= new.sources
         elif kind == "between" and tags and isinstance(out, Tensor):
-            new = self._carried(max(tags, key=lambda tag: tag.order), new, out)
+            new = self._carried(deepest, new, out)
         if tags:
             for tensor in _tensors((out,)):
                 self._tags[tensor] = new
@@ -437,8 +442,8 @@ class Monitor:
         bare = [name for name, layer in self.layers.items() if "activation" not in layer.sums]
         ends = [name for name in self.layers if name not in self.fed | self._scored().keys()]
         for reason, names in (
-            ("no linear layer follows", ends),
-            ("no non-linearity seen", [name for name in bare if name in self.fed]),
+            ("reaches no linear layer that is seen", ends),
+            ("no non-linearity of its own", [name for name in bare if name in self.fed]),
             ("not the first of a linear layer", self.unplaced),
         ):
             if names:
@@ -458,6 +463,12 @@ def _tensors(values: Iterable[object]) -> Iterator[Tensor]:
             yield from (item for item in value if isinstance(item, Tensor))
 
 
+def _plain(out: Tensor) -> bool:
+    """Whether there are real numbers, and not inside torch.func: those must not get out of it."""
+    inside = torch._C._functorch.peek_interpreter_stack() is not None
+    return not inside and out.is_floating_point() and out.numel() > 0
+
+
 def _wide(y: Tensor) -> Tensor:
     """Without gradient, and in float32 at least: sums of bfloat16 would not hold."""
     return y.detach().to(torch.promote_types(y.dtype, torch.float32))
@@ -471,6 +482,11 @@ def _over(reduce: Callable[..., Tensor], y: Tensor, axis: int) -> Tensor:
 
 def _sum(y: Tensor, axis: int) -> Tensor:
     return _over(torch.sum, y, axis)
+
+
+def _unwatching() -> Monitor:
+    with Monitor(nn.Identity()) as monitor:
+        return monitor
 
 
 def _check_tau(argument: str, tau: object) -> None:

@@ -46,13 +46,13 @@ class Node:
         require(self.value.dtype == np.float64, "value", self.value.dtype, "float64")
         self.primitive, self.arguments = primitive, arguments
 
+    def __array__(self, *_: Any, **__: Any) -> Any:
+        """Refused: NumPy's own functions would lose the gradient, some of them in silence."""
+        require(False, "node", self, "its value, or the functions of ref.autograd")
+
     @property
     def shape(self) -> tuple[int, ...]:
         return self.value.shape
-
-    @property
-    def ndim(self) -> int:
-        return self.value.ndim
 
     def parents(self) -> Iterator["Node"]:
         return (a for a in self.arguments if isinstance(a, Node))
@@ -121,47 +121,15 @@ def clipped(a: Array, low: float, high: float) -> Array:
     return np.clip(a, low, high)
 
 
-def rectified(a: Array) -> Array:
-    return np.maximum(a, 0.0)
-
-
-def leaky(a: Array, slope: float = 0.01) -> Array:
-    return np.where(a > 0, a, slope * a)
-
-
-def exponential(a: Array) -> Array:
-    return np.where(a > 0, a, np.expm1(np.minimum(a, 0.0)))
-
-
-def log_one_plus(a: Array) -> Array:
-    return np.logaddexp(0.0, a)
-
-
 def normalised(a: Array) -> Array:
     below = a - a.max(-1, keepdims=True)
     return np.asarray(below - np.log(np.exp(below).sum(-1, keepdims=True)))
-
-
-def summed(a: Array, axis: Any, keepdims: bool) -> Any:
-    return np.sum(a, axis, keepdims=keepdims)
-
-
-def shaped(a: Array, shape: tuple[int, ...]) -> Array:
-    return np.reshape(a, shape)
-
-
-def item(a: Array, key: Any) -> Any:
-    return a[key]
 
 
 def scattered(g: Array, key: Any, shape: tuple[int, ...]) -> Array:
     a = np.zeros(shape)
     np.add.at(a, key, g)
     return a
-
-
-def joined(a: Array, b: Array, axis: int) -> Array:
-    return np.concatenate([a, b], axis)
 
 
 def seen(a: Array, size: tuple[int, int], stride: int) -> Array:
@@ -188,6 +156,11 @@ def swap(a: Any) -> Any:
     """The transposed matrices of a stack."""
     axes = range(len(shape_of(a)))
     return transpose(a, (*axes[:-2], axes[-1], axes[-2]))
+
+
+def inverse(axes: Sequence[int]) -> Array:
+    """The permutation that takes `axes`, which may count from the end, back."""
+    return np.argsort(np.asarray(axes) % len(axes))
 
 
 def positive(a: Any) -> Array:
@@ -258,20 +231,28 @@ erf        = Primitive(special.erf,     lambda g, y, a: g * (2 / math.sqrt(math.
 power: Primitive = Primitive(raised,    lambda g, y, a, exponent: g * slope_of_power(a, exponent))
 clip       = Primitive(clipped,         lambda g, y, a, low, high: g * inside(a, low, high))
 
-relu       = Primitive(rectified,       lambda g, y, a: g * positive(a))
-leaky_relu = Primitive(leaky,           lambda g, y, a, slope=0.01: g * two_sided(a, 1.0, slope))
-elu        = Primitive(exponential,     lambda g, y, a: g * two_sided(a, 1.0, y + 1.0))
+relu       = Primitive(lambda a: np.maximum(a, 0.0),
+                                        lambda g, y, a: g * positive(a))
+leaky_relu = Primitive(lambda a, slope=0.01: np.where(a > 0, a, slope * a),
+                                        lambda g, y, a, slope=0.01: g * two_sided(a, 1.0, slope))
+elu        = Primitive(lambda a: np.where(a > 0, a, np.expm1(np.minimum(a, 0.0))),
+                                        lambda g, y, a: g * two_sided(a, 1.0, y + 1.0))
 sigmoid    = Primitive(special.expit,   lambda g, y, a: g * y * (1.0 - y))
-softplus   = Primitive(log_one_plus,    lambda g, y, a: g * sigmoid(a))
+softplus   = Primitive(lambda a: np.logaddexp(0.0, a),
+                                        lambda g, y, a: g * sigmoid(a))
 log_softmax = Primitive(normalised,     lambda g, y, a: g - exp(y) * sum(g, -1, keepdims=True))
 
-total      = Primitive(summed,          lambda g, y, a, axis, keepdims: spread(g, a, axis))
-reshape: Primitive = Primitive(shaped,  lambda g, y, a, shape: reshape(g, shape_of(a)))
-transpose: Primitive = Primitive(np.transpose,
-                                        lambda g, y, a, axes: transpose(g, np.argsort(axes)))
-index: Primitive = Primitive(item,      lambda g, y, a, key: scatter(g, key, shape_of(a)))
+total      = Primitive(lambda a, axis, keepdims: np.sum(a, axis, keepdims=keepdims),
+                                        lambda g, y, a, axis, keepdims: spread(g, a, axis))
+reshape: Primitive = Primitive(np.reshape,
+                                        lambda g, y, a, shape: reshape(g, shape_of(a)))
+transpose: Primitive = Primitive(lambda a, axes: np.transpose(a, axes),
+                                        lambda g, y, a, axes: transpose(g, inverse(axes)))
+index: Primitive = Primitive(lambda a, key: a[key],
+                                        lambda g, y, a, key: scatter(g, key, shape_of(a)))
 scatter: Primitive = Primitive(scattered, lambda g, y, a, key, shape: index(g, key))
-join       = Primitive(joined,          lambda g, y, a, b, axis: part(g, a, axis, first=True),
+join       = Primitive(lambda a, b, axis: np.concatenate([a, b], axis),
+                                        lambda g, y, a, b, axis: part(g, a, axis, first=True),
                                         lambda g, y, a, b, axis: part(g, a, axis, first=False))
 # All windows of a stack of pictures, and the sum of windows laid back: together, a convolution.
 windows: Primitive = Primitive(seen,    lambda g, y, a, size, s: lay(g, size, s, shape_of(a)))
@@ -286,6 +267,7 @@ def sum(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
 
 
 def mean(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    require(np.size(plain(x)) > 0, "mean x.shape", shape_of(x), "at least one number")
     y = sum(x, axis, keepdims)
     return y / (np.size(plain(x)) / np.size(plain(y)))
 
@@ -323,16 +305,16 @@ def gradients(output: Node, inputs: Sequence[Node], differentiable: bool = False
 
     With `differentiable` they are nodes themselves, else arrays.
     """
-    require(isinstance(output, Node), "output", output, "a node: a function of the inputs")
-    require(output.shape == (), "output.shape", output.shape, "() (a scalar)")
     order = backwards(output)
+    require(output.shape == (), "output.shape", output.shape, "() (a scalar)")
     wanted = set(inputs)
     leads = set(inputs)  # the nodes that depend on an input: no other needs a gradient
     for node in reversed(order):
         if not leads.isdisjoint(node.parents()):
             leads.add(node)
     seed = np.ones(())
-    found: dict[Node, Any] = {output: Node(seed) if differentiable else seed}
+    # As a result, here of the identity, it is no leaf: leaves are what is differentiated in.
+    found: dict[Node, Any] = {output: Node(seed, identity, (seed,)) if differentiable else seed}
     for node in order:
         if node not in leads or node.primitive is None:
             continue
@@ -349,6 +331,7 @@ def gradients(output: Node, inputs: Sequence[Node], differentiable: bool = False
 
 def backwards(output: Node) -> list[Node]:
     """Every node that `output` was made from, each before its arguments; without recursion."""
+    require(isinstance(output, Node), "output", output, "a node: a function of the inputs")
     uses: Counter[Node] = Counter()
     stack = [output]
     while stack:
@@ -378,17 +361,21 @@ def value_and_grad(f: Callable[..., Any]) -> Callable[..., tuple[Any, Any]]:
     """The function x, ... -> (f(x, ...), gradient in x); x is an array or a flat dict of arrays.
 
     f returns a scalar, or (scalar, more): then so does the first result, with `more` as it is.
-    Inside another differentiation (where x holds nodes) all results are nodes.
+    Inside another differentiation, where f uses nodes of it (in x or not), all results are nodes.
     """
 
     def both(x: Any, *rest: Any, **options: Any) -> tuple[Any, Any]:
         leaves = x if isinstance(x, dict) else {"": x}
-        nested = any(isinstance(leaf, Node) for leaf in leaves.values())
+        for name, leaf in leaves.items():
+            dtype = np.asarray(plain(leaf)).dtype
+            require(dtype == np.float64, name or "x", dtype, "float64")
         # A leaf of its own for each input: f may use the same node elsewhere.
         nodes = {k: identity(v) if isinstance(v, Node) else Node(v) for k, v in leaves.items()}
         result = f(nodes if isinstance(x, dict) else nodes[""], *rest, **options)
         y, *more = result if isinstance(result, tuple) else (result,)
-        found = dict(zip(nodes, gradients(y, list(nodes.values()), nested), strict=True))
+        inputs = list(nodes.values())
+        nested = any(n.primitive is None and n not in inputs for n in backwards(y))
+        found = dict(zip(nodes, gradients(y, inputs, nested), strict=True))
         value = y if nested else y.value[()]
         return (value, *more) if more else value, found if isinstance(x, dict) else found[""]
 

@@ -14,8 +14,11 @@ class InputError(ValueError):
     """An argument that cannot be used."""
 
     def __init__(self, argument: str, value: object, accepted: str):
-        super().__init__(f"{argument}: {value!r} is not usable here; accepted: {accepted}")
+        super().__init__(argument, value, accepted)  # all three, so that it can be pickled
         self.argument, self.value, self.accepted = argument, value, accepted
+
+    def __str__(self) -> str:
+        return f"{self.argument}: {self.value!r} is not usable here; accepted: {self.accepted}"
 
 
 def require(good: bool, argument: str, value: object, accepted: str) -> None:

@@ -90,11 +90,17 @@ def random_shift(obs: Array, shift: Array, pad: int) -> Array:
     return np.stack(crops)
 
 
-def encoder(params: dict[str, Any], obs: Array, strides: Sequence[int]) -> Any:
+def encoder(
+    params: dict[str, Any], obs: Array, strides: Sequence[int], taps: nn.Taps | None = None
+) -> Any:
     """Convolutions with ReLU; (batch, channels, size, size) in 0 ... 255 -> (batch, features)."""
     x: Any = obs / 255
     for i, stride in enumerate(strides):
-        x = ag.relu(nn.conv2d(params, f"encoder.convolutions.{i}", x, stride))
+        layer = f"encoder.convolutions.{i}"
+        z = nn.conv2d(params, layer, x, stride)
+        x = ag.relu(z)
+        if taps is not None:
+            taps[layer] = z, x
     return ag.reshape(x, (len(obs), -1))
 
 
@@ -206,7 +212,7 @@ def critic_loss(
     """The mean squared errors, summed over both heads and the M pictures of each observation."""
     loss = 0.0
     for pictures in obs:
-        features = encoder(params, pictures, settings.strides)
+        features = encoder(params, pictures, settings.strides, taps)
         for q in critic(params, features, action, settings.layer_norm_eps, taps):
             loss = loss + losses.mse(q, target)
     return loss
@@ -238,6 +244,7 @@ def update(
     agent: Agent, batch: Batch, draws: Draws, settings: Settings
 ) -> tuple[Agent, dict[str, Any]]:
     """The agent after one update, and the scalars and gradients of it."""
+    _check(batch, draws)
     rate, adam = settings.learning_rate, (settings.betas, settings.adam_eps)
     obs = [random_shift(batch.obs, s, settings.pad) for s in draws.obs_shift]
     next_obs = [random_shift(batch.next_obs, s, settings.pad) for s in draws.next_obs_shift]
@@ -246,14 +253,9 @@ def update(
     loss, critic_grads = ag.value_and_grad(critic_loss)(
         agent.critic, obs, batch.action, y, settings
     )
+    decay = settings.weight_decay, optim.kernels(agent.critic)
     new_critic, critic_state = optim.adamw(
-        critic_grads,
-        agent.critic_state,
-        agent.critic,
-        rate,
-        settings.weight_decay,
-        optim.kernels(agent.critic),
-        *adam,
+        critic_grads, agent.critic_state, agent.critic, rate, *decay, *adam
     )
     agent = agent._replace(critic=new_critic, critic_state=critic_state)
 
@@ -267,15 +269,11 @@ def update(
     new_actor, actor_state = optim.adam(actor_grads, agent.actor_state, agent.actor, rate, *adam)
     agent = agent._replace(actor=new_actor, actor_state=actor_state)
 
-    temperature_grads = ag.grad(temperature_loss)(
-        agent.temperature, entropy, settings.target_entropy_per_action * batch.action.shape[1]
-    )
+    rate = settings.temperature_learning_rate
+    target_entropy = settings.target_entropy_per_action * batch.action.shape[1]
+    grads = ag.grad(temperature_loss)(agent.temperature, entropy, target_entropy)
     temperature, temperature_state = optim.adam(
-        temperature_grads,
-        agent.temperature_state,
-        agent.temperature,
-        settings.temperature_learning_rate,
-        *adam,
+        grads, agent.temperature_state, agent.temperature, rate, *adam
     )
     agent = agent._replace(temperature=temperature, temperature_state=temperature_state)
     info = {
@@ -287,3 +285,19 @@ def update(
         "actor_gradients": actor_grads,
     }
     return agent, info
+
+
+def _check(batch: Batch, draws: Draws) -> None:
+    """Refuse shapes that do not fit together, an empty batch and what is not finite."""
+    pictures, n, actions = np.shape(batch.obs), len(batch.obs), np.shape(batch.action)[-1]
+    good = len(pictures) == 4 and n > 0
+    require(good, "obs", pictures, "(batch, channels, size, size), not empty")
+    shapes: dict[str, tuple[int, ...]] = {"next_obs": pictures, "action": (n, actions)}
+    shapes |= {"reward": (n,), "mask": (n,), "noise": (n, actions)}
+    m, k = (max(1, len(shift)) for shift in (draws.obs_shift, draws.next_obs_shift))
+    shapes |= {"obs_shift": (m, n, 2), "next_obs_shift": (k, n, 2), "next_noise": (k, n, actions)}
+    given = batch._asdict() | draws._asdict()
+    for name, shape in shapes.items():
+        good = np.shape(given[name]) == shape
+        require(good, name, np.shape(given[name]), f"shape {shape}")
+        require(bool(np.isfinite(given[name]).all()), name, given[name], "finite numbers")

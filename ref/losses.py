@@ -22,7 +22,7 @@ from ref.checks import Array, require
 
 def mse(prediction: Any, target: Array) -> Any:
     """The mean of (prediction - target)^2; both of one shape."""
-    _pair("prediction", prediction, "target", target)
+    target = _pair("prediction", prediction, "target", target)
     return ag.mean((prediction - target) ** 2)
 
 
@@ -31,7 +31,7 @@ def cross_entropy(logits: Any, probabilities: Array) -> Any:
 
     Its gradient in the logits is (softmax(logits) - p) / batch where p sums to 1.
     """
-    _pair("logits", logits, "probabilities", probabilities)
+    probabilities = _pair("logits", logits, "probabilities", probabilities)
     _two_axes("logits", logits)
     return -ag.mean(ag.sum(ag.log_softmax(logits) * probabilities, axis=1))
 
@@ -92,12 +92,14 @@ def _two_axes(argument: str, x: Any) -> tuple[int, ...]:
     return shape
 
 
-def _pair(first: str, x: Any, second: str, y: Array) -> None:
-    shape = ag.shape_of(x)
+def _pair(first: str, x: Any, second: str, y: Array) -> Array:
+    """y in float64, of which no gradient is taken: a node is refused."""
+    shape, y = ag.shape_of(x), np.asarray(y, float)
     require(np.shape(y) == shape, second, np.shape(y), f"the shape of {first}, {shape}")
     require(0 not in shape, first, shape, "a batch that is not empty")
     for argument, array in ((first, ag.plain(x)), (second, y)):
         require(bool(np.isfinite(array).all()), argument, array, "finite numbers")
+    return y
 
 
 def _increasing(argument: str, points: Array) -> Array:

@@ -79,9 +79,8 @@ def lowest(score: Array, count: int) -> Array:
     """
     score = np.asarray(score)
     require(score.ndim == 1, "score", score.shape, "shape (N,)")
-    require(not np.isnan(score).any(), "score", score, "numbers, not NaN")
     require(count in range(len(score) + 1), "count", count, f"an integer from 0 to {len(score)}")
-    return _rank(score) < count
+    return _rank("score", score) < count
 
 
 def highest(score: Array, count: int) -> Array:
@@ -102,8 +101,9 @@ def cosine_fraction(step: float, total: float, start: float = 0.1) -> float:
     return start * (1 + math.cos(math.pi * step / total)) / 2
 
 
-def _rank(score: Array) -> Array:
+def _rank(argument: str, score: Array) -> Array:
     """The place of each entry in ascending order; of equals, the lower index comes first."""
+    require(not np.isnan(score).any(), argument, score, "numbers, not NaN")
     rank = np.empty(len(score), int)
     rank[np.argsort(score, kind="stable")] = np.arange(len(score))
     return rank
@@ -139,9 +139,9 @@ def recycle(
         drawn = fresh[name]
         if incoming == "live_norm" and name.endswith(".weight"):
             drawn = drawn * _live_scale(drawn, params[name], chosen[name.removesuffix(".weight")])
-        new[name] = np.where(mask, drawn, new[name])
+        new[name] = _put(new[name], mask, drawn)
     for name, mask in out.items():
-        new[name] = np.where(mask, fresh[name] if outgoing == "fresh" else 0.0, new[name])
+        new[name] = _put(new[name], mask, fresh[name] if outgoing == "fresh" else 0.0)
     return new, _zeroed(state, _either(into, out))
 
 
@@ -316,7 +316,7 @@ def continual_backprop(
         pending = old["pending"] + rate * mature.sum()
         due = np.floor(pending)
         corrected = np.where(mature, utility / (1 - decay**age), np.inf)
-        chosen[layer] = mature & (_rank(corrected) < due)
+        chosen[layer] = mature & (_rank("utility", corrected) < due)
         new[layer] = {
             "utility": np.where(chosen[layer], 0.0, utility),
             "age": np.where(chosen[layer], 0.0, age),
@@ -340,7 +340,7 @@ def neuron_masks(params: Params, chosen: Mapping[str, Array], readers: Readers) 
 def apply_masks(params: Params, masks: Params) -> Params:
     """0 wherever a mask is False; after every optimizer step, which moves pruned weights again."""
     _alike("masks", masks, params, masks)
-    return params | {name: np.where(mask, params[name], 0.0) for name, mask in masks.items()}
+    return params | {name: _put(params[name], ~mask, 0.0) for name, mask in masks.items()}
 
 
 def cubic_sparsity(step: float, start: float, end: float, final: float) -> float:
@@ -398,7 +398,7 @@ def magnitude_masks(
         weight = params[name]
         size = np.abs(weight) if masks is None else np.where(masks[name], np.abs(weight), -1.0)
         count = max(1, round(weight.size * (1 - share)))
-        new[name] = (_rank(-size.ravel()) < count).reshape(weight.shape)
+        new[name] = (_rank(name, -size.ravel()) < count).reshape(weight.shape)
     return new
 
 
@@ -545,13 +545,26 @@ def _either(a: Params, b: Params) -> Params:
     return a | {name: mask | a[name] if name in a else mask for name, mask in b.items()}
 
 
+def _put(old: Array, mask: Array, value: Array | float) -> Array:
+    """`old` with `value` where the mask is True, laid out in memory as `old` is.
+
+    The order in which a matrix product adds, and so its rounding, depends on that layout: with
+    another one the outputs that ReDo leaves as they are would differ in their last bits.
+    """
+    new = np.array(old, np.result_type(old, 0.0), order="K")
+    np.copyto(new, value, where=mask)
+    return new
+
+
 def _zeroed(state: State, masks: Params) -> State:
     """0 at the masked entries of every slot that has its parameter's shape; a count has not."""
     new = {slot: dict(values) for slot, values in state.items()}
-    for values in new.values():
+    for slot, values in new.items():
         for name in values.keys() & masks.keys():
-            if np.shape(values[name]) == masks[name].shape:
-                values[name] = np.where(masks[name], 0.0, values[name])
+            found, shape = np.shape(values[name]), masks[name].shape
+            require(found in ((), shape), f"state[{slot!r}][{name!r}]", found, f"() or {shape}")
+            if found == shape:
+                values[name] = _put(values[name], masks[name], 0.0)
     return new
 
 
@@ -567,9 +580,11 @@ def _live_scale(drawn: Array, weight: Array, chosen: Array) -> Array:
 def _alike(
     argument: str, given: Mapping[str, Any], params: Mapping[str, Any], names: Iterable[str]
 ) -> None:
-    """Refuse arrays that lack one of `names` or have not the parameter's shape."""
+    """Refuse arrays that lack one of `names`, have another shape or are not finite."""
     for name in names:
         require(name in params, argument, name, f"one of {', '.join(params)}")
         found = given[name].shape if name in given else "missing"
         shape = params[name].shape
         require(found == shape, f"{argument}[{name!r}]", found, f"an array of shape {shape}")
+        finite = bool(np.isfinite(given[name]).all())
+        require(finite, f"{argument}[{name!r}]", given[name], "finite numbers")

@@ -38,7 +38,8 @@ def linear(params: dict[str, Any], layer: str, x: Any) -> Any:
     """x (batch, in) -> x W' + b (batch, out)."""
     weight, bias = parameter(params, f"{layer}.weight"), parameter(params, f"{layer}.bias")
     inputs, shape = ag.shape_of(weight)[1], ag.shape_of(x)
-    require(len(shape) == 2 and shape[1] == inputs, f"x of {layer}", shape, f"(batch, {inputs})")
+    good = len(shape) == 2 and shape[0] > 0 and shape[1] == inputs
+    require(good, f"x of {layer}", shape, f"(batch, {inputs}), not empty")
     return x @ ag.swap(weight) + bias
 
 
@@ -46,9 +47,11 @@ def conv2d(params: dict[str, Any], layer: str, x: Any, stride: int = 1) -> Any:
     """x (batch, in, height, width) -> (batch, out, height', width'), without padding."""
     weight, bias = parameter(params, f"{layer}.weight"), parameter(params, f"{layer}.bias")
     (out, inputs, *kernel), shape = ag.shape_of(weight), ag.shape_of(x)
-    good = len(shape) == 4 and shape[1] == inputs
+    good = len(shape) == 4 and shape[0] > 0 and shape[1] == inputs
     good = good and shape[2] >= kernel[0] and shape[3] >= kernel[1]
-    require(good, f"x of {layer}", shape, f"(batch, {inputs}, {kernel[0]}.., {kernel[1]}..)")
+    accepted = f"(batch, {inputs}, {kernel[0]}.., {kernel[1]}..), not empty"
+    require(good, f"x of {layer}", shape, accepted)
+    require(stride >= 1, "stride", stride, "a whole number of at least 1")
     return ag.conv2d(x, weight, stride) + ag.reshape(bias, (out, 1, 1))
 
 
@@ -57,9 +60,11 @@ def layer_norm(params: dict[str, Any], layer: str, x: Any, eps: float = 1e-6) ->
 
     eps is inside the root: 1e-6 in flax, 1e-5 in torch. A constant row gives the shift alone.
     """
+    weight, bias = parameter(params, f"{layer}.weight"), parameter(params, f"{layer}.bias")
+    (width,), shape = ag.shape_of(weight), ag.shape_of(x)
+    require(shape[1:] == (width,), f"x of {layer}", shape, f"(batch, {width})")
     centred = x - ag.mean(x, axis=-1, keepdims=True)
     variance = ag.mean(centred * centred, axis=-1, keepdims=True)
-    weight, bias = parameter(params, f"{layer}.weight"), parameter(params, f"{layer}.bias")
     return centred / ag.sqrt(variance + eps) * weight + bias
 
 

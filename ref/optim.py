@@ -107,6 +107,7 @@ def _check(
     require(set(slots) == state.keys(), "state", sorted(state), f"the slots {slots}")
     entries: dict[str, Params] = {
         "grads": grads,
+        "params": params,
         **{f"state[{slot!r}]": state[slot] for slot in slots},
     }
     for argument, leaves in entries.items():

@@ -120,7 +120,7 @@ def stable_rank(h: Array) -> float:
 
 def feature_norm(h: Array) -> float:
     """Mean over the rows of the feature matrix of their L2 norm."""
-    return float(np.linalg.norm(_features(h), axis=1).mean())
+    return float(np.linalg.norm(neurons("h", h).astype(float), axis=1).mean())
 
 
 # Gradients
@@ -216,16 +216,13 @@ def _low(sums: Array, tau: float) -> Array:
     return np.asarray(sums * len(sums) <= Fraction(tau) * sums.sum())
 
 
-def _features(h: Array) -> Array:
-    return neurons("h", h).astype(float)
-
-
 def _singular_values(h: Array) -> Array:
-    return np.linalg.svd(_features(h), compute_uv=False)
+    return np.linalg.svd(neurons("h", h).astype(float), compute_uv=False)
 
 
 def _finite(argument: str, values: Array) -> Array:
     values = np.asarray(values)
+    values = values if values.dtype == object else values.astype(np.float64)
     require(values.size > 0, argument, values.shape, "at least one number")
     good = values.dtype == object or bool(np.isfinite(values).all())
     require(good, argument, values, "finite numbers")

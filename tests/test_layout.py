@@ -89,6 +89,58 @@ def test_an_import_along_the_arrows_is_allowed(tmp_path, path, line):
     assert wrong_arrows(tmp_path) == []
 
 
+def needed(root: Path, path: str) -> set[str]:
+    """What a file needs beyond the standard library, and what that needs of ours: our own files,
+    and the top-level names of others."""
+    found, waiting = set(), [path]
+    while waiting:
+        tree = ast.parse((root / waiting.pop()).read_bytes())
+        names = {name for name in imported(tree) if name not in MAY_IMPORT}
+        for node in ast.walk(tree):
+            match node:
+                case ast.Import(aliases):
+                    parts = [alias.name.split(".") for alias in aliases]
+                case ast.ImportFrom(module=str(module), names=aliases):
+                    # `from fast import scores` is of a file, `from fast.errors import x` is not.
+                    parts = [[*module.split("."), alias.name] for alias in aliases]
+                case _:
+                    continue
+            paths = ["/".join(p[:n]) + ".py" for p in parts for n in (2, 3) if p[0] in MAY_IMPORT]
+            names |= {name for name in paths if (root / name).exists()}
+        ours = {name for name in names if name.endswith(".py")}
+        waiting += ours - found
+        found |= names
+    return found - sys.stdlib_module_names
+
+
+def test_the_monitor_needs_torch_the_scores_and_the_errors_alone():
+    assert needed(ROOT, "fast/monitor.py") == {"torch", "fast/scores.py", "fast/errors.py"}
+
+
+def test_ref_needs_numpy_and_scipy_alone():
+    for path in sorted((ROOT / "ref").rglob("*.py")):
+        others = {name for name in needed(ROOT, str(path.relative_to(ROOT))) if "/" not in name}
+        assert others <= {"numpy", "scipy"}, path
+
+
+@pytest.mark.parametrize(
+    ("line", "found"),
+    [
+        ("import math, torch.nn as nn", {"torch"}),
+        ("from fast import scores", {"fast/scores.py", "numpy"}),
+        ("def f():\n    import fast.scores", {"fast/scores.py", "numpy"}),
+        ("from fast.agents.drq import DrQ", {"fast/agents/drq.py"}),
+        ("from fast.agents import drq", {"fast/agents/drq.py"}),
+    ],
+)
+def test_what_a_file_needs_is_found_through_other_files(tmp_path, line, found):
+    (tmp_path / "fast/agents").mkdir(parents=True)
+    (tmp_path / "fast/agents/drq.py").write_text("")
+    (tmp_path / "fast/scores.py").write_text("import numpy")
+    (tmp_path / "fast/x.py").write_text(line)
+    assert needed(tmp_path, "fast/x.py") == found
+
+
 def test_the_package_fast_imports_nothing():
     assert list(imported(ast.parse((ROOT / "fast/__init__.py").read_bytes()))) == []
 

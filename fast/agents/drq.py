@@ -18,6 +18,7 @@ actor has a copy of the encoder, drawn apart and replaced after each step of the
 a' in the very first update that is the encoder shared here.
 """
 
+import copy
 from typing import NamedTuple
 
 import torch
@@ -224,6 +225,7 @@ class DrQ:
 
     @torch.no_grad()
     def load_state_dict(self, state: dict) -> None:
+        state = copy.deepcopy(state)  # torch's optimizers would share the moments with their source
         self.critic.load_state_dict(state["critic"])
         self.target.load_state_dict(state["target"])
         self.actor.load_state_dict(state["actor"])

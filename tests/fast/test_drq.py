@@ -372,3 +372,14 @@ def test_bfloat16_touches_the_convolutions_of_training_and_no_score():
     bound = ((1 + 2**-8) ** 12 - 1) * absolute(batch.obs)
     assert ((ours - theirs).abs() <= bound).all()
     assert not torch.equal(ours, theirs)
+
+
+def test_an_agent_that_was_loaded_from_another_shares_nothing_with_it():
+    one, two = agent_of(), agent_of()
+    batch, draws = batch_and_draws(one)
+    one.update(batch, draws, 1)
+    two.load_state_dict(one.state_dict())
+    before = flat(one.critic), one.critic_optimizer.state_dict()["state"][0]["exp_avg"].clone()
+    two.update(batch, draws, 2)
+    after = flat(one.critic), one.critic_optimizer.state_dict()["state"][0]["exp_avg"]
+    assert all(torch.equal(x, y) for x, y in zip(before, after, strict=True))

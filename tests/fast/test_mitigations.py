@@ -1,5 +1,6 @@
 """What fast's mitigations do beyond ref: live optimizer state, no waiting, structure, bad input."""
 
+import copy
 import math
 
 import pytest
@@ -36,6 +37,15 @@ def test_an_optimizer_that_has_not_stepped_has_no_state():
     [
         (torch.optim.Adam, {"count": "step", "mean": "exp_avg", "variance": "exp_avg_sq"}),
         (torch.optim.AdamW, {"count": "step", "mean": "exp_avg", "variance": "exp_avg_sq"}),
+        (
+            lambda p: torch.optim.AdamW(p, fused=True, amsgrad=True),
+            {"count": "step", "mean": "exp_avg", "variance": "exp_avg_sq"}
+            | {"max_variance": "max_exp_avg_sq"},
+        ),
+        (
+            lambda p: torch.optim.Adam(p, foreach=True),
+            {"count": "step", "mean": "exp_avg", "variance": "exp_avg_sq"},
+        ),
         (lambda p: torch.optim.SGD(p, momentum=0.5), {"momentum": "momentum_buffer"}),
         (torch.optim.SGD, {}),
     ],
@@ -45,13 +55,16 @@ def test_the_state_is_the_optimizers_own_tensors_of_what_has_stepped(make, names
     optimizer = make(module.parameters())
     module.final(module.dense1(torch.ones(2, 4))).sum().backward()  # dense0 gets no gradient
     optimizer.step()
-    state = m.optimizer_state(optimizer, module.named_parameters())
     stepped = {k: v for k, v in module.named_parameters() if not k.startswith("dense0")}
-    assert state.keys() == names.keys()
-    for slot, name in names.items():
-        assert state[slot].keys() == stepped.keys()
-        for key, parameter in stepped.items():
-            assert state[slot][key] is optimizer.state[parameter][name]
+    for loaded in (False, True):
+        if loaded:
+            optimizer.load_state_dict(copy.deepcopy(optimizer.state_dict()))
+        state = m.optimizer_state(optimizer, module.named_parameters())
+        assert state.keys() == names.keys()
+        for slot, name in names.items():
+            assert state[slot].keys() == stepped.keys()
+            for key, parameter in stepped.items():
+                assert state[slot][key] is optimizer.state[parameter][name]
 
 
 def test_a_parameter_of_another_optimizer_is_refused():
@@ -118,6 +131,14 @@ def test_float32_stays_float32():
     m.shrink_and_perturb(params, fresh, 0.5, 0.5)
     tensors = [*params.values(), *memory["dense0"].values()]
     assert {value.dtype for value in tensors} == {torch.float32}
+
+
+def test_recycling_leaves_slots_of_another_shape_alone():
+    # Adafactor keeps a number for each row; this one's shape broadcasts to the weight's.
+    params = {name: value.detach().clone() for name, value in head().named_parameters()}
+    rows = {"dense1.weight": torch.ones(4, 1)}
+    m.recycle(params, {"row_var": rows}, MASK, P, READERS)
+    assert torch.equal(rows["dense1.weight"], torch.ones(4, 1))
 
 
 # --- late LayerNorm ------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 """The monitor against the scores of known layers; that it leaves no trace; what it leaves out."""
 
 import copy
+import gc
 import math
 import pickle
 from fractions import Fraction
@@ -37,7 +38,7 @@ layer   became  revived    still  overlap  retention  chance
        dormant           dormant
 0         0.0%     0.0%    50.0%   100.0%     100.0%   50.0%
 
-no row for 2 (no linear layer follows)"""
+no row for 2 (reaches no linear layer that is seen)"""
 
 
 def linear(weight, bias=None):
@@ -299,7 +300,7 @@ def test_the_last_linear_layer_is_the_one_executed_last_and_has_no_row():
     x = torch.ones(2, 3, dtype=DOUBLE)
     names, monitor = layers_of(network, x)
     assert names == ["dense0", "dense1"]
-    assert monitor.table().endswith("\n\nno row for final (no linear layer follows)")
+    assert monitor.table().endswith("\n\nno row for final (reaches no linear layer that is seen)")
     assert layers_of(network, x, outputs=True)[0] == ["dense0", "dense1", "final"]
 
 
@@ -361,7 +362,7 @@ class Residual(nn.Module):
         return self.c(F.relu(y)) + F.relu(x)
 
 
-def test_a_sum_is_of_the_latest_layer_in_it_and_other_non_linearities_are_told():
+def test_a_sum_is_of_the_deepest_layer_in_it_and_other_non_linearities_are_told():
     network = Residual()
     x = torch.randn(4, 3)
     names, monitor = layers_of(network, x)
@@ -381,6 +382,51 @@ class Then(nn.Module):
 
     def forward(self, x):
         return self.final(self.then(self.conv(x)).flatten(1).sum(1, keepdim=True))
+
+
+class Shortcut(nn.Module):
+    """The ResNet block: two layers, and a third beside them that is executed last."""
+
+    def __init__(self):
+        super().__init__()
+        self.a, self.b, self.shortcut, self.final = (nn.Linear(3, 3) for _ in range(4))
+
+    def forward(self, x):
+        out = self.b(self.a(x).relu())
+        return self.final((self.shortcut(x) + out).relu()) + self.final(
+            (self.b(x) + self.shortcut(x)).relu()
+        )
+
+
+def test_a_sum_is_of_the_deepest_layer_whatever_their_order_and_of_equals_the_last():
+    network, x = Shortcut(), torch.randn(4, 3)
+    _, monitor = layers_of(network, x)
+    samples = {row["layer"]: row["samples"] for row in monitor.rows()}
+    assert samples == {"a": 4, "b": 4, "shortcut": 4}
+    expected = (network.b(network.a(x).relu()) + network.shortcut(x)).relu().sum(0)
+    torch.testing.assert_close(monitor.layers["b"].sums["activation"], expected.detach())
+
+
+class Highway(nn.Module):
+    """What the first layer returns reaches the last one only through a sum."""
+
+    def __init__(self):
+        super().__init__()
+        self.a, self.b, self.final = nn.Linear(3, 3), nn.Linear(3, 3), nn.Linear(3, 1)
+
+    def forward(self, x):
+        h = self.a(x).relu()
+        return self.final((h + self.b(x)).relu())
+
+
+def test_what_reaches_a_layer_through_a_sum_has_a_row():
+    assert layers_of(Highway(), torch.randn(2, 3))[0] == ["a", "b"]
+
+
+@pytest.mark.parametrize("kind", [nn.LSTM, nn.GRU, nn.RNN, nn.LSTMCell, nn.GRUCell, nn.RNNCell])
+def test_a_layer_that_a_recurrent_one_reads_has_a_row(kind):
+    network = nn.Sequential(nn.Linear(3, 4), nn.ReLU(), kind(4, 2))
+    assert layers_of(network, torch.randn(5, 3))[0] == ["0"]
 
 
 @pytest.mark.parametrize(
@@ -415,7 +461,8 @@ def test_what_has_no_non_linearity_has_no_row_and_is_told():
     names, monitor = layers_of(nn.Sequential(nn.Linear(2, 3), nn.Linear(3, 1)), torch.ones(1, 2))
     assert names == []
     assert monitor.table() == (
-        "no row for 1 (no linear layer follows)\nno row for 0 (no non-linearity seen)"
+        "no row for 1 (reaches no linear layer that is seen)\n"
+        "no row for 0 (no non-linearity of its own)"
     )
     assert str(Monitor(nn.Linear(1, 1))) == "nothing seen yet: call the module"
 
@@ -448,6 +495,7 @@ def test_a_tap_shows_what_cannot_be_followed():
         network(x).sum().backward()
         network(x)
     sums = monitor.layers["dense"].sums
+    assert sums["output_samples"] == 4  # which DrM's ratio counts, tapped or not
     torch.testing.assert_close(sums["activation"], 2 * F.silu(z).abs().sum(0))
     assert (monitor.rows()[0]["samples"], "gradient" in sums) == (4, True)
 
@@ -477,6 +525,15 @@ def test_changes_follow_each_neuron_from_one_snapshot_to_the_next():
     assert math.isnan(row["overlap"]) and math.isnan(row["chance"])
     row = show(0, 1, 1, 1, 1, 1, 1, 1)
     assert row["became_dormant"] == 1 / 8 and math.isnan(row["retention"])
+
+
+def test_a_layer_that_did_not_run_is_compared_with_when_it_last_did():
+    monitor = Monitor(nn.Identity(), taus=(0.0,))
+    for name in ("one", "other", "one"):
+        h = torch.tensor([[0.0, 1.0]])
+        monitor.tap(name, h, h)
+        (row,) = monitor.snapshot()
+    assert (row["layer"], row["still_dormant"], row["became_dormant"]) == ("one", 0.5, 0)
 
 
 def test_reading_the_rows_changes_nothing():
@@ -646,14 +703,70 @@ def test_a_module_can_be_copied_and_pickled_after_detach():
         assert torch.equal(again(torch.ones(1, 2)), network(torch.ones(1, 2)))
 
 
-def test_a_copy_of_a_watched_module_is_not_watched():
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda x: pickle.loads(pickle.dumps(x))])
+def test_a_copy_of_a_watched_module_is_not_watched_and_outlives_the_watch(copied):
     network = nn.Sequential(nn.Linear(2, 3), nn.ReLU(), nn.Linear(3, 1))
     with Monitor(network) as monitor:
-        target = copy.deepcopy(network)
         network(torch.ones(1, 2))
         before = monitor.table()
+        target = copied(network)  # as a target network is made
         target(torch.zeros(4, 2))
         assert monitor.table() == before
+    assert torch.equal(copied(target)(torch.ones(1, 2)), network(torch.ones(1, 2)))
+    own = Monitor(target)
+    target(torch.ones(1, 2))
+    assert own.table() == before
+
+
+def test_weights_can_be_loaded_under_the_watch():
+    network = Functional([3, 4, 5, 1], F.relu)
+    plain = list(network.state_dict())
+    with Monitor(network) as monitor:
+        assert list(network.state_dict()) == plain
+        network.load_state_dict(Functional([3, 4, 5, 1], F.relu).state_dict())
+        network(torch.ones(2, 3, dtype=DOUBLE))
+    assert monitor.rows()[0]["samples"] == 2
+
+
+def test_what_runs_inside_torch_func_is_computed_as_ever_and_not_seen():
+    network, x = Functional([3, 4, 5, 1], F.relu), torch.randn(6, 3, dtype=DOUBLE)
+    params = dict(network.named_parameters())
+
+    def loss(params, x):
+        return torch.func.functional_call(network, params, (x,)).sum()
+
+    per_sample = torch.func.vmap(torch.func.grad(loss), in_dims=(None, 0))
+    expected = per_sample(params, x)
+    with Monitor(network) as monitor:
+        found = per_sample(params, x)
+        torch.func.vmap(network)(x)
+        assert monitor.rows() == []
+        loss(params, x)  # functional_call alone is eager
+    assert monitor.rows()[0]["samples"] == 6
+    assert all(torch.equal(found[name], expected[name]) for name in params)
+
+
+def test_complex_numbers_pass_unseen():
+    dtype = torch.complex64
+    network = nn.Sequential(nn.Linear(2, 3, dtype=dtype), nn.Tanh(), nn.Linear(3, 1, dtype=dtype))
+    assert layers_of(network, torch.ones(1, 2, dtype=dtype))[0] == []
+
+
+def test_memory_does_not_grow_with_the_calls():
+    network = nn.Sequential(nn.Linear(2, 3), nn.ReLU(), nn.Linear(3, 1))
+
+    def held():
+        gc.collect()
+        return sum(issubclass(type(thing), torch.Tensor) for thing in gc.get_objects())
+
+    with Monitor(network, feature_rows=8) as monitor:
+        for _ in range(10):
+            network(torch.ones(4, 2)).sum().backward()
+        before = held()
+        for _ in range(100):
+            network(torch.ones(4, 2)).sum().backward()
+        assert held() <= before
+        assert monitor.rows()[0]["samples"] == 440
 
 
 @pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])

@@ -3,6 +3,7 @@
 One random projection is compared: f(x) = sum(w * primitive(x)), along a random direction v.
 """
 
+import itertools
 import math
 
 import numpy as np
@@ -259,6 +260,61 @@ def test_an_inner_derivative_does_not_see_the_outer_one():
     assert f(np.array(3.0)) == 1
 
 
+def test_an_outer_derivative_reaches_what_an_inner_one_only_closes_over():
+    """The inner gradient at plain numbers is y^2, so the outer function is the sum of y^3."""
+    y, start = np.array([1.0, 2.0]), np.array([3.0, 5.0])
+    scaled = ag.grad(lambda x, z: ag.sum(x * z * z))
+    outers = (
+        lambda y: ag.sum(y * ag.grad(lambda x: ag.sum(x * y * y))(start)),
+        lambda y: ag.sum(y * scaled(start, y)),
+        lambda y: ag.sum(
+            y * ag.value_and_grad(lambda p: ag.sum(p["x"] * y * y))({"x": start})[1]["x"]
+        ),
+    )
+    for outer in outers:
+        assert np.array_equal(ag.grad(outer)(y), 3 * y**2)
+        assert np.array_equal(ag.grad(lambda y, f=outer: ag.sum(ag.grad(f)(y)))(y), 6 * y)
+
+
+@pytest.mark.parametrize("axes", list(itertools.product([0, -3], [1, -2], [2, -1])))
+def test_axes_of_a_transpose_may_count_from_the_end(axes):
+    x = np.arange(8.0).reshape(2, 2, 2)  # equal sides, so that no shape tells a wrong order
+    for order in itertools.permutations(axes):
+        slope = ag.grad(lambda a, order=order: ag.sum(ag.transpose(a, order) * x))(x)
+        assert np.array_equal(np.transpose(slope, order), x)
+
+
+def test_numpys_own_functions_refuse_a_node_instead_of_losing_its_gradient():
+    node = ag.Node(np.ones((2, 2)))
+    for call in (np.asarray, np.mean, np.stack, lambda x: np.dot(x, x), lambda x: np.add(1.0, x)):
+        with pytest.raises((InputError, TypeError), match="Node"):
+            call(node)
+
+
+def test_values_and_derivatives_are_finite_far_from_zero():
+    """At +-1000, where exp overflows, the functions are their asymptotes to the last bit."""
+    x = np.array([-1000.0, 1000.0])
+    limits = {  # name: values, slopes
+        "sigmoid": ([0, 1], [0, 0]),
+        "softplus": ([0, 1000], [0, 1]),
+        "elu": ([-1, 1000], [0, 1]),
+        "silu": ([0, 1000], [0, 1]),
+        "gelu": ([0, 1000], [0, 1]),
+        "tanh": ([-1, 1], [0, 0]),
+        "erf": ([-1, 1], [0, 0]),
+        "log_softmax": ([-2000, 0], [1, -1]),  # the second slopes by what the first gains
+    }
+    with np.errstate(all="raise", under="ignore"):
+        for name, (values, slopes) in limits.items():
+            f = getattr(ag, name)
+            assert f(x).tolist() == values
+            weight = np.array([1.0, 0.0]) if name == "log_softmax" else np.ones(2)
+            slope = ag.grad(lambda a, f=f, weight=weight: ag.sum(f(a) * weight))
+            assert slope(x).tolist() == slopes
+            curvature = ag.grad(lambda a, slope=slope: ag.sum(slope(a)))
+            assert curvature(x).tolist() == [0, 0]
+
+
 def test_gradients_are_taken_in_any_node_and_are_zero_where_nothing_leads():
     x, unused = ag.Node(np.array([1.0, -2.0])), ag.Node(np.ones((2, 2)))
     h = ag.relu(x * 3.0)
@@ -289,15 +345,21 @@ def test_inputs_are_not_changed():
     [
         (lambda: ag.Node(np.ones(2, np.float32)), "value"),
         (lambda: ag.Node(np.array(1)), "value"),
+        (lambda: ag.grad(lambda x: x * x)(3), "x"),
+        (lambda: ag.grad(lambda p: p["b"])({"a": 1.0, "b": np.float32(2)}), "b"),
         (lambda: ag.grad(lambda x: x * 2.0)(np.ones(2)), "output.shape"),
         (lambda: ag.grad(lambda x: 1.0)(np.ones(2)), "output"),
         (lambda: ag.grad(lambda x: ag.clip(x, 1, 0))(np.array(1.0)), "low, high"),
         (lambda: ag.power(np.ones(2), np.ones(2)), "exponent"),
         (lambda: ag.power(2.0, ag.Node(np.array(1.0))), "option"),
         (lambda: ag.matmul(np.ones(2), np.ones((2, 2))), "matmul a.shape"),
+        (lambda: ag.matmul(np.ones((2, 2)), np.ones(2)), "matmul b.shape"),
+        (lambda: ag.mean(np.ones((0, 2)), axis=1), "mean x.shape"),
+        (lambda: np.asarray(ag.Node(np.ones(2))), "node"),
     ],
 )
 def test_bad_input_is_named(call, named):
     with pytest.raises(InputError) as error:
         call()
     assert error.value.argument == named
+    assert error.value.value is not None and error.value.accepted

@@ -294,6 +294,7 @@ def test_what_is_no_chain_is_refused_by_name(transition, reward, gamma, argument
     with pytest.raises(InputError) as refused:
         dynamics.Chain(transition, reward, gamma)
     assert refused.value.argument == argument
+    assert refused.value.value is not None and refused.value.accepted
 
 
 @pytest.mark.parametrize(
@@ -313,6 +314,7 @@ def test_what_cannot_be_learnt_is_refused_by_name(options, argument):
     with pytest.raises(InputError) as refused:
         dynamics.learn(THREE, PARAMS, **settings)
     assert refused.value.argument == argument
+    assert refused.value.value is not None and refused.value.accepted
 
 
 @pytest.mark.filterwarnings("ignore:overflow", "ignore:invalid value")

@@ -29,6 +29,11 @@ def test_mse_is_the_mean_of_squares_rounded_once(pairs):
     assert losses.mse(prediction, target) == float(sum(squares) / len(pairs))
 
 
+def test_mse_of_integers_does_not_wrap_around():
+    assert losses.mse(np.array([0], np.uint8), np.array([17], np.uint8)) == 17**2
+    assert losses.mse([0, 3], [4, 0]) == (16 + 9) / 2  # lists will do
+
+
 @given(seeds, st.sampled_from([(1,), (8,), (2, 4), (4, 1)]))
 def test_the_gradient_of_mse_is_twice_the_error_over_the_number_of_entries(seed, shape):
     rng = np.random.default_rng(seed)
@@ -271,6 +276,8 @@ NAN = np.array([0.0, np.nan])
         (lambda: losses.mse(NAN, V), "prediction"),
         (lambda: losses.mse(V, NAN), "target"),
         (lambda: ag.grad(losses.mse)(NAN, V), "prediction"),
+        (lambda: losses.mse(V, ag.Node(V)), "node"),
+        (lambda: losses.cross_entropy(P, ag.Node(P)), "node"),
         (lambda: losses.cross_entropy(P, P[:1]), "probabilities"),
         (lambda: losses.cross_entropy(V, V), "logits"),
         (lambda: losses.cross_entropy(P[:0], P[:0]), "logits"),
@@ -312,6 +319,7 @@ def test_bad_input_is_refused_by_name(call, argument):
     with pytest.raises(InputError) as refused:
         call()
     assert refused.value.argument == argument
+    assert refused.value.value is not None and refused.value.accepted
 
 
 def test_the_smallest_settings_are_accepted():

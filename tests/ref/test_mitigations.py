@@ -62,13 +62,14 @@ def critic(generator):
     return frozen(params)
 
 
-def value(params, pictures, actions, taps):
+def value(params, pictures, actions, taps, activation=ag.relu):
     x = pictures
     for layer in ("conv0", "conv1"):
         z = nn.conv2d(params, layer, x)
-        x = ag.relu(z)
+        x = activation(z)
         taps[layer] = z, x
-    return nn.mlp(params, np.concatenate([x.reshape(len(x), -1), actions], 1), taps=taps)
+    x = np.concatenate([x.reshape(len(x), -1), actions], 1)
+    return nn.mlp(params, x, activation=activation, taps=taps)
 
 
 def adam_state(params):
@@ -230,30 +231,38 @@ def test_the_live_norm_leaves_fresh_biases_and_a_layer_without_live_neurons_as_d
     assert np.array_equal(plain["conv0.weight"], fresh["conv0.weight"])
 
 
-# Each is 0 at 0, so that a neuron with z = 0 on all of the batch is dormant at tau = 0.
-ACTIVATIONS = [ag.relu, ag.leaky_relu, ag.tanh, ag.gelu, ag.silu, ag.elu]
+# Most are 0 at 0, so that a neuron with z = 0 on all of the batch is dormant at tau = 0.
+# Of the others, sigmoid and softplus are 0 where they underflow.
+ACTIVATIONS = [ag.relu, ag.leaky_relu, ag.tanh, ag.gelu, ag.silu, ag.elu, ag.sigmoid, ag.softplus]
+FAR = np.array(-(2.0**30))  # beyond what any layer below can reach
 
 
 def kill(generator, params, layer, activation, constant=None):
-    """Make about half of a layer's neurons 0 on every input whose first entry is `constant`."""
+    """Make about half of a layer's neurons 0 where the first input is `constant`; returns which."""
     weight, bias = params[f"{layer}.weight"], params[f"{layer}.bias"]
-    for i in np.flatnonzero(generator.random(len(weight)) < 0.5):
-        if constant is not None:  # weight and bias cancel, for any activation
+    dead = np.flatnonzero(generator.random(len(weight)) < 0.5)
+    for i in dead:
+        if constant is not None and activation(np.zeros(())) == 0:  # weight and bias cancel
             weight[i, 1:] = 0
             bias[i] = -weight[i, 0] * constant
-        elif activation is ag.relu:
-            bias[i] = -(2.0**10)
+        elif activation(FAR) == 0:
+            bias[i] = FAR
         else:
             weight[i], bias[i] = 0, 0
+    return dead
 
 
-@given(SEEDS, st.sampled_from(ACTIVATIONS), st.integers(1, 5))
+@given(SEEDS, st.sampled_from(ACTIVATIONS), st.integers(1, 5), *[st.sampled_from("CF")] * 2)
 def test_redo_with_tau_zero_leaves_the_outputs_on_the_scored_batch_bit_equal(
-    seed, activation, batch
+    seed, activation, batch, layout, other
 ):
+    """Of weights that round, too, and in both memory layouts, on which the rounding depends."""
     generator = np.random.default_rng(seed)
-    sizes = [*generator.integers(1, 7, 4), 2]
-    params, fresh = network(generator, sizes), network(generator, sizes)
+    sizes = [*generator.integers(1, 25, 4), 2]
+    params, fresh = (
+        {k: np.array(math.pi * w, order=order) for k, w in network(generator, sizes).items()}
+        for order in (layout, other)
+    )
     x = dyadic(generator, batch, sizes[0])
     x[:, 0] = 0.5
     kill(generator, params, "dense0", activation, constant=0.5)
@@ -270,16 +279,36 @@ def test_redo_with_tau_zero_leaves_the_outputs_on_the_scored_batch_bit_equal(
         assert np.array_equal(new[f"{layer}.bias"][dead], fresh[f"{layer}.bias"][dead])
 
 
-@given(SEEDS)
-def test_redo_with_tau_zero_keeps_the_outputs_from_convolution_to_linear_layer(seed):
+@given(SEEDS, st.sampled_from(ACTIVATIONS))
+def test_redo_with_tau_zero_keeps_the_outputs_from_convolution_to_linear_layer(seed, activation):
     generator = np.random.default_rng(seed)
     params = {name: array.copy() for name, array in critic(generator).items()}
-    for layer in LAYERS:
-        kill(generator, params, layer, ag.relu)
+    killed = {layer: kill(generator, params, layer, activation) for layer in LAYERS}
     pictures, actions, taps = dyadic(generator, 3, 2, 4, 4), dyadic(generator, 3, 2), {}
-    before = value(frozen(params), pictures, actions, taps)
+    before = value(frozen(params), pictures, actions, taps, activation)
+    for layer, dead in killed.items():
+        assert scores.dormant(taps[layer][1], 0.0)[dead].all()
     new, _ = m.redo(params, {}, activations(taps), 0.0, critic(generator), READERS)
-    assert np.array_equal(value(new, pictures, actions, {}), before)
+    assert np.array_equal(value(new, pictures, actions, {}, activation), before)
+
+
+@pytest.mark.parametrize("layout", ["C", "F"])
+def test_what_is_replaced_keeps_its_memory_layout_and_its_kind_of_float(layout):
+    generator = np.random.default_rng(0)
+    params = {k: np.array(w, np.float32, order=layout) for k, w in critic(generator).items()}
+    state, chosen = {"mean": params}, random_masks(generator, params, LAYERS)
+    new, slots = m.recycle(params, state, chosen, critic(generator), READERS)
+    masked = m.apply_masks(params, m.neuron_masks(params, chosen, READERS))
+    for found in (new, slots["mean"], masked):
+        for name, old in params.items():
+            before = old.flags
+            after = found[name].flags
+            assert after.c_contiguous == before.c_contiguous
+            assert after.f_contiguous == before.f_contiguous
+            assert found[name].dtype == old.dtype
+    whole = {name: np.ones(w.shape, int) for name, w in params.items()}
+    new, _ = m.recycle(whole, {}, chosen, critic(generator), READERS)
+    assert new["dense0.bias"].dtype == np.float64, "integers do not cut the fresh values"
 
 
 def test_zeroing_the_columns_in_the_other_flattening_order_changes_the_outputs():
@@ -432,7 +461,7 @@ def test_reborn_by_hand():
 def test_each_over_active_neuron_takes_at_most_so_many_in_the_order_drawn():
     """12 dormant and 2 over-active neurons: ten are reborn, the last two in order only fresh."""
     h = np.array([[64.0, 64.0, *np.zeros(12)]])
-    params = {"dense0.weight": np.array([[1.0], [2.0], *[[0.0]] * 12]), "dense0.bias": np.zeros(14)}
+    params = {"dense0.weight": np.array([[1.0], [2.0], *[[0.0]] * 12])}  # no bias
     params |= {"final.weight": np.ones((1, 14))}
     fresh = {name: np.full_like(array, 99.0) for name, array in params.items()}
     order = np.array([0, 0, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0.0])
@@ -826,6 +855,20 @@ BAD = {
         lambda: m.recycle(P, {}, MASK, P | {"dense1.bias": np.ones(4)}, READERS),
         lambda: m.reset(P, {}, without("dense1.bias"), ["dense1"]),
         lambda: m.shrink_and_perturb(P, without("dense1.bias"), 0.5, 0.5),
+        lambda: m.redo(P, {}, H, 2.0, P | {"dense1.bias": np.array([0, np.nan, 0])}, READERS),
+        lambda: m.reset(P, {}, P | {"dense1.bias": np.full(3, np.inf)}, ["dense1"]),
+    ],
+    "state['mean']['dense1.bias']": [
+        lambda: m.recycle(P, {"mean": {"dense1.bias": np.ones(4)}}, MASK, P, READERS),
+    ],
+    "h": [
+        lambda: m.redo(P, {}, {"dense1": np.ones((0, 3))}, 0.0, P, READERS),
+        lambda: m.redo(P, {}, {"dense1": np.full((1, 3), np.nan)}, 0.0, P, READERS),
+        lambda: continual(h={"dense1": np.full((1, 3), np.nan)}),
+    ],
+    "gradient": [lambda: m.regrama(P, {}, {"dense1": np.ones((0, 3))}, 0.0, P, READERS)],
+    "final.weight": [
+        lambda: m.magnitude_masks({"final.weight": np.array([1, np.nan])}, {"final.weight": 0.5}),
     ],
     "fresh['final.weight']": [
         lambda: m.recycle(P, {}, MASK, without("final.weight"), READERS, outgoing="fresh"),
@@ -910,3 +953,4 @@ def test_bad_input_is_refused_by_name(argument, call):
     with pytest.raises(InputError) as error:
         call()
     assert error.value.argument == argument
+    assert error.value.value is not None and error.value.accepted

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import special
 
 from ref import autograd as ag
 from ref import nn
@@ -51,6 +52,56 @@ def test_layer_norm_gives_mean_0_and_variance_1_and_ignores_shift_and_scale(seed
 def test_layer_norm_of_a_constant_row_is_its_shift():
     params = {"norm.weight": np.ones(3), "norm.bias": np.array([1.0, 2.0, 3.0])}
     assert np.array_equal(nn.layer_norm(params, "norm", np.full((2, 3), 5.0)), [[1, 2, 3]] * 2)
+
+
+@given(width=st.integers(2, 6), at=st.integers(0, 5))
+def test_the_gradient_of_layer_norm_at_a_constant_row_is_finite(width, at):
+    """There the root is sqrt(eps) and its own slope meets zeros: (weight - mean) / sqrt(eps)."""
+    params, pick = nn.init_layer_norm("norm", width), np.eye(width)[at % width]
+    x = np.full((1, width), 2.0)
+    slope = ag.grad(lambda x: ag.sum(nn.layer_norm(params, "norm", x, eps=2.0**-20) * pick))(x)
+    # at most ten roundings of numbers up to 1 / sqrt(eps) = 1024
+    assert np.abs(slope[0] - 1024 * (pick - 1 / width)).max() <= 10 * 1024 * 2**-52
+
+
+def complex_elu(x):
+    return np.where(x.real > 0, x, np.exp(x) - 1)
+
+
+# Each as it is on complex numbers, where the table's own may know only real ones.
+ANALYTIC = {
+    "tanh": np.tanh,
+    "sigmoid": lambda x: 1 / (1 + np.exp(-x)),
+    "softplus": lambda x: np.log(1 + np.exp(x)),
+    "silu": lambda x: x / (1 + np.exp(-x)),
+    "gelu": lambda x: x * (1 + special.erf(x / math.sqrt(2))) / 2,
+    "elu": complex_elu,
+    "relu": lambda x: np.where(x.real > 0, x, 0),
+    "leaky_relu": lambda x: np.where(x.real > 0, x, 0.01 * x),
+}
+
+
+@pytest.mark.parametrize("name", ANALYTIC)
+@given(seed=SEEDS)
+def test_a_whole_networks_gradient_agrees_with_the_complex_step(name, seed):
+    """Linear, LayerNorm, activation, log-softmax; Im f(w + ihv) / h has no subtraction.
+
+    ReLU and its kin are analytic away from zero, where a random number is.
+    """
+    rng = np.random.default_rng(seed)
+    params = nn.init_mlp(rng, (3, 4, 4, 3), norm=True)
+    params = {k: w + 0.1 * rng.standard_normal(w.shape) for k, w in params.items()}
+    x, p = rng.standard_normal((5, 3)), rng.dirichlet(np.ones(3), 5)
+
+    def loss(params, activation):
+        return -ag.sum(ag.log_softmax(nn.mlp(params, x, activation=activation, eps=1e-2)) * p)
+
+    grads = ag.grad(loss)(params, getattr(ag, name))
+    h, v = 1e-30, {k: rng.standard_normal(w.shape) for k, w in params.items()}
+    moved = {k: w + 1j * h * v[k] for k, w in params.items()}
+    expected = loss(moved, ANALYTIC[name]).imag / h
+    # some hundred roundings of terms whose sum of sizes is below 1e4
+    assert sum(np.sum(grads[k] * v[k]) for k in params) == pytest.approx(expected, abs=1e-10)
 
 
 def test_layer_norm_revives_a_wholly_saturated_layer():
@@ -147,6 +198,13 @@ X = np.ones((2, 3))
         (lambda p: nn.conv2d(p, "conv", np.ones((1, 3, 4, 4))), "x of conv"),
         (lambda p: nn.conv2d(p, "conv", np.ones((1, 2, 4, 2))), "x of conv"),
         (lambda p: nn.layer_norm(p, "norm0", X), "layer"),
+        (lambda p: nn.layer_norm(p, "norm", X), "x of norm"),
+        (lambda p: nn.layer_norm(p, "norm", np.ones((2, 1))), "x of norm"),
+        (lambda p: nn.linear(p, "dense0", X[:0]), "x of dense0"),
+        (lambda p: nn.mlp(p, X[:0]), "x of dense0"),
+        (lambda p: nn.conv2d(p, "conv", np.ones((0, 2, 4, 4))), "x of conv"),
+        (lambda p: nn.conv2d(p, "conv", np.ones((1, 2, 4, 4)), 0), "stride"),
+        (lambda p: nn.conv2d(p, "conv", np.ones((1, 2, 4, 4)), -1), "stride"),
         (lambda p: nn.init_mlp(np.random.default_rng(0), (3,)), "sizes"),
         (lambda p: nn.init_mlp(np.random.default_rng(0), (3, 0, 1)), "sizes"),
     ],
@@ -154,6 +212,8 @@ X = np.ones((2, 3))
 def test_bad_input_is_named(call, named):
     params = nn.init_mlp(np.random.default_rng(0), (3, 4, 1))
     params |= {"conv.weight": np.ones((4, 2, 3, 3)), "conv.bias": np.zeros(4)}
+    params |= nn.init_layer_norm("norm", 4)
     with pytest.raises(InputError) as error:
         call(params)
     assert error.value.argument == named
+    assert error.value.value is not None and error.value.accepted

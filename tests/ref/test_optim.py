@@ -188,6 +188,8 @@ def test_what_does_not_fit_the_parameters_is_refused_by_name(name):
     for bad in (np.nan, np.inf):
         with pytest.raises(InputError, match=r"^grads\['dense0.bias'\]: .* finite"):
             step(GRADS | {"dense0.bias": np.array([1.0, bad])}, state, PARAMS)
+        with pytest.raises(InputError, match=r"^params\['dense0.bias'\]: .* finite"):
+            step(GRADS, state, PARAMS | {"dense0.bias": np.array([1.0, bad])})
     for slot in state:
         where = rf"^state\['{slot}'\]"
         with pytest.raises(InputError, match=rf"{where}: .*without \['log_alpha'\]"):

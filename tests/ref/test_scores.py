@@ -482,6 +482,13 @@ def test_norms_are_those_of_right_triangles():
     assert scores.weight_norm(np.array([3.0, 4.0])) == 5
 
 
+def test_integers_are_scored_as_the_numbers_that_they_are():
+    h = np.array([[-128, 127], [-128, 127]], np.int8)  # in int8 abs(-128) is -128
+    for score in (*ACTIVATION_SCORES, scores.magi, scores.gradient_magnitude, scores.weight_norm):
+        assert same(score(h), score(h.astype(float)))
+    assert same(scores.grama(h, "incoming"), scores.grama(h.astype(float), "incoming"))
+
+
 # Sets of neurons
 
 MASKS = st.integers(1, 6).flatmap(
@@ -555,6 +562,7 @@ def test_a_layer_of_the_wrong_shape_empty_or_not_finite_is_refused_by_name(bad):
         with pytest.raises(InputError) as error:
             score(bad)
         assert error.value.argument == argument
+        assert error.value.value is not None and error.value.accepted
 
 
 @pytest.mark.parametrize("bad", [-1e-9, -1, math.nan, math.inf])
@@ -592,6 +600,7 @@ def test_gradients_and_weights_that_cannot_be_used_are_refused_by_name():
             with pytest.raises(InputError) as error:
                 call()
             assert error.value.argument == argument
+            assert error.value.value is not None and error.value.accepted
     assert scores.gradient_magnitude([-1.0, 3.0]) == 2  # a bias may be asked for; lists will do
 
 
@@ -604,6 +613,7 @@ def test_masks_must_be_bool_of_one_length(score):
             with pytest.raises(InputError) as error:
                 score(*pair)
             assert error.value.argument == names[place]
+            assert error.value.value is not None and error.value.accepted
     with pytest.raises(InputError, match=rf"^{names[1]}: \(3,\) .* shape of {names[0]}, \(2,\)"):
         score(good, np.array([True, False, True]))
     assert not math.isnan(score([True, False], [True, False]))  # lists will do

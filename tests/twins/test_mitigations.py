@@ -4,6 +4,7 @@ Where only copies, products and sums of two are involved the results are bit-equ
 bound on the difference is stated. In fast every parameter and every slot stays where it was.
 """
 
+import inspect
 import math
 from itertools import product
 
@@ -118,6 +119,34 @@ def assert_equal(tensors, values):
         assert np.array_equal(tensor.detach().numpy(), values[name]), name
 
 
+def public(module):
+    return {
+        name: value
+        for name, value in vars(module).items()
+        if callable(value) and value.__module__ == module.__name__ and name[0] != "_"
+    }
+
+
+# What fast has alone: torch hides an optimizer's state.
+ONLY_FAST = {"optimizer_state"}
+# What takes other arguments: torch's LayerNorm is a module, holds its epsilon, and its optimizer
+# has to be told of new parameters; ref's are entries of a dict.
+DIFFERENT = {"insert_layer_norm": ["module", "optimizer", "layers", "eps"]}
+
+
+def test_the_twins_have_the_same_names_arguments_and_defaults():
+    ours, theirs = public(ref), public(fast)
+    assert theirs.keys() - ours.keys() == ONLY_FAST
+    assert ours.keys() <= theirs.keys()
+    for name in ours:
+        one, other = (inspect.signature(x[name]).parameters.values() for x in (ours, theirs))
+        if name in DIFFERENT:
+            assert [p.name for p in other] == DIFFERENT[name]
+        else:
+            known = [(p.name, p.default, p.kind) for p in one]
+            assert known == [(p.name, p.default, p.kind) for p in other], name
+
+
 @given(SEEDS, st.sampled_from(["zero", "fresh"]))
 def test_recycling_is_the_same_and_in_place(seed, outgoing):
     twins = Twins(seed)
@@ -144,6 +173,37 @@ def test_recycling_to_the_live_norm_is_the_same(seed, how_many):
     for slot, values in state.items():
         assert_equal(twins.state[slot], values)
     twins.assert_in_place()
+
+
+HOW = [("fresh", "zero"), ("fresh", "fresh"), ("live_norm", "zero"), ("live_norm", "fresh")]
+
+
+@pytest.mark.parametrize("how", HOW)
+@pytest.mark.parametrize("by", ["activation", "preactivation", "incoming"])
+def test_redo_and_regrama_hand_on_every_choice(by, how):
+    twins, same = Twins(1), Twins(1)
+    fresh = twins.fresh()
+    h = {k: v.detach() for k, v in twins.hidden.items()}
+    gradients = {k: twins.params[f"{k}.weight"].detach().clone() for k in LAYERS}
+    gradients = gradients if by == "incoming" else h
+    for name, values, options in (("redo", h, how), ("regrama", gradients, (by, *how))):
+        getattr(fast, name)(twins.params, twins.state, values, 0.9, fresh, twins.readers, *options)
+        grama = options[:1] if name == "regrama" else ()
+        find = fast.scores.gradient_dormant if name == "regrama" else fast.scores.dormant
+        chosen = {k: find(v, 0.9, *grama) for k, v in values.items()}
+        assert any(mask.any() and not mask.all() for mask in chosen.values())
+        fast.recycle(same.params, same.state, chosen, fresh, same.readers, *how)
+        assert_equal(twins.params, arrays(same.params))
+        numbers = {k: v.numpy() for k, v in values.items()}
+        args = arrays(fresh), twins.ref_readers
+        before = twins.ref_params, twins.ref_state
+        found = getattr(ref, name)(*before, numbers, 0.9, *args, *options)
+        expected = ref.recycle(*before, arrays(chosen), *args, *how)
+        for one, other in zip(
+            (found[0], *found[1].values()), (expected[0], *expected[1].values()), strict=True
+        ):
+            assert one.keys() == other.keys()
+            assert all(np.array_equal(one[k], other[k]) for k in one)
 
 
 @pytest.mark.parametrize("tau", [0.0, 0.3, 1.1])
@@ -256,6 +316,17 @@ def test_masks_by_magnitude_are_the_same_at_ties_and_zeros(seed):
         fast.apply_masks(twins.params, masks)
         params = ref.apply_masks(params, ref_masks)
         twins.assert_equal(params, twins.ref_state)
+
+
+@given(SEEDS, st.floats(0, 1))
+def test_masks_stay_nested_in_both_where_pruned_weights_have_grown_again(seed, share):
+    twins = Twins(seed)
+    old = fast.magnitude_masks(twins.params, fast.uniform_sparsity(twins.params, share))
+    grown = twins.fresh()
+    sparsity = fast.uniform_sparsity(grown, (1 + share) / 2)
+    masks = fast.magnitude_masks(grown, sparsity, old)
+    assert_equal(masks, ref.magnitude_masks(arrays(grown), sparsity, arrays(old)))
+    assert not any((mask & ~old[name]).any() for name, mask in masks.items())
 
 
 @pytest.mark.parametrize("layers", [["dense1"], ["conv1", "dense0", "final.bias"]])
