@@ -1,0 +1,309 @@
+"""theory/dormancy.py: its stored certificates, its table of activations, and its ties to ref."""
+
+import math
+from dataclasses import replace
+from fractions import Fraction as F
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ref import autograd as ag
+from ref import dynamics, nn, scores
+from theory import dormancy
+from theory.claim import Claim, admits, check, find, replay
+from theory.dormancy import ACTIVATIONS, CLAIMS, PHI, Layer, Neuron, Sets, Span, Step
+
+BY_ID = {claim.id: claim for claim in CLAIMS}
+HOLDS = [c for c in CLAIMS if c.verdict in ("holds", "holds if")]
+REFUTED = [c for c in CLAIMS if c.verdict == "refuted"]
+GRID = np.arange(-8, 8.25, 0.25)  # has the kinks -1, 0, 1 and 6
+
+
+def named(claim: Claim) -> str:
+    return claim.id
+
+
+def size_of(instance) -> int:
+    match instance:
+        case Layer():
+            return len(instance.means)
+        case Neuron():
+            return len(instance.law)
+        case dormancy.Units():
+            return len(instance.xs)
+        case Sets():
+            return instance.n
+        case Step():  # 1 where there is more than plain SGD of the layer
+            return int(not all((not instance.below, not instance.decay, not instance.push)))
+
+
+# ---------------------------------------------------------------------------------- certificates
+
+
+@pytest.mark.parametrize("claim", CLAIMS, ids=named)
+def test_every_stored_certificate_replays(claim):
+    assert replay(claim) == []
+    assert claim.proved is None or all(map(claim.proved, claim.proved_at))
+
+
+@pytest.mark.parametrize("claim", HOLDS, ids=named)
+def test_what_holds_survives_a_search(claim):
+    assert check(claim, 100).violation is None
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("claim", HOLDS, ids=named)
+def test_a_search_without_an_assumption_finds_that_it_is_needed(claim):
+    for a in claim.given:
+        assert find(claim, a.name, examples=1000).violation is not None, a.name
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("claim", REFUTED, ids=named)
+def test_a_search_from_scratch_refutes_at_the_size_of_the_stored_counterexample(claim):
+    found = find(claim)
+    assert found.violation is not None
+    assert size_of(found.violation) == size_of(claim.counterexample)
+
+
+@pytest.mark.parametrize("claim", REFUTED, ids=named)
+def test_the_old_counterexample_is_excluded_from_the_repair_or_no_violation_of_it(claim):
+    for name in claim.repaired_by:
+        repair = BY_ID[name]
+        if type(next(iter(repair.needs.values()), None)) is type(claim.counterexample):
+            assert not admits(repair, claim.counterexample) or repair.then(claim.counterexample)
+
+
+@pytest.mark.parametrize("claim", [c for c in CLAIMS if c.steps], ids=named)
+def test_the_steps_are_lines_with_numbers(claim):
+    shown = claim.counterexample or next(iter(claim.needs.values()), None)
+    if shown is not None:
+        lines = claim.steps(shown)
+        assert len(lines) >= 2 and all(any(c.isdigit() for c in line) for line in lines[:1])
+        assert all("\n" not in line for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("name", "fault", "claim"),
+    [
+        ("dormant", dormancy.zero_somewhere, "ocp-lemma-2-solid"),
+        ("solid", dormancy.continuous, "ocp-theorem-1-region"),
+        ("connected", dormancy.continuous, "ocp-lemma-3-connected"),
+        ("smooth", dormancy.continuous, "ocp-lemma-2-nonnegative"),
+        ("same_sets", dormancy.continuous, "ocp-star"),
+        ("none_empty", dormancy.all_stay, "overlap-chance"),
+        ("not_fewer", dormancy.none_empty, "overlap-stays-growing"),
+        ("first_dormant", dormancy.not_centred, "absorbing"),
+        ("inside_zeros", dormancy.first_without_gradient, "flat"),
+        ("unit_dormant", dormancy.magi_printed_same, "magi"),
+        ("below_one", dormancy.alive, "one-awake"),
+    ],
+)
+def test_a_weaker_assumption_makes_a_replay_or_a_search_fail(name, fault, claim):
+    old = BY_ID[f"dormancy.{claim}"]
+    weak = [replace(a, holds=fault) if a.holds is getattr(dormancy, name) else a for a in old.given]
+    assert [a.holds for a in weak] != [a.holds for a in old.given]
+    planted = replace(old, given=tuple(weak))
+    assert replay(planted) or check(planted).violation is not None
+
+
+def test_a_wrong_conclusion_makes_a_search_fail():
+    for claim, fault in [
+        ("average-one", dormancy.sums_to_one),
+        ("overlap-retention", dormancy.all_stay),
+        ("magi", dormancy.magi_printed_zero),
+        ("scale-invariant", dormancy.code_is_invariant),
+        ("ocp-star", dormancy.flat_in_input),
+    ]:
+        assert check(replace(BY_ID[f"dormancy.{claim}"], then=fault)).violation is not None
+
+
+# ------------------------------------------------------------------------------------- the scores
+
+
+def test_code_calls_a_live_layer_of_tiny_activations_wholly_dormant():
+    layer = BY_ID["dormancy.scale-invariant-code"].counterexample
+    assert dormancy.coded(layer, F(1)) == [False] and dormancy.coded(layer, layer.c) == [True]
+    assert list(scores.dormant(layer.sample * layer.c, layer.tau)) == [False]
+
+
+# A layer of one live neuron among dead ones is what the bounds are tight for.
+@given(st.integers(1, 6), st.integers(1, 9))
+def test_one_live_neuron_has_the_largest_score_there_is(n, a):
+    layer = Layer((F(a),) + (F(0),) * (n - 1))
+    assert scores.largest_score(layer.sample) == n and dormancy.awake(layer) == 1
+
+
+# ---------------------------------------------------------------------------- the table of Z and K
+
+
+def member(z: float, spans: tuple[Span, ...]) -> bool:
+    return any(dormancy.meet(Span(z, z), span) for span in spans)
+
+
+@pytest.mark.parametrize("name", PHI)
+def test_Z_and_K_are_the_zeros_of_phi_and_of_its_slope_on_a_grid(name):
+    phi = PHI[name]
+    for z in map(F, GRID):
+        assert (phi.value(z) == 0) == member(z, phi.zeros)
+        assert (phi.slope(z) == 0) == member(z, phi.flats)
+
+
+TRACED = {
+    "ReLU, φ'(0) = 0": ag.relu,
+    "ReLU²": lambda z: ag.relu(z) ** 2,
+    "LeakyReLU": ag.leaky_relu,
+    "ELU": ag.elu,
+    "tanh": ag.tanh,
+    "sigmoid": ag.sigmoid,
+    "softplus": ag.softplus,
+    "GELU": ag.gelu,
+    "SiLU": ag.silu,
+    "Mish": lambda z: z * ag.tanh(ag.softplus(z)),
+    "identity": lambda z: 1.0 * z,
+    "square": lambda z: z * z,
+}
+
+
+@pytest.mark.parametrize("name", TRACED)
+def test_phi_and_its_slope_are_those_of_ref(name):
+    phi, f = PHI[name], TRACED[name]
+    slopes = ag.grad(lambda z: ag.sum(f(z)))(GRID)
+    # A few roundings of numbers of at most 64: 1e-13 is some 10 times what they can add up to.
+    for z, value, slope in zip(GRID, f(GRID), slopes, strict=True):
+        assert abs(float(phi.value(F(z))) - value) <= 1e-13
+        assert abs(float(phi.slope(F(z))) - slope) <= 1e-13
+
+
+def test_phi_and_its_slope_at_kinks_are_those_of_torch():
+    torch = pytest.importorskip("torch")
+    f = torch.nn.functional
+    for name, phi in {
+        "ReLU, φ'(0) = 0": f.relu,
+        "ReLU6": f.relu6,
+        "hardtanh": f.hardtanh,
+        "LeakyReLU": f.leaky_relu,
+        "Mish": f.mish,
+        "ELU": f.elu,
+    }.items():
+        z = torch.tensor([-1.0, 0.0, 1.0, 6.0], dtype=torch.float64, requires_grad=True)
+        phi(z).sum().backward()
+        for at, slope in zip(z.tolist(), z.grad.tolist(), strict=True):
+            assert float(ACTIVATIONS[name].slope(F(at))) == pytest.approx(slope, abs=1e-15)
+
+
+def test_the_equivalence_of_dormancy_and_zero_gradient_holds_for_relu_and_its_square_only():
+    verdict = {name: phi.verdict for name, phi in ACTIVATIONS.items()}
+    assert [n for n, v in verdict.items() if v == "holds"] == ["ReLU, φ'(0) = 0", "ReLU²"]
+    assert [n for n, v in verdict.items() if v == "vacuous"] == ["sigmoid", "softplus"]
+    assert [n for n, v in verdict.items() if v == "fails"] == [
+        "ReLU, φ'(0) = 1/2",
+        "ReLU, φ'(0) = 1",
+        "ReLU6",
+    ]
+    assert all(len(row) == 4 and row[3] for row in dormancy.table())
+
+
+@pytest.mark.parametrize(
+    ("name", "root"), [("GELU", -0.751792), ("SiLU", -1.278465), ("Mish", -1.192431)]
+)
+def test_the_slopes_of_gelu_silu_and_mish_have_one_root_where_they_are_not_dormant(name, root):
+    phi = ACTIVATIONS[name]
+    (span,) = phi.flats
+    assert round((span.lo + span.hi) / 2, 6) == root
+    assert phi.slope(span.lo) < 0 < phi.slope(span.hi) and phi.value(span.lo) < 0
+    signs = [phi.slope(z) > 0 for z in np.linspace(-20, 20, 4001)]
+    assert signs == sorted(signs)  # the sign changes once
+
+
+# --------------------------------------------------------------- training, as ref differentiates it
+
+
+@given(st.lists(st.integers(-3, 3), min_size=8, max_size=8), st.booleans())
+def test_the_step_of_this_chapter_is_a_step_along_the_gradient_of_ref(drawn, below):
+    v, w1, w2, b1, b2, u1, u2, target = map(F, drawn)
+    step = Step(dormancy.RELU, v, (w1, w2), (b1, b2), (u1, u2), target, F(1, 2), below=below)
+    params = {n: np.array(getattr(step, n), float) for n in ("v", "w", "b", "u")}
+
+    def loss(p):
+        y = ag.sum(p["u"] * ag.relu(ag.relu(p["v"]) * p["w"] + p["b"]))
+        return (y - float(target)) ** 2 / 2
+
+    grads = ag.grad(loss)(params)  # exact: small integers
+    after = dormancy.trained(step)
+    for name in ("w", "b", "u", *(["v"] if below else [])):
+        expected = params[name] - 0.5 * grads[name]
+        assert (np.array(getattr(after, name), float) == expected).all()
+    assert dormancy.preactivations(after)[0] == after.w[0] * max(after.v, F(0)) + after.b[0]
+
+
+def test_full_gradient_descent_wakes_the_dormant_neuron_of_the_counterexample():
+    step = BY_ID["dormancy.once-dormant"].counterexample
+    after = dormancy.trained(step)
+    assert dormancy.preactivations(step)[0] == -1 and after.v == F(5, 2)
+    assert dormancy.preactivations(after)[0] == F(1, 2)
+
+
+def chain_network(widths, seed=0):
+    generator = np.random.default_rng(seed)
+    states = 8
+    transition = generator.dirichlet(np.ones(states), size=states)
+    chain = dynamics.Chain(transition, generator.standard_normal(states), 0.9)
+    params = nn.init_mlp(generator, (4, *widths, 1))
+    for i in range(len(widths)):  # biases, so that some neurons are shut from the start
+        params[f"dense{i}.bias"] = generator.standard_normal(widths[i])
+    return chain, params, dynamics.network(generator.standard_normal((states, 4)))
+
+
+def dormant_over_time(widths, snapshots=20, steps=10):
+    """{layer: bool (snapshots, N)}: plain SGD of TD learning on a chain."""
+    chain, params, net = chain_network(widths)
+    found = {f"dense{i}": [] for i in range(len(widths))}
+    for _ in range(snapshots):
+        taps = {}
+        net(params, taps)
+        for layer, (_, h) in taps.items():
+            found[layer].append(scores.dormant(h, 0.0))
+        params, _ = dynamics.learn(chain, params, dynamics.regression(), net, steps, 0.05)
+    return {layer: np.array(masks) for layer, masks in found.items()}
+
+
+def test_in_a_trained_network_dormancy_is_absorbing_on_frozen_inputs_and_not_above_them():
+    over_time = dormant_over_time((64, 64))
+    first, second = over_time["dense0"], over_time["dense1"]
+    assert first[0].any() and not (first[:-1] & ~first[1:]).any()  # none of the first layer wakes
+    assert (second[:-1] & ~second[1:]).any()  # some of the second do, by plain SGD
+    assert any(scores.retention(now, before) < 1 for before, now in pairwise(second))
+
+
+def test_overlaps_of_this_chapter_are_those_of_ref():
+    @given(st.lists(st.integers(0, 3), min_size=1, max_size=6))
+    def compare(drawn):
+        now, before = (np.array([bool(d & bit) for d in drawn]) for bit in (1, 2))
+        sets = Sets(
+            len(drawn), frozenset(np.flatnonzero(now) + 1), frozenset(np.flatnonzero(before) + 1)
+        )
+        ours = dormancy.overlap(sets)
+        found = scores.overlap(now, before)
+        assert math.isnan(found) if ours is None else found == float(ours)
+        if ours is not None:  # one rounding each of numbers up to 1
+            kept = scores.retention(now, before)
+            assert abs(float(dormancy.retention_slack(sets)) - (found - kept)) <= 2**-52
+            expected = max(now.sum(), before.sum()) / len(now)
+            assert scores.chance_overlap(now, before) == expected
+
+    compare()
+
+
+# --------------------------------------------------------------------- dormancy and its gradients
+
+
+@given(st.integers(-3, 3), st.integers(-3, 3), st.lists(st.integers(-3, 3), min_size=1, max_size=4))
+def test_relu_neurons_without_output_have_no_gradient_in_ref_either(w, b, xs):
+    neuron = Neuron(dormancy.RELU, F(w), F(b), dormancy.at(*xs))
+    x = np.array(xs, float)
+    by_bias = ag.grad(lambda bias: ag.sum(ag.relu(w * x + bias)))(np.full(len(xs), float(b)))
+    assert dormancy.flat_in_parameters(neuron) == (not by_bias.any()) == dormancy.dormant(neuron)
