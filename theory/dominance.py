@@ -41,6 +41,14 @@ def sign(x: Any) -> int:
     return int(x > 0) - int(x < 0)
 
 
+def dot(a: Any, b: Any) -> Fraction:
+    return sum((x * y for x, y in zip(a, b, strict=True)), ZERO)
+
+
+def average(numbers: Any) -> Fraction:
+    return sum(numbers, ZERO) / len(numbers)
+
+
 # ================================================================ Definition 1: dominant neurons
 
 
@@ -78,17 +86,15 @@ def threshold(n: int, rho: Fraction) -> Fraction:
     return n * rho / (1 + rho)
 
 
-def half_is_dominance(layer: Means) -> bool:
-    first, *others = layer.means
-    high = any(u > F(len(layer.means), 2) for u in printed_scores(layer)[:1])
-    return high == (first > sum(others))
-
-
 def ratio_is_dominance(layer: Means) -> bool:
     first, *others = layer.means
     n = len(layer.means)
     high = any(u > threshold(n, layer.rho) for u in printed_scores(layer)[:1])
     return high == (first > layer.rho * sum(others))
+
+
+def half_is_dominance(layer: Means) -> bool:
+    return ratio_is_dominance(Means(layer.means))
 
 
 def at_most_one(layer: Means) -> bool:
@@ -112,8 +118,8 @@ def definition_steps(layer: Means) -> list[str]:
     return [
         f"Σ_j E g_j = {' + '.join(map(term, layer.means))} = {total}",
         f"u_1 = N · E g_1 / Σ_j E g_j = {n} · {term(first)} / {term(total)} = {score}",
-        f"N/2 = {F(n, 2)} and {verdict(score, F(n, 2))}",
-        f"E g_1 = {first} against the others' sum {sum(others)}: {verdict(first, sum(others))}",
+        f"u_1 > N/2 = {F(n, 2)}?  {verdict(score, F(n, 2))}",
+        f"E g_1 above the sum of the others?  {verdict(first, sum(others))}",
     ]
 
 
@@ -176,10 +182,6 @@ def margins(n: Neuron) -> Array:
 def margin_of_means(n: Neuron) -> Fraction:
     """Δ = |w_1| E g_1 - Σ_{j≥2} |w_j| E g_j: the right side of the paper's Remark on biases."""
     return sum(margins(n), F(0)) / len(n.g) + abs(n.b)
-
-
-def average(numbers: Any) -> Fraction:
-    return sum(numbers, F(0)) / len(numbers)
 
 
 # Conditions
@@ -336,80 +338,71 @@ def term(x: Any) -> str:
     return f"({x})" if x < 0 else str(x)
 
 
-def verdict(x: Any, bound: Any) -> str:
-    return f"{x} > {bound}" if x > bound else f"{x} is not above {bound}"
-
-
-def mean_of(numbers: Any) -> str:
-    listed = " + ".join(map(term, numbers))
-    return f"({listed})/{len(numbers)}" if len(numbers) > 1 else listed
+def plus(terms: Sequence[str]) -> str:
+    return f"({' + '.join(terms)})" if len(terms) > 1 else "".join(terms)
 
 
 def equals(expression: str, value: Any) -> str:
     return expression if expression == str(value) else f"{expression} = {value}"
 
 
+def mean_of(numbers: Sequence[Any]) -> str:
+    count = f"/{len(numbers)}" if len(numbers) > 1 else ""
+    return equals(plus([term(x) for x in numbers]) + count, average(numbers))
+
+
+def products(weights: Any, activations: Any, bias: Any = 0) -> str:
+    terms = [f"{term(w)}·{g}" for w, g in zip(weights, activations, strict=True)]
+    return " + ".join([*terms, term(bias)] if bias else terms) or "0"
+
+
+def verdict(x: Any, bound: Any) -> str:
+    return f"{x} > {bound}: yes" if x > bound else f"{x} is not above {bound}: no"
+
+
 def score_lines(n: Neuron) -> list[str]:
     N, mean = len(n.w), means(n)
     score = scores.activation_score(np.array(n.g))[0]
-    total = " + ".join(map(str, mean))
+    columns = enumerate(zip(*n.g, strict=True), 1)
     return [
-        f"Layer k has N = {N} neuron{'s'[: N - 1]}. D has {len(n.g)} equally likely "
-        f"input{'s'[: len(n.g) - 1]}:",
+        f"Layer k has N = {N} neuron{'s' * (N > 1)}. Activations at each input of D:",
         *(f"  input {t}: g = {vector(row)}" for t, row in enumerate(n.g, 1)),
-        "Mean activations: "
-        + ", ".join(
-            f"E g_{j} = {equals(mean_of([row[j - 1] for row in n.g]), m)}"
-            for j, m in enumerate(mean, 1)
-        ),
-        f"Score: u_1 = N · E g_1 / (sum of all E g_j) = {N} · {mean[0]} / ({total}) = {score}",
-        f"Dominant? N/2 = {F(N, 2)} and {verdict(score, F(N, 2))}"
-        + (": yes" if score > F(N, 2) else ": no"),
+        *(f"Mean over the inputs: E g_{j} = {mean_of(column)}" for j, column in columns),
+        f"Score: u_1 = N · E g_1 / (sum of all means) = "
+        f"{N} · {mean[0]} / ({' + '.join(map(str, mean))}) = {score}",
+        f"Dominant, u_1 > N/2 = {F(N, 2)}?  {verdict(score, F(N, 2))}",
+        "A neuron of layer k+1 receives z = w_1 g_1 + .. + w_N g_N + b, with "
+        f"w = {vector(n.w)}, b = {n.b}",
     ]
 
 
 def weight_lines(n: Neuron) -> list[str]:
-    mean = average(n.w)
-    return [
-        f"Weights: w = {vector(n.w)}, bias b = {n.b}",
-        f"Their average is {equals(mean_of(n.w), mean)}, and w_1 = {n.w[0]} "
-        f"{'≥' if n.w[0] >= mean else '<'} {mean}",
-    ]
-
-
-def products(n: Neuron, activations: Any) -> str:
-    terms = [f"{term(w)}·{g}" for w, g in zip(n.w, activations, strict=True)]
-    return " + ".join([*terms, term(n.b)] if n.b else terms)
+    above = "yes" if printed_weights(n) else "no"
+    return [f"w_1 = {n.w[0]} at least the average weight, {mean_of(n.w)}?  {above}"]
 
 
 def input_lines(n: Neuron) -> list[str]:
     z = preactivations(n)
-    lines = [
-        f"Input {t}: z = {products(n, row)} = {value} {'> 0' if value > 0 else '≤ 0'}"
-        for t, (row, value) in enumerate(zip(n.g, z, strict=True), 1)
-    ]
     on, off = bool((z > 0).any()), bool((z <= 0).any())
     return [
-        *lines,
-        "Saturated (z ≤ 0 at every input)? " + ("no" if on else "yes"),
-        "Zombie (z > 0 at every input)? " + ("no" if off else "yes"),
+        *(
+            f"At input {t}: z = {products(n.w, row, n.b)} = {value} {'> 0' if value > 0 else '≤ 0'}"
+            for t, (row, value) in enumerate(zip(n.g, z, strict=True), 1)
+        ),
+        "Saturated, z ≤ 0 at every input?  " + ("no" if on else "yes"),
+        "A zombie, z > 0 at every input?  " + ("no" if off else "yes"),
     ]
-
-
-def mean_lines(n: Neuron) -> list[str]:
-    mean = average(preactivations(n))
-    return [f"E z = {products(n, means(n))} = {mean}, while w_1 = {n.w[0]}"]
 
 
 def margin_lines(n: Neuron) -> list[str]:
-    sizes = [abs(w) * m for w, m in zip(n.w, means(n), strict=True)]
-    left, right = sizes[0], sum(sizes[1:])
+    mean, sizes = means(n), [abs(w) for w in n.w]
+    left, right = sizes[0] * mean[0], dot(sizes[1:], mean[1:])
+    others = equals(products(sizes[1:], mean[1:]), right)
     return [
-        f"E|w_1 g_1| = {abs(n.w[0])}·{means(n)[0]} = {left}",
-        "Σ_{j≥2} E|w_j g_j| = "
-        + (" + ".join(f"{abs(w)}·{m}" for w, m in list(zip(n.w, means(n), strict=True))[1:]) or "0")
-        + f" = {right}",
-        verdict(left, right) + f"; their difference is Δ = {left - right}",
+        f"Its own term: E|w_1 g_1| = {products(sizes[:1], mean[:1])} = {left}",
+        f"All others: Σ_{{j≥2}} E|w_j g_j| = {others}",
+        f"The first above the second?  {verdict(left, right)}; Δ = {left - right}",
+        f"E z = {products(n.w, mean, n.b)} = {average(preactivations(n))}, while w_1 = {n.w[0]}",
     ]
 
 
@@ -417,16 +410,17 @@ def neuron_steps(n: Neuron) -> list[str]:
     return score_lines(n) + weight_lines(n) + input_lines(n)
 
 
+def absolute_steps(n: Neuron) -> list[str]:
+    size = mean_of([abs(w) for w in n.w])
+    return [*score_lines(n), f"w_1 = {n.w[0]}, average size of a weight {size}", *input_lines(n)]
+
+
 def expectation_steps(n: Neuron) -> list[str]:
-    return score_lines(n) + weight_lines(n) + margin_lines(n) + mean_lines(n)
+    return score_lines(n) + weight_lines(n) + margin_lines(n)
 
 
-def bias_steps(n: Neuron) -> list[str]:
-    return [
-        *expectation_steps(n),
-        f"b ≤ Δ? {n.b} ≤ {margin_of_means(n)}",
-        *input_lines(n),
-    ]
+def margin_steps(n: Neuron) -> list[str]:
+    return score_lines(n) + margin_lines(n) + input_lines(n)
 
 
 # The smallest that is mixed with z of both signs, and |w_j| ≤ |w_1| besides.
@@ -434,8 +428,12 @@ BOTH_SIGNS = neuron([(2, 0), (0, 1)], (1, -1))
 
 
 def theorem_steps(n: Neuron) -> list[str]:
-    wider = ["", "With two neurons, so that there is something to dominate:", ""]
-    return neuron_steps(n) + (wider + neuron_steps(BOTH_SIGNS) if len(n.w) == 1 else [])
+    end = "All that the theorem asks for is there, yet the neuron is neither of the two."
+    lines = [*neuron_steps(n), end]
+    if len(n.w) == 1:
+        lines += ["", "The same with two neurons, so that there is something to dominate:", ""]
+        lines += [*neuron_steps(BOTH_SIGNS), end]
+    return lines
 
 
 # Where they are searched: sizes are (N, inputs)
@@ -453,7 +451,7 @@ def neurons(size: Size) -> SearchStrategy[Neuron]:
         if equal == 3:  # the others are alike
             rows = [[row[0], *[row[-1]] * (width - 1)] for row in rows]
         g = [fractions(*row) for row in rows]
-        if lift == 2:  # neuron 1 outdoes ρ times the rest at every input
+        if lift in (1, 2):  # neuron 1 outdoes ρ times the rest at every input
             g = [(rho * sum(row[1:]) + row[0] + F(1, 2), *row[1:]) for row in g]
         elif lift == 3:  # or by its mean alone, and often exactly
             rest = rho * sum(sum(row[1:]) for row in g)
@@ -466,7 +464,7 @@ def neurons(size: Size) -> SearchStrategy[Neuron]:
     return st.builds(
         build,
         st.lists(st.integers(-3, 3), min_size=total, max_size=total),
-        st.sampled_from((0, 0, 0, 1, -1, -2)),
+        st.sampled_from((0, 0, 0, 0, 0, 1, -1, -2)),
         st.sampled_from(RATIOS),
     )
 
@@ -474,6 +472,18 @@ def neurons(size: Size) -> SearchStrategy[Neuron]:
 def printed_neurons(size: Size) -> SearchStrategy[Neuron]:
     """The same with the ratio ρ = 1 of Definition 1."""
     return neurons(size).map(lambda n: replace(n, rho=F(1)))
+
+
+def level_neurons(size: Size) -> SearchStrategy[Neuron]:
+    """Half of them such that what `dominance.equal-others` asks for mostly holds."""
+
+    def level(n: Neuron) -> Neuron:
+        g = tuple((row[0] + row[-1], *[row[-1]] * (len(row) - 1)) for row in n.g)
+        first = max(n.w) if n.rho < 3 else min(F(0), *n.w)
+        others = n.w[1:] if n.rho < 3 else tuple(-abs(w) for w in n.w[1:])
+        return replace(n, g=g, w=(first, *others), rho=F(1))
+
+    return printed_neurons(size) | neurons(size).map(level)
 
 
 WIDTHS: tuple[Size, ...] = ((1, 1), (1, 2), (2, 1), (2, 2), (3, 1), (3, 2))
@@ -534,7 +544,8 @@ def dominates_yet_is_rarely_on(peak: Peak) -> bool:
 
 
 def peaks(size: int) -> SearchStrategy[Peak]:
-    return st.integers(1, size).map(lambda count: Peak(F(count, size)))
+    counts = st.integers(1, size)
+    return st.builds(lambda a, b: Peak(F(min(a, b), max(a, b))), counts, counts)
 
 
 # ------------------------------------------------------------------------------ random weights
@@ -704,10 +715,6 @@ def start(
     g: Sequence[int], w: Sequence[Sequence[Any]], v: Sequence[Any], y: Any, rate: Any
 ) -> Step:
     return Step(fractions(*g), tuple(fractions(*row) for row in w), fractions(*v), F(y), F(rate))
-
-
-def dot(a: Vector, b: Vector) -> Fraction:
-    return sum((x * y for x, y in zip(a, b, strict=True)), F(0))
 
 
 def inner(s: Step) -> Vector:
@@ -895,58 +902,43 @@ def proved_kill(n: int) -> bool:
 
 
 def state_lines(s: Step) -> list[str]:
-    def weighted(row: Vector) -> str:
-        return " + ".join(f"{term(w)}·{g}" for w, g in zip(row, s.g, strict=True))
-
     r = residual(s)
     heads = " + ".join(f"{term(v)}·relu({z})" for v, z in zip(s.v, inner(s), strict=True))
     return [
-        *(f"z_{j} = {weighted(row)} = {dot(row, s.g)}" for j, row in enumerate(s.w, 1)),
+        *(f"z_{j} = {products(row, s.g)} = {dot(row, s.g)}" for j, row in enumerate(s.w, 1)),
         f"ŷ = {heads} = {r + s.y}, r = ŷ - y = {r + s.y} - {term(s.y)} = {r}",
     ]
 
 
-def step_lines(s: Step) -> list[str]:
-    r, after, lines = residual(s), update(s), []
+def one_step(s: Step) -> list[str]:
+    r, after, lines = residual(s), update(s), state_lines(s)
     for j, (row, v, z) in enumerate(zip(s.w, s.v, inner(s), strict=True), 1):
         if z <= 0:
-            lines.append(f"z_{j} ≤ 0: the gate is shut and w_{j} stays")
+            lines.append(f"z_{j} ≤ 0: the gate is shut and its weights stay")
             continue
         pulled = s.g[0] * r * v
-        bound = row[0] / pulled if pulled else None
-        lines.append(
-            f"Neuron {j}: g_1 r v_{j} = {s.g[0]}·{term(r)}·{term(v)} = {pulled}, "
-            + (f"printed threshold {row[0]}/{term(pulled)} = {bound}" if pulled else "no threshold")
-            + f", α = {s.alpha}"
-        )
+        bound = row[0] / pulled if pulled else "none, as r v is 0"
+        lines.append(f"Printed threshold w_1{j}/(g_1 r v_{j}): {bound}; α = {s.alpha}")
         for i, (w, g) in enumerate(zip(row, s.g, strict=True), 1):
-            lines.append(
-                f"  w_{i}{j}: {w} - {s.alpha}·{term(r)}·{term(v)}·{g} = {after.w[j - 1][i - 1]}"
-            )
+            change = f"{s.alpha}·{term(r)}·{term(v)}·{g}"
+            lines.append(f"w_{i}{j} - α r v_{j} g_{i} = {w} - {change} = {after.w[j - 1][i - 1]}")
+    for j, row in enumerate(after.w, 1):
+        lines.append(f"Then z_{j} = {products(row, s.g)} = {dot(row, s.g)}")
     return lines
 
 
-def one_step(s: Step) -> list[str]:
-    z = ", ".join(f"z_{j} = {value}" for j, value in enumerate(inner(update(s)), 1))
-    return [*state_lines(s), *step_lines(s), f"After the step: {z}"]
-
-
 def hypothesis_steps(s: Step) -> list[str]:
-    after = update(s)
-    return [
-        *one_step(s),
-        *(
-            f"Neuron {j}: w_1j = {row[0]} against the average {average(row)} after the step"
-            for j, row in enumerate(after.w, 1)
-        ),
+    averages = [
+        f"Then w_1{j} = {row[0]}, and the average of its weights is {average(row)}"
+        for j, row in enumerate(update(s).w, 1)
     ]
+    return one_step(s) + averages
 
 
 def run_lines(s: Step) -> list[str]:
     lines, now = one_step(s), s
     for t in range(5):
-        z = ", ".join(map(str, inner(now)))
-        lines.append(f"step {t}: z = ({z}), r = {residual(now)}")
+        lines.append(f"step {t}: z = {vector(inner(now))}, r = {residual(now)}")
         now = update(now)
     alive = ", ".join(str(j + 1) for j in sorted(fate(s)[0])) or "none"
     return [*lines, f"active for ever: {alive}"]
@@ -983,7 +975,7 @@ def steps_of(size: Size) -> SearchStrategy[Step]:
     )
 
 
-PAIRS: tuple[Size, ...] = ((1, 1), (2, 1), (1, 2), (2, 2), (1, 3))
+PAIRS: tuple[Size, ...] = ((1, 1), (1, 2), (2, 1), (2, 2), (1, 3))
 OPEN = Assumption("open gate", "z_j > 0", gate_open, said=False)
 OPEN_AND_ON = (
     Assumption("active", "g_1 > 0", activation_positive),
@@ -1020,7 +1012,7 @@ def riser_dies(s: Sharp) -> bool:
 
 
 def deltas(size: int) -> SearchStrategy[Sharp]:
-    return st.integers(0, 3 * size).map(lambda count: Sharp(F(count, size)))
+    return st.builds(lambda a, b: Sharp(F(a, b)), st.integers(0, 3 * size), st.integers(1, size))
 
 
 # ----------------------------------------------------------------- C.2: the gradient below
@@ -1387,7 +1379,7 @@ CLAIMS: tuple[Claim, ...] = (
         breaks="Granted line 1, |w_j| ≤ |w_1|, and zeros of z for either kind: a neuron that is "
         "large on average may be off at an input where another is on.",
         repaired_by=("dominance.pointwise", "dominance.fraction"),
-        steps=neuron_steps,
+        steps=margin_steps,
         remark="A network has these: g_1 = relu(2x), g_2 = relu(-x) at x = 1 and x = -1.",
     ),
     Claim(
@@ -1420,7 +1412,7 @@ CLAIMS: tuple[Claim, ...] = (
         breaks="An average of sizes allows one of them to be up to (N - 1) w_1. N = 3 is the "
         "least: at N = 2 it says |w_2| ≤ w_1.",
         repaired_by=("dominance.pointwise-ratio",),
-        steps=neuron_steps,
+        steps=absolute_steps,
     ),
     Claim(
         id="dominance.no-threshold",
@@ -1431,7 +1423,7 @@ CLAIMS: tuple[Claim, ...] = (
         given=(Assumption("rare", "ε < 1", is_rare),),
         then=dominates_yet_is_rarely_on,
         instances=peaks,
-        sizes=(1, 2, 3, 4, 7, 12),
+        sizes=(1, 2, 12, 40, 60),
         verdict="holds",
         needs={"rare": Peak(F(1))},
         proof="E g_1 = 1/ε, so u_1/2 = (1/ε)/(1/ε + 1). z = 1/ε² - 1 > 0 with probability ε, else "
@@ -1460,7 +1452,7 @@ CLAIMS: tuple[Claim, ...] = (
         breaks="One-sided: for w_1 > 0 it is a low bias that does harm. In expectation |b| < Δ is "
         "right, at every input the margin must exceed |b| there.",
         repaired_by=("dominance.expectation", "dominance.pointwise"),
-        steps=bias_steps,
+        steps=margin_steps,
         remark="Nor does E z > 0 follow here: E z = 0.",
     ),
     # -------------------------------------------------------------------- Theorem 1, repaired
@@ -1509,9 +1501,9 @@ CLAIMS: tuple[Claim, ...] = (
         sizes=WIDTHS,
         verdict="holds if",
         needs={"everywhere": NO_DOMINANCE, "weights": HEAVY_WEIGHT, "bias": HEAVY_BIAS},
-        proof="If w_1 = 0 all weights are 0, and z = 0. Else Σ_{j≥2} |w_j| g_j ≤ ρ |w_1| "
-        "Σ_{j≥2} g_j < |w_1| g_1: the margin is positive. With w = (1, -ρ, .., -ρ) z has both signs as soon as "
-        "g_1 is above ρ Σ_{j≥2} g_j at one input and below at another: the ratio is sharp.",
+        proof="If w_1 = 0 all weights are 0, and z = 0. Else Σ_{j≥2} |w_j| g_j ≤ ρ |w_1| Σ_{j≥2} "
+        "g_j < |w_1| g_1: the margin is positive. With w = (1, -ρ, .., -ρ) z has both signs as "
+        "soon as g_1 is above ρ Σ_{j≥2} g_j at one input and below at another: the ratio is sharp.",
         remark="w_1 ≠ 0 is not needed, the sign of 0 being 0.",
     ),
     Claim(
@@ -1540,9 +1532,9 @@ CLAIMS: tuple[Claim, ...] = (
         sizes=WIDTHS,
         verdict="holds if",
         needs={"ratio": NO_DOMINANCE, "weights": HEAVY_WEIGHT, "bias": HEAVY_BIAS},
-        proof="By dominance.ratio E g_1 > ρ Σ_{j≥2} E g_j. If w_1 = 0 all weights are 0 and "
-        "E z = 0. Else Σ_{j≥2} |w_j| E g_j ≤ |w_1| ρ Σ_{j≥2} E g_j < |w_1| E g_1, and dominance.expectation "
-        "applies.",
+        proof="By dominance.ratio E g_1 > ρ Σ_{j≥2} E g_j. If w_1 = 0 all weights are 0 and E z = "
+        "0. Else Σ_{j≥2} |w_j| E g_j ≤ |w_1| ρ Σ_{j≥2} E g_j < |w_1| E g_1, and "
+        "dominance.expectation applies.",
         remark="ρ = 1 is Definition 1 with |w_j| ≤ |w_1|. w_1 ≠ 0 is not needed.",
     ),
     Claim(
@@ -1573,7 +1565,7 @@ CLAIMS: tuple[Claim, ...] = (
             NO_BIAS,
         ),
         then=printed_display,
-        instances=printed_neurons,
+        instances=level_neurons,
         sizes=((2, 1), (2, 2), (3, 1), (3, 2)),
         verdict="holds if",
         needs={
@@ -1643,9 +1635,9 @@ CLAIMS: tuple[Claim, ...] = (
         sizes=((1, 2), (2, 2), (3, 2), (2, 3), (3, 3)),
         verdict="holds if",
         needs={"on": inputs((1, 0), (0, 0)), "ReLU": inputs((1, 1), (1, -1))},
-        proof="If w_1 > 0, only negative weights lower z: z ≥ g_1 (w_1 - ‖(w_j)⁻‖ tan φ) over "
-        "j ≥ 2. If w_1 < 0, only positive ones raise it. Each time K ~ Binomial(N - 1, 1/2) of the N - 1 "
-        "weights count, and given K their norm is that of K normals independent of w_1. Equality "
+        proof="If w_1 > 0, only negative weights lower z: z ≥ g_1 (w_1 - ‖(w_j)⁻‖ tan φ) over j ≥ "
+        "2. If w_1 < 0, only positive ones raise it. Each time K ~ Binomial(N - 1, 1/2) of the N - "
+        "1 weights count, and given K their norm is that of K normals independent of w_1. Equality "
         "for a layer that fills the part of the cone with g ≥ 0.",
         slack=rectified_slack,
         error=CONE_ERROR,
@@ -1825,9 +1817,9 @@ CLAIMS: tuple[Claim, ...] = (
             "rate": start([1], [[3]], [1], 2, 2),
             "never fitted": start([1], [[1]], [1], 1, 3),
         },
-        proof="While the set A of active neurons stays, r_t = r_0 q^t with "
-        "q = 1 - αΓ Σ_A v_j² < -1, and z_j(t) = z_j(0) - αΓ v_j r_0 (1 - q^t)/(1 - q) takes negative values. So A loses a "
-        "neuron, none comes back, and the condition holds for what is left. Induct.",
+        proof="While the set A of active neurons stays, r_t = r_0 q^t with q = 1 - αΓ Σ_A v_j² < "
+        "-1, and z_j(t) = z_j(0) - αΓ v_j r_0 (1 - q^t)/(1 - q) takes negative values. So A loses "
+        "a neuron, none comes back, and the condition holds for what is left. Induct.",
         remark="2 is sharp: at α Γ v² = 2 a neuron can swing between two values for ever.",
     ),
     Claim(
@@ -1854,7 +1846,7 @@ CLAIMS: tuple[Claim, ...] = (
         given=(Assumption("positive", "δ > 0", sharp_positive),),
         then=riser_dies,
         instances=deltas,
-        sizes=(1, 2, 5, 12),
+        sizes=(1, 6, 60, 600),
         verdict="holds",
         needs={"positive": Sharp(F(0))},
         proof="The first step shuts gate 1 (z_1 = 0) and brings z_2 to 2δ, r to -2δ - 2δ². Alone, "
