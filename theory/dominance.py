@@ -1423,7 +1423,7 @@ CLAIMS: tuple[Claim, ...] = (
         given=(Assumption("rare", "ε < 1", is_rare),),
         then=dominates_yet_is_rarely_on,
         instances=peaks,
-        sizes=(1, 2, 12, 40, 60),
+        sizes=(40, 80),
         verdict="holds",
         needs={"rare": Peak(F(1))},
         proof="E g_1 = 1/ε, so u_1/2 = (1/ε)/(1/ε + 1). z = 1/ε² - 1 > 0 with probability ε, else "
@@ -1846,7 +1846,7 @@ CLAIMS: tuple[Claim, ...] = (
         given=(Assumption("positive", "δ > 0", sharp_positive),),
         then=riser_dies,
         instances=deltas,
-        sizes=(1, 6, 60, 600),
+        sizes=(60, 600),
         verdict="holds",
         needs={"positive": Sharp(F(0))},
         proof="The first step shuts gate 1 (z_1 = 0) and brings z_2 to 2δ, r to -2δ - 2δ². Alone, "

@@ -391,6 +391,10 @@ OFF = d.neuron([(1,), (0,)], (1,))
 ZERO_WEIGHT = d.neuron([(1,)], (0,))
 FITTED = d.start([1], [[1]], [1], 1, 1)
 EQUAL_RATE = d.start([1], [[1]], [1], 0, 1)
+ONE = d.neuron([(1,)], (1,))  # z = 1
+BELOW_TARGET = d.start([1], [[1]], [1], 2, 1)  # r = -1
+PUSHED = d.start([1], [[1]], [-1], -2, 1)  # r = 1, v = -1
+IDLE = d.start([0], [[0]], [0], -1, 1)  # r = 1, v = 0
 
 
 @pytest.mark.parametrize(
@@ -415,6 +419,19 @@ EQUAL_RATE = d.start([1], [[1]], [1], 0, 1)
         ([], [(d.some_rate_works, FITTED), (d.moves_down, FITTED), (d.never_fitted, FITTED)]),
         ([], [(d.dominant_at_x, d.start([1, 1], [[1, 1]], [1], 0, 1))]),
         ([(d.above_saturated, d.below(weight=1, bias=-1))], [(d.is_rare, d.Peak(F(1)))]),
+        ([(d.positive_sum, d.Means((F(1),))), (d.has_scores, d.Means((F(1),)))], []),
+        ([(d.margin_everywhere, ONE), (d.saturated_or_zombie, ONE)], [(d.no_positive_weight, ONE)]),
+        ([(d.mean_is_positive, ONE), (d.sharp_positive, d.Sharp(F(1)))], []),
+        ([], [(d.weight_positive, IDLE), (d.activation_positive, IDLE), (d.opposite, IDLE)]),
+        (
+            [(d.opposite, PUSHED)],
+            [(d.opposite, EQUAL_RATE), (d.opposite, replace(PUSHED, y=F(-1)))],
+        ),
+        ([(d.printed_rate, replace(EQUAL_RATE, y=F(-1), alpha=F(1, 2)))], []),
+        ([(d.rate_for_all, replace(EQUAL_RATE, alpha=F(2)))], [(d.rate_for_all, FITTED)]),
+        ([(d.some_rate_works, EQUAL_RATE)], [(d.all_gates_open, IDLE), (d.gate_open, IDLE)]),
+        ([(d.risers_survive, EQUAL_RATE)], [(d.turned_negative, EQUAL_RATE)]),
+        ([], [(d.not_opposite, BELOW_TARGET), (d.low_rate, replace(FITTED, alpha=F(2)))]),
         ([(d.rectified, d.inputs((0,)))], [(d.first_is_on, d.inputs((0,)))]),
     ],
 )
