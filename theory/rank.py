@@ -202,18 +202,27 @@ def array(x: Matrix) -> Array:
     return np.array(x.rows, dtype=float)
 
 
+def small_gram(x: Matrix) -> list[Row]:
+    """XX' or X'X, whichever is smaller: its eigenvalues are σ_i²."""
+    short = columns(x) if len(x.rows) > len(x.rows[0]) else list(x.rows)
+    return [tuple(dot(a, b) for b in short) for a in short]
+
+
+def diagonal(gram: list[Row]) -> bool:
+    return all(g == 0 for i, row in enumerate(gram) for j, g in enumerate(row) if i != j)
+
+
 def shares(x: Matrix) -> tuple[Number, ...]:
     """σ_i / Σ σ, from the largest on; (NaN,) of a zero matrix.
 
     From the Gram matrix of rows or columns, whichever is smaller. If that is diagonal, or 2 x 2,
     roots of Fractions are enough, and what is rational is exact; else LAPACK's floats.
     """
-    short = columns(x) if len(x.rows) > len(x.rows[0]) else list(x.rows)
-    gram = [[dot(a, b) for b in short] for a in short]
+    gram = small_gram(x)
     largest = max(gram[i][i] for i in range(len(gram)))
     if largest == 0:
         return (math.nan,)
-    if all(g == 0 for i, row in enumerate(gram) for j, g in enumerate(row) if i != j):
+    if diagonal(gram):
         roots = sorted((root(gram[i][i] / largest) for i in range(len(gram))), reverse=True)
         return tuple(r / sum(roots) for r in roots)
     if len(gram) == 2:
@@ -611,34 +620,58 @@ SEVERAL = Assumption("n ≥ 2", "B ≥ 2 and N ≥ 2", several, said=False)
 
 
 def number(x: Any) -> str:
-    return f"≈ {x:.6g}" if isinstance(x, float) else f"= {x}"
+    if isinstance(x, float):
+        return "undefined" if math.isnan(x) else f"≈ {x:.6g}"
+    return f"= {x}"
+
+
+def ratio_in_words(x: Matrix) -> str:
+    """R, and how it comes about."""
+    gram = small_gram(x)
+    if not matrix_not_zero(x):
+        return "X = 0: R undefined"
+    if rank(x) == 1:
+        return "rank 1, R = 1"
+    if diagonal(gram):
+        norms = ", ".join(f"√({row[i]})" for i, row in enumerate(gram))
+        return f"orthogonal, σ_i are the norms {norms}, R {number(ratio(x))}"
+    if len(gram) == 2:
+        (a, b), (_, d) = gram
+        trace, det = a + d, a * d - b * b
+        return (
+            f"σ_1² + σ_2² = {trace}, (σ_1 σ_2)² = {det}, "
+            f"R = (1 + √(({trace})² - 4·{det}) / ({trace} + 2√{det})) / 2 {number(ratio(x))}"
+        )
+    return f"σ_i/Σσ: {', '.join(f'{float(p):.6g}' for p in shares(x))}, R {number(ratio(x))}"
 
 
 def _matrix_steps(sides: tuple[tuple[str, Callable[[Any], Any]], ...], i: Any) -> list[str]:
     x = i if isinstance(i, Matrix) else i.x
     return [
         f"{i}",
-        f"s {number(vector(sums(x)))}, c² {number(vector(energies(x)))}, n {number(rank_limit(x))}",
-        "σ_i / Σ σ: " + ", ".join(number(p) for p in shares(x)),
+        f"s = {vector(sums(x))}, c² = {vector(energies(x))}, n = {rank_limit(x)}",
+        ratio_in_words(x),
         *(f"{name} {number(side(i))}" for name, side in sides),
     ]
 
 
-def _law_steps(sides: tuple[tuple[str, Callable[[Any], Any]], ...], i: Any) -> list[str]:
-    of = i if isinstance(i, Law) else i.law
-    lines = [f"{i}"]
+def _law_steps(sides: tuple[tuple[str, Callable[[Any], Any]], ...], of: Law) -> list[str]:
+    lines = [f"{of}"]
     for p, x in batches(of):
         rows = ", ".join(map(vector, x.rows))
-        lines.append(
-            f"rows {rows} in any order, w.p. {p}: s = {vector(sums(x))}, R {number(ratio(x))}"
-        )
+        lines.append(f"rows {rows} w.p. {p}: s = {vector(sums(x))}; {ratio_in_words(x)}")
     for j in range(width(of)):
         mean, square = sum_moment(of, j, 1), sum_moment(of, j, 2)
         lines.append(
             f"E s_{j + 1} = {mean}, E s_{j + 1}² = {square}, "
-            f"Var(s_{j + 1}) = {square} - {mean}² = {sum_variance(of, j)}"
+            f"Var(s_{j + 1}) = {square} - ({mean})² = {sum_variance(of, j)}"
         )
-    return lines + [f"{name} {number(side(i))}" for name, side in sides]
+    return lines + [f"{name} {number(side(of))}" for name, side in sides]
+
+
+def by_batch(f: Callable[[Matrix], Any]) -> Callable[[Law], str]:
+    """Steps' side that tells f of every batch."""
+    return lambda of: ", ".join(f"{f(x)} w.p. {p}" for p, x in batches(of))
 
 
 def matrix_steps(*sides: tuple[str, Callable[[Any], Any]]) -> Callable[[Any], list[str]]:
@@ -908,7 +941,10 @@ SRNK = (
         breaks="Definition 1 has >; at equality, (1, 1) say, and in a dead layer, nothing "
         "dominates.",
         repaired_by=("rank.column-strictly",),
-        steps=matrix_steps(("neuron 1 dominant", first_dominant)),
+        steps=matrix_steps(
+            ("s_1 ≥ Σ_{j≥2} s_j", lambda x: 2 * sums(x)[0] >= sum(sums(x))),
+            ("neuron 1 dominant", first_dominant),
+        ),
     ),
     Claim(
         id="rank.column-strictly",
@@ -999,6 +1035,12 @@ def printed_square(of: Law, var: Fraction) -> Number:
     return Fraction(1, n * b) + quotient(Fraction(2 * (b - 1), n), b * (1 + var) + theta(of))
 
 
+def printed_in_words(of: Law, var: Fraction) -> str:
+    b, n = of.batch, law_limit(of)
+    summed = f"1/({n}·{b}) + 2·{b - 1}/({n}·[{b}·(1 + {var}) + {theta(of)}])"
+    return f"{summed} = {printed_square(of, var)}"
+
+
 def widest_variance(of: Law) -> Fraction:
     """The index i of Var(s_i) is unbound in (4): this reading makes the bound weakest."""
     return max(sum_variance(of, j) for j in range(width(of)))
@@ -1071,7 +1113,7 @@ def units_steps(i: Scaled) -> list[str]:
     sides = (
         ("θ", theta),
         ("E R", mean_ratio),
-        ("(right of (4))²", lambda of: printed_square(of, widest_variance(of))),
+        ("(right of (4))²", lambda of: printed_in_words(of, widest_variance(of))),
     )
     return [*_law_steps(sides, i.law), "all features in other units:", *_law_steps(sides, scaled)]
 
@@ -1080,7 +1122,7 @@ def rises_steps(i: Scaled) -> list[str]:
     sides = (
         ("u_1", score),
         ("θ", theta),
-        ("(right of (4))² with Var(s_1)", lambda of: printed_square(of, sum_variance(of, 0))),
+        ("(right of (4))² with Var(s_1)", lambda of: printed_in_words(of, sum_variance(of, 0))),
     )
     after = times_first(i.law, i.factor)
     return [*_law_steps(sides, i.law), "neuron 1 multiplied:", *_law_steps(sides, after)]
@@ -1110,7 +1152,7 @@ PRINTED = (
         steps=law_steps(
             ("θ", theta),
             ("E R", mean_ratio),
-            ("(right of (4))²", lambda of: printed_square(of, widest_variance(of))),
+            ("(right of (4))²", lambda of: printed_in_words(of, widest_variance(of))),
             ("right of (4)", lambda of: root(printed_square(of, widest_variance(of)))),
         ),
         curve=printed_curve,
@@ -1130,7 +1172,7 @@ PRINTED = (
         repaired_by=("rank.e1",),
         steps=law_steps(
             ("E R", mean_ratio),
-            ("(right of (4))²", lambda of: printed_square(of, widest_variance(of))),
+            ("(right of (4))²", lambda of: printed_in_words(of, widest_variance(of))),
         ),
     ),
     Claim(
@@ -1149,7 +1191,7 @@ PRINTED = (
         steps=law_steps(
             ("θ", theta),
             ("E R", mean_ratio),
-            ("(right of (4))²", lambda of: printed_square(of, sum_variance(of, 0))),
+            ("(right of (4))²", lambda of: printed_in_words(of, sum_variance(of, 0))),
         ),
     ),
     Claim(
@@ -1610,6 +1652,8 @@ LINES = (
         "(With ordered pairs both sides double.)",
         repaired_by=("rank.line-14-cauchy",),
         steps=law_steps(
+            ("U", by_batch(lambda x: 2 * cross_unordered(x))),
+            ("V", by_batch(line_11_bottom)),
             ("E[U/V]", line_14_left),
             ("E U", lambda of: expected(of, lambda x: 2 * cross_unordered(x))),
             ("E V", lambda of: expected(of, line_11_bottom)),
@@ -1647,7 +1691,12 @@ LINES = (
         "E s_i² keep theirs. Even with ordered pairs the line fails for every B ≥ 2 unless "
         "Var(s_1) = 0 and all other neurons are 0; with unordered pairs also then.",
         repaired_by=("rank.line-15-scaled",),
-        steps=law_steps(("left", line_15_left), ("right", line_15_right)),
+        steps=law_steps(
+            ("2 E Σ_{i≠j} x_i1 x_j1", lambda of: expected(of, lambda x: 4 * cross_unordered(x))),
+            ("E V", lambda of: expected(of, line_11_bottom)),
+            ("left", line_15_left),
+            ("right", line_15_right),
+        ),
     ),
     Claim(
         id="rank.line-15-scaled",
@@ -1695,6 +1744,8 @@ LINES = (
         breaks="√ is concave: E √Y ≤ √(E Y), with equality only if Y is constant.",
         repaired_by=("rank.e3",),
         steps=law_steps(
+            ("Y", by_batch(line_10_square)),
+            ("√Y", by_batch(line_10_right)),
             ("E √Y", line_17_left),
             ("(E √Y)²", lambda of: line_17_left(of) ** 2),
             ("E Y", line_17_square),
