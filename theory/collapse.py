@@ -1,4 +1,3 @@
-# ruff: noqa: RUF001
 """Does temporal-difference learning without reward make the features collapse to zero?
 
 Neuron Dominance, section 4.2: with regression it does, eqs. (5) and (6) after Lyle et al. (2021);

@@ -53,7 +53,7 @@ Spans = tuple[Span, ...]
 
 
 def union(spans: Iterable[Span]) -> str:
-    return " ∪ ".join(map(str, spans)) or "∅"  # noqa: RUF001
+    return " ∪ ".join(map(str, spans)) or "∅"
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-# ruff: noqa: RUF001 -- Greek letters in the mathematics are meant
+
 """Does a dominant neuron lower the rank? srnk, Theorem 2, its proof line by line, and repairs.
 
 Neuron Dominance, section 3.3 and A.2. X is a batch of features, B rows (samples) by N columns

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import strategies as st
 
 from theory import __main__ as cli
+from theory import decide
 from theory.claim import Assumption, Claim, check, find, necessity, replay
 
 ROOT = Path(__file__).parents[2]
@@ -38,9 +39,9 @@ def test_what_holds_survives_examples_of_a_seed_drawn_now():
 
 
 def test_ids_are_unique_and_begin_with_their_chapter():
-    ids = [claim.id for chapter in cli.CHAPTERS for claim in chapter.CLAIMS]
+    ids = [claim.id for chapter in decide.CHAPTERS for claim in chapter.CLAIMS]
     assert len(ids) == len(set(ids))
-    for chapter in cli.CHAPTERS:
+    for chapter in decide.CHAPTERS:
         name = chapter.__name__.rpartition(".")[2]
         assert all(claim.id.startswith(f"{name}.") for claim in chapter.CLAIMS)
 
@@ -238,14 +239,16 @@ def test_a_search_tells_its_sizes_and_what_it_found(capsys):
 
 def test_the_table_is_json_too_and_its_exit_status_tells(monkeypatch, capsys):
     few = {claim.id: claim for claim in CLAIMS[:3]}
-    monkeypatch.setattr(cli, "CLAIMS", few)
+    for module in (cli, decide):
+        monkeypatch.setattr(module, "CLAIMS", few)
     monkeypatch.setattr(cli, "ProcessPoolExecutor", InThisProcess)
     assert cli.main(["--json", "--examples", "20"]) == 0
     rows = json.loads(capsys.readouterr().out)["claims"]
     assert [row["id"] for row in rows] == list(few)
     assert all({"id", "source", "verdict", "evidence"} <= row.keys() for row in rows)
     spoilt = replace(TOY, needs={})
-    monkeypatch.setattr(cli, "CLAIMS", {**few, TOY.id: spoilt})
+    for module in (cli, decide):
+        monkeypatch.setattr(module, "CLAIMS", {**few, TOY.id: spoilt})
     assert cli.main(["--examples", "20"]) == 1
     captured = capsys.readouterr()
     assert "1 NOT re-established" in captured.out
