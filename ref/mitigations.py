@@ -586,5 +586,6 @@ def _alike(
         found = given[name].shape if name in given else "missing"
         shape = params[name].shape
         require(found == shape, f"{argument}[{name!r}]", found, f"an array of shape {shape}")
-        finite = bool(np.isfinite(given[name]).all())
+        exact = given[name].dtype == object  # Fractions are finite
+        finite = exact or bool(np.isfinite(given[name]).all())
         require(finite, f"{argument}[{name!r}]", given[name], "finite numbers")

@@ -954,3 +954,20 @@ def test_bad_input_is_refused_by_name(argument, call):
         call()
     assert error.value.argument == argument
     assert error.value.value is not None and error.value.accepted
+
+
+def test_recycling_is_exact_on_fractions():
+    third = Fraction(1, 3)
+    params = {
+        "dense0.weight": np.array([[third], [-third]], dtype=object),
+        "dense0.bias": np.array([third, -third], dtype=object),
+        "final.weight": np.array([[third, 3 * third]], dtype=object),
+        "final.bias": np.array([third], dtype=object),
+    }
+    fresh = {name: value + third for name, value in params.items()}
+    h = np.array([[third, Fraction(0)]], dtype=object)
+    readers = m.chain(params, ["dense0", "final"])
+    new, _ = m.redo(params, {}, {"dense0": h}, 0.0, fresh, readers)
+    assert new["dense0.weight"].tolist() == [[third], [Fraction(0)]]
+    assert new["final.weight"].tolist() == [[third, 0]]
+    assert all(isinstance(x, Fraction) for x in new["dense0.weight"].ravel())
