@@ -210,6 +210,7 @@ EXAMPLES: dict[str, Activation] = {
 PHI = ACTIVATIONS | EXAMPLES
 EXACT = [name for name, phi in PHI.items() if phi.exact]
 EQUAL = [name for name in EXACT if PHI[name].zeros == PHI[name].flats]
+POOL = EXACT + 2 * [name for name in EXACT if PHI[name].smooth]  # drawn from: mostly smooth
 RELU = "ReLU, φ'(0) = 0"
 
 
@@ -516,30 +517,30 @@ def neurons(size: int) -> SearchStrategy[Neuron]:
 
     def neuron(drawn: list[int]) -> Neuron:
         phi, w, b, start, extra, mode, least, *lengths = drawn
-        name = EXACT[phi] if mode < 12 else "smoothstep"
+        name = POOL[phi] if mode < 6 else ("smoothstep", "ReLU²")[phi % 2 and mode < 12]
         spans, lo = [], F(start)
         for length in lengths:
             hi = lo + max(length, least > 0)
             spans.append(Span(lo, hi))
-            lo = hi + (2 if mode >= 12 else 1)
+            lo = hi + (2 if mode >= 12 else extra % 2)
         # a neighbour of the support that belongs to D but has no mass
         more = () if extra else (Span(lo - 1, lo),)
         found = Neuron(name, F(w), F(b), tuple(spans), more)
         if mode >= 12:  # the first span on the plateau of 0, the others on that of 1
             return replace(found, w=F(1), b=-1 - spans[0].hi)
         if mode >= 10:
-            return replace(found, w=F(0), b=F(min(b, 0)))
+            return replace(found, phi=POOL[phi], w=F(0), b=F(min(b, 0)))
         if mode >= 3:  # the largest z is 0 or -1
             top = max(hi for _, hi in images(replace(found, b=F(0)), found.law))
             return replace(found, b=-top - mode % 2)
         return found
 
     head = st.tuples(
-        st.integers(0, len(EXACT) - 1),
+        st.integers(0, len(POOL) - 1),
         _ints(3, -2, 2),
-        st.integers(0, 3),
+        st.integers(0, 6),
         st.integers(0, 13),
-        st.integers(0, 1),
+        st.integers(0, 2),
     ).map(lambda d: [d[0], *d[1], *d[2:]])
     return st.tuples(head, _ints(size, 0, 2)).map(lambda two: neuron(two[0] + two[1]))
 
@@ -805,7 +806,7 @@ def units_of(size: int) -> SearchStrategy[Units]:
         w = tuple(tuple(next(numbers) for _ in range(inputs)) for _ in range(n))
         b = tuple(next(numbers) for _ in range(n))
         xs = tuple(tuple(next(numbers) for _ in range(inputs)) for _ in range(size))
-        found = Units(EXACT[phi], w, b, xs)
+        found = Units(EQUAL[phi % len(EQUAL)] if shut == 1 else EXACT[phi], w, b, xs)
         if shut:
             top = max(unit_z(found, 0)) + shut - 1
             return replace(found, b=(b[0] - top, *b[1:]))

@@ -880,11 +880,11 @@ CLAIMS: tuple[Claim, ...] = (
         ),
         then=can_be_made_dormant,
         instances=networks,
-        sizes=(1, 2, 3),
+        sizes=(2, 3),
         verdict="holds",
         needs={
             "positive tau": constant((ONE, ONE), (ONE, ONE)),
-            "another alive": constant((ONE,), (ONE,), F(1, 2)),
+            "another alive": constant((ONE, ZERO), (ONE, ONE), F(1, 2)),
             "no normalisation": replace(NORMED, tau=F(1, 2)),
         },
         proof="relu(c z) = c relu(z). Take c = τ Σ_{j>1} E|h_j| / (N E|h_1|): then c E|h_1| is "
