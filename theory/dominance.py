@@ -456,6 +456,8 @@ def neurons(size: Size) -> SearchStrategy[Neuron]:
         elif lift == 3:  # or by its mean alone, and often exactly
             rest = rho * sum(sum(row[1:]) for row in g)
             g[0] = (rest + F(equal % 2), *g[0][1:])
+        if kind == lift == 1:  # one weight is as heavy as an average of sizes allows
+            w = (abs(w[0]), *[(1 - width) * abs(w[0])] * (width > 1), *[F(0)] * (width - 2))
         if kind > 1:  # |w_1| is large enough for |w_j| ≤ ρ |w_1|
             first = F(max(map(abs, numbers[width * count : -3]))) * max(ONE, 1 / rho)
             w = (first if kind == 2 else -first, *w[1:])
