@@ -200,6 +200,10 @@ class Bins:
         return masses[0], float(losses.decode(masses, losses.centres(edges))[0])
 
 
+# Neuron Dominance, B.2: sigma is 0.75 in the units of the values.
+PAPER = Bins(ZERO, Fraction(100), 101, Fraction(99, 100), Fraction(3, 4) / Fraction(100, 101))
+
+
 @dataclass(frozen=True)
 class Normed:
     """One sample's pre-activations z (N,) before LayerNorm, its shift, and outgoing weights v."""
@@ -1127,15 +1131,14 @@ def first_bin_has_most(c: Classifier) -> bool:
 
 def first_bin_steps(c: Classifier) -> list[str]:
     mean = sum(c.centres) / Fraction(len(c.centres))
-    paper = Bins(ZERO, Fraction(100), 101, Fraction(99, 100))
-    far = two_hot(paper.centres(), paper.gamma * 50)
+    far = two_hot(PAPER.centres(), PAPER.gamma * 50)
     return [
         f"Ψ = 0, so p̂ is uniform and every value is z̄ = {mean}",
         f"the target's value is γ z̄ = {c.gamma * mean}",
         f"its histogram is {vector(target_at_collapse(c))}: the first bin has no majority",
-        f"in the paper's setting ({paper}) the target's value is {paper.gamma * 50},",
-        f"its first bin has the mass {far[0]}, and {backups(paper)} backups pass until a value",
-        "is in the first bin",
+        f"in the paper's setting ({PAPER}),",
+        f"the target's value is {PAPER.gamma * 50}, its first bin has the mass {far[0]},",
+        f"and {backups(PAPER)} backups pass until a value is in the first bin",
     ]
 
 
@@ -1175,14 +1178,13 @@ def after_backups(b: Bins, count: int) -> float:
 
 
 def edge_steps(b: Bins) -> list[str]:
-    paper = Bins(ZERO, Fraction(100), 101, Fraction(99, 100), Fraction(3, 4) / Fraction(100, 101))
     masses, read = b.read(0.0)
     return [
         f"centres {vector(b.centres())}, all above 0",
         f"the histogram of 0 is {vector(round(float(x), 6) for x in masses)}",
         f"its mean is {read:.6f} ≥ {b.width() / 2}, the first centre: not 0",
-        f"in the paper's setting (101 bins on [0, 100], σ = 0.75): {paper.read(0.0)[1]:.4f};",
-        f"and backups with γ = 0.99 without reward end at {after_backups(paper, 5000):.4f}",
+        f"in the paper's setting (101 bins on [0, 100], σ = 0.75): {PAPER.read(0.0)[1]:.4f};",
+        f"and backups with γ = 0.99 without reward end at {after_backups(PAPER, 5000):.4f}",
     ]
 
 
@@ -1809,8 +1811,9 @@ THEOREM_3_CLAIMS = (
             "discounted": classifier(STAY, 1, [[0]], [[0, 0]], (0, 1), "two-hot"),
         },
         proof="Two-hot has at least G - 2 zeros. C51, G ≥ 3: if z_(G-1) ≥ 0 the top atom gets\n"
-        "less than 1/G, else z_2 < 0 and the bottom one does. G = 2: p* = u means that γz̄ (or\n"
-        "what it is clipped to) is z̄: clipped it is an end and no mean; unclipped γz̄ = z̄ = 0.",
+        "less than 1/G, else z_2 < 0 and the bottom one does. G = 2: if z_1 ≤ 0 ≤ z_2 nothing is\n"
+        "clipped, means are kept and p* = u gives γz̄ = z̄, so z̄ = 0; else everything moves towards\n"
+        "0, and the end next to it gets more than 1/2.",
     ),
     Claim(
         id="collapse.uniform-hl-gauss",
@@ -2115,7 +2118,7 @@ LAYER_NORM_CLAIMS = (
         verdict="refuted",
         counterexample=Normed(row(0, 1, 3), v=row(0, 0, 1)),
         breaks="z_i moves the mean and the variance that the other neurons are divided by",
-        repaired_by=("dormancy.pointwise",),
+        repaired_by=("recycling.grama-preactivation",),
         steps=gradient_steps,
     ),
 )
