@@ -1,4 +1,3 @@
-
 """Does a dominant neuron lower the rank? srnk, Theorem 2, its proof line by line, and repairs.
 
 Neuron Dominance, section 3.3 and A.2. X is a batch of features, B rows (samples) by N columns
