@@ -1143,7 +1143,12 @@ def first_bin_steps(c: Classifier) -> list[str]:
 
 
 def backups(b: Bins) -> int:
-    """Exact two-hot backups without reward until the value is in the first bin, from collapse."""
+    """Exact two-hot backups without reward until the value is in the first bin, from collapse.
+
+    -1 for never, where that bin ends at or below 0: values only fall towards 0.
+    """
+    if b.low + b.width() <= 0:
+        return -1
     centres, count = b.centres(), 0
     value = sum(centres) / Fraction(len(centres))
     while value > b.low + b.width():
@@ -1155,8 +1160,11 @@ def backups(b: Bins) -> int:
 def backups_by_formula(b: Bins) -> bool:
     """The first n with gamma^n G <= 2."""
     count = backups(b)
-    late = b.gamma**count * b.bins <= 2
-    return late and (count == 0 or b.gamma ** (count - 1) * b.bins > 2)
+    return (
+        count >= 0
+        and b.gamma**count * b.bins <= 2
+        and (count == 0 or b.gamma ** (count - 1) * b.bins > 2)
+    )
 
 
 def starts_at_zero(b: Bins) -> bool:
