@@ -517,14 +517,15 @@ def neurons(size: int) -> SearchStrategy[Neuron]:
 
     def neuron(drawn: list[int]) -> Neuron:
         phi, w, b, start, extra, mode, least, *lengths = drawn
-        name = POOL[phi] if mode < 6 else ("smoothstep", "ReLU²")[phi % 2 and mode < 12]
+        shut = ("smoothstep", "ReLU²", "ReLU, φ'(0) = 1/2")
+        name = POOL[phi] if mode < 6 else shut[phi % 3 if mode < 12 else 0]
         spans, lo = [], F(start)
         for length in lengths:
             hi = lo + max(length, least > 0)
             spans.append(Span(lo, hi))
             lo = hi + (2 if mode >= 12 else extra % 2)
         # a neighbour of the support that belongs to D but has no mass
-        more = () if extra else (Span(lo - 1, lo),)
+        more = () if extra else (Span(lo, lo + 1),)
         found = Neuron(name, F(w), F(b), tuple(spans), more)
         if mode >= 12:  # the first span on the plateau of 0, the others on that of 1
             return replace(found, w=F(1), b=-1 - spans[0].hi)
