@@ -2360,7 +2360,8 @@ EXPECTED = (
         counterexample=law(2, ("1/3", (1, 0)), ("2/3", (0, 0))),
         breaks="A sparse neuron leaves many batches dead, E R ≤ Pr(X ≠ 0) → 0 with its "
         "probability, and the bound stays above 1/√(nB).",
-        repaired_by=("rank.e1", "rank.theorem-2-rescaled-alive"),
+        repaired_by=("rank.e1",),
+        remark="Without dead rows it is open: rank.theorem-2-rescaled-alive.",
         steps=law_steps(
             ("v_1/μ_1²", lambda of: quotient(variance(of, 0), moment(of, 0, 1) ** 2)),
             ("θ", theta),
