@@ -12,7 +12,10 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict
 from difflib import get_close_matches
 from pathlib import Path
+from typing import Any
 
+from ref import dynamics
+from theory import dominance, dormancy, recycling
 from theory.claim import Claim, Outcome, find
 from theory.decide import CLAIMS, Decision, decide
 
@@ -174,6 +177,38 @@ def plot(options: argparse.Namespace) -> int:
     return 0
 
 
+def networks(options: argparse.Namespace) -> int:
+    """The claims' conditions beyond tuples of numbers: activations, and trained networks of ref."""
+    print(
+        "Where an activation is zero (Z) and where it is flat (K); does dormant mean no gradient?"
+    )
+    heads = ("activation", "Z", "K", "the claim")
+    _rows([dict(zip(heads, row, strict=True)) for row in dormancy.table()])
+    print("\nTheorem 1 on the next layer of trained networks, before and after the intervention of")
+    print(
+        "section 3.2 (shares of its neurons; kept: of those with the hypothesis, the saturated or"
+    )
+    print("zombie ones):")
+    _rows(dominance.network_table())
+    print("\nDormant neurons along a TD learning of a network of ref, by Adam:")
+    _rows(recycling.follow(dynamics.ADAM, rate=0.01)[-2:])
+    return 0
+
+
+def _rows(rows: list[dict[str, Any]]) -> None:
+    """Dicts with the same keys as aligned columns."""
+    cells = [list(rows[0]), *([_cell(value) for value in row.values()] for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    for line in cells:
+        print("  " + "  ".join(c.ljust(w) for c, w in zip(line, widths, strict=True)).rstrip())
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, str | int):
+        return str(value)
+    return "-" if value != value else f"{value:.2f}"
+
+
 def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m theory", description=__doc__)
     parser.add_argument("--examples", type=_positive, default=300, help="fresh ones per claim")
@@ -189,6 +224,8 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     seek.set_defaults(run=search)
     draw = commands.add_parser("plot", help="bound against truth")
     draw.set_defaults(run=plot)
+    nets = commands.add_parser("networks", help="the conditions on activations and networks")
+    nets.set_defaults(run=networks)
     for command in (one, seek, draw):
         command.add_argument("id", help="as the table has it")
     seek.add_argument("--without", metavar="ASSUMPTION", help="drop this assumption")
