@@ -8,6 +8,7 @@ import shutil
 import sys
 import textwrap
 import time
+from collections import Counter
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict
 from difflib import get_close_matches
@@ -17,7 +18,7 @@ from typing import Any
 from ref import dynamics
 from theory import dominance, dormancy, recycling
 from theory.claim import Claim, Outcome, find
-from theory.decide import CLAIMS, Decision, decide
+from theory.decide import CHAPTERS, CLAIMS, Decision, decide
 
 
 def decide_all(options: argparse.Namespace) -> int:
@@ -39,6 +40,8 @@ def decide_all(options: argparse.Namespace) -> int:
     if options.json:
         rows = [as_json(CLAIMS[d.id], d) for d in decisions]
         print(json.dumps({"claims": rows, "seed": options.seed}, indent=2, ensure_ascii=False))
+    elif options.markdown:
+        print_markdown(decisions)
     else:
         print_table(decisions)
         decided = f"{len(decisions) - open_ - len(bad)} decided, {open_} open"
@@ -82,13 +85,32 @@ def print_table(decisions: list[Decision]) -> None:
         verdict = claim.verdict if not decision.problems else "FAILED"
         repairs = ", ".join(r.removeprefix(f"{chapter}.") for r in claim.repaired_by)
         says = f"{claim.title} [{claim.source}]" + (f" -> {repairs}" if repairs else "")
-        lines = textwrap.wrap(says, title)
+        lines = textwrap.wrap(says, title, break_on_hyphens=False)
         print(
             f"{claim.id:<{widths['id']}}  {verdict:<{widths['verdict']}}  {lines[0]:<{title}}  "
             f"{decision.evidence}".rstrip()
         )
         for line in lines[1:]:
             print(" " * (sum(widths.values()) + 4) + line)
+
+
+def print_markdown(decisions: list[Decision]) -> None:
+    """The table as the README has it."""
+    for chapter in CHAPTERS:
+        name = chapter.__name__.rpartition(".")[2]
+        mine = [d for d in decisions if d.id.startswith(f"{name}.")]
+        kinds = Counter(CLAIMS[d.id].verdict for d in mine)
+        counts = ", ".join(f"{count} {verdict}" for verdict, count in sorted(kinds.items()))
+        print(f"<details><summary><b>{name}</b>: {counts}</summary>\n")
+        print("| claim | what it says | source | verdict | evidence | repaired by |")
+        print("|---|---|---|---|---|---|")
+        for decision in mine:
+            claim = CLAIMS[decision.id]
+            short = [id.removeprefix(f"{name}.") for id in (claim.id, *claim.repaired_by)]
+            cells = (short[0], claim.title, claim.source, claim.verdict, decision.evidence)
+            row = " | ".join(cell.replace("|", "\\|") for cell in (*cells, ", ".join(short[1:])))
+            print(f"| {row} |")
+        print("\n</details>\n")
 
 
 def show(options: argparse.Namespace) -> int:
@@ -126,8 +148,15 @@ def _section(title: str, text: str) -> None:
         print(title)
         for line in text.strip().splitlines():
             indent = " " * (len(line) - len(line.lstrip()))
-            wrapped = textwrap.wrap(line, 96, initial_indent="  ", subsequent_indent=f"  {indent}")
-            print("\n".join(wrapped))
+            print(
+                textwrap.fill(
+                    line,
+                    96,
+                    initial_indent="  ",
+                    subsequent_indent=f"  {indent}",
+                    break_on_hyphens=False,
+                )
+            )
         print()
 
 
@@ -158,13 +187,11 @@ def plot(options: argparse.Namespace) -> int:
         having = ", ".join(id for id, c in CLAIMS.items() if c.curve is not None)
         print(f"{claim.id} has nothing to draw; accepted: {having}", file=sys.stderr)
         return 2
-    import matplotlib
-
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
+    from matplotlib.figure import Figure
 
     curve = claim.curve()
-    figure, axes = plt.subplots(figsize=(7, 4.5), layout="constrained")
+    figure = Figure(figsize=(7, 4.5), layout="constrained")
+    axes = figure.subplots()
     for (name, values), style in zip(curve.lines.items(), ["-", "--", "-.", ":"] * 9, strict=False):
         axes.plot(curve.values, values, style, label=name, linewidth=2)
     axes.set(xlabel=curve.parameter, ylabel=curve.y)
@@ -214,6 +241,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--examples", type=_positive, default=300, help="fresh ones per claim")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", action="store_true", help="a JSON object with `claims`")
+    parser.add_argument("--markdown", action="store_true", help="the table as the README has it")
     parser.add_argument("--search", action="store_true", help="find counterexamples from scratch")
     parser.add_argument("--jobs", type=_positive, default=os.cpu_count(), help="processes")
     parser.set_defaults(run=decide_all)
@@ -237,6 +265,8 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
         near = get_close_matches(options.id, CLAIMS, n=3, cutoff=0.3)
         near += [id for id in CLAIMS if options.id in id and id not in near][:3]
         parser.error(f"no claim {options.id!r}; nearest: {', '.join(near) or 'see the table'}")
+    if options.run is plot and options.out.suffix not in (".png", ".pdf", ".svg"):
+        parser.error(f"--out: {options.out.name!r}; accepted: a name with .png, .pdf or .svg")
     return options
 
 
@@ -251,6 +281,12 @@ def main(arguments: list[str] | None = None) -> int:
     options = parse(arguments)
     try:
         return int(options.run(options))
+    except BrokenPipeError:  # the reader has seen enough: `... | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except OSError as error:
+        print(f"{error.filename}: {error.strerror}", file=sys.stderr)
+        return 2
     except KeyboardInterrupt:
         print("\nstopped", file=sys.stderr)
         return 130
