@@ -9,7 +9,7 @@ import torch
 from torch.nn import functional as F
 
 from fast import config as configs
-from fast import nets, scores
+from fast import losses, nets, scores
 from fast.agents.drq import Draws, DrQ, random_shift
 from fast.replay import Batch
 
@@ -344,10 +344,14 @@ def test_scores_are_those_of_the_layers_on_unaugmented_pictures_and_change_nothi
 
     taps = {}
     features = agent.critic.encoder(batch.obs).detach()
-    q = agent.critic(features, batch.action, taps)
+    outputs = agent.critic.outputs(features, batch.action, taps)
     y = agent.target_value(batch, [batch.next_obs], draws.next_noise)
     for i, head in enumerate(agent.critic.heads):
-        loss = F.mse_loss(q[i], y)
+        if agent.critic.classifies:
+            histogram, _ = losses.hl_gauss(y, agent.critic.edges, agent.settings.loss.sigma)
+            loss = losses.cross_entropy(outputs[i], histogram)
+        else:
+            loss = F.mse_loss(outputs[i, :, 0], y)
         for name in ("dense0", "dense1"):
             weight = head.get_submodule(name).weight
             gradient = torch.autograd.grad(loss, weight, retain_graph=True)[0]

@@ -129,6 +129,24 @@ def test_the_folder_holds_only_the_episodes_of_the_buffer_and_events_of_the_reco
     assert [e.value for e in shown] == [np.float32(r["return"]) for r in recorded]
 
 
+@pytest.mark.parametrize("method", [*configs.METHODS, "all interventions"])
+def test_every_method_resumes_bit_exactly(method, tmp_path):
+    config = configs.build("cartpole-swingup", method.partition(" ")[0].replace("all", "hl-gauss"),
+                           "tiny")  # fmt: skip
+    config = replace(config, env=replace(config.env, action_repeat=50))
+    run = {"updates": 30, "evaluation_interval": 40, "log_interval": 10, "score_interval": 10}
+    config = replace(config, run=replace(config.run, **run))
+    if method == "all interventions":
+        names = ("reset", "redo", "pruning", "late_norm")
+        config = replace(config, intervention=replace(config.intervention, names=names))
+    whole, folder = tmp_path / "whole", tmp_path / "run"
+    assert train(config, whole, Stop())
+    assert not train(config, folder, StopAtEpisode(folder, 1))  # at update 21, after late LN
+    assert train(None, folder, Stop())
+    assert_equal_runs(folder, whole)
+    assert metrics(folder, "intervention") == metrics(whole, "intervention")
+
+
 @pytest.mark.parametrize("episode", [0, 3, 7])
 def test_stopping_after_an_episode_and_resuming_changes_no_bit(whole, tmp_path, episode):
     folder = tmp_path / "run"
@@ -216,7 +234,7 @@ def test_a_second_process_on_the_same_folder_is_refused(tmp_path, capsys):
     ("changes", "field", "hint"),
     [
         (["--task", "cartpole-swingup_spars"], "--task", "cartpole-swingup_sparse"),
-        (["--method", "lnw"], "--method", "did you mean lnwd?"),
+        (["--method", "lnw"], "--method", "did you mean lnwd or ln?"),
         (["--preset", "laptp"], "--preset", "did you mean laptop?"),
         (["--agent.batch-size", "0"], "--agent.batch-size", "1 or more"),
         (["--agent.learning-rate", "nan"], "--agent.learning-rate", "above 0"),
