@@ -132,6 +132,14 @@ def test_intervals_of_short_presets_scale_with_the_run(updates, reset, redo, pru
     assert configs.settle(config) == config
 
 
+def test_a_masked_task_masks_the_first_half_of_its_updates_unless_told_otherwise():
+    config = configs.build("reacher-easy-masked")
+    assert configs.settle(config).run.reward_masked_updates == 500_000  # B.1
+    assert config.env.action_repeat == 4
+    config = replace(config, run=replace(config.run, updates=7, reward_masked_updates=5))
+    assert configs.settle(config).run.reward_masked_updates == 5
+
+
 def test_an_interval_that_is_given_is_kept():
     config = configs.build("cartpole-swingup", "redo", "laptop")
     config = replace(config, intervention=replace(config.intervention, redo_interval=7))
