@@ -127,4 +127,5 @@ def foretell(config: Config, timing: Sequence[dict[str, Any]]) -> float:
     steps = run.first_update - 1 + run.updates / run.updates_per_step
     evaluations = (1 + steps / run.evaluation_interval) * run.evaluation_episodes
     scorings = 1 + run.updates / run.score_interval
-    return (steps * step + evaluations * evaluation + scorings * scoring) / run.updates
+    seconds: float = steps * step + evaluations * evaluation + scorings * scoring
+    return seconds / run.updates

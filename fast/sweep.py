@@ -18,7 +18,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import tyro
 from tqdm import tqdm
@@ -64,7 +64,7 @@ class Job:
         return ["train", *flags, *overrides]
 
 
-def places(devices: str, jobs: int | None) -> tuple[str, list[Place]]:
+def places(devices: str, jobs: int | None) -> tuple[Literal["cpu", "cuda"], list[Place]]:
     """The kind of device, and `jobs` places spread over `devices` (`cpu`, `cuda:0,cuda:1`).
 
     `train` knows cpu and cuda alone, so each process is shown the one GPU that it is to use.
@@ -86,11 +86,15 @@ def places(devices: str, jobs: int | None) -> tuple[str, list[Place]]:
                 raise InputError("--devices", devices, f"CUDA_VISIBLE_DEVICES has only {shown}")
             number = shown.split(",")[int(number)]
         result.append(threads | ({"CUDA_VISIBLE_DEVICES": number} if number else {}))
-    return kinds.pop(), result
+    return "cpu" if kinds == {"cpu"} else "cuda", result
 
 
 def survey(
-    runs: Sequence[PlannedRun], preset: str, device: str, out: Path, overrides: Sequence[str]
+    runs: Sequence[PlannedRun],
+    preset: str,
+    device: Literal["cpu", "cuda"],
+    out: Path,
+    overrides: Sequence[str],
 ) -> list[Job]:
     """How much of `runs` the folder `out` holds; nothing is written.
 
@@ -247,7 +251,7 @@ def spawn(command: Sequence[str], log: Path, place: Place) -> subprocess.Popen[b
             stdin=subprocess.DEVNULL,
             stdout=file,
             stderr=subprocess.STDOUT,
-            env=os.environ | place,
+            env=os.environ | {"TQDM_MININTERVAL": "60"} | place,  # a line a minute in the log
             process_group=0,
         )
 
