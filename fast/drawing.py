@@ -82,11 +82,15 @@ def save(drawing: Drawing, path: Path) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(content(drawing.figure, "png"))
     path.with_suffix(".pdf").write_bytes(content(drawing.figure, "pdf"))
-    with path.with_suffix(".csv").open("w", newline="") as file:
+    write_table(drawing, path.with_suffix(".csv"))
+    return path
+
+
+def write_table(drawing: Drawing, path: Path) -> None:
+    with path.open("w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(drawing.header)
         writer.writerows(drawing.rows)
-    return path
 
 
 def content(figure: Figure, form: str) -> bytes:
