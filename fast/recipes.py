@@ -11,8 +11,8 @@ from typing import NamedTuple
 UNMASKED_SPARSE = ("cartpole-swingup_sparse", "cartpole-balance_sparse-narrow", "finger-spin-fast")
 # B.1: the reward is masked in the critic's updates for the first half of training.
 MASKED_REACHER = "reacher-easy-masked"
-# Figures 3, 16 and 17 show two more masked tasks, which the text never names. Ours: dense tasks
-# that the baseline solves unmasked, of another domain than reacher and of unlike difficulty.
+# Figures 3, 16 and 17 show two more masked tasks, which the text never names. Ours: two of PlaNet's
+# six, of two other domains.
 FURTHER_MASKED = ("cartpole-swingup-masked", "walker-walk-masked")
 PAPER_MASKED = (MASKED_REACHER, *FURTHER_MASKED)
 PAPER_SPARSE = (*UNMASKED_SPARSE, MASKED_REACHER)
