@@ -100,6 +100,31 @@ def report(arguments: list[str]) -> int:
     return 0
 
 
+def figure(arguments: list[str]) -> int:
+    """draw a figure of the paper from the runs in a folder"""
+    from fast.recipes import RECIPES
+
+    parser = argparse.ArgumentParser(
+        prog="python -m fast figure",
+        description=f"{figure.__doc__}: PNG, PDF and a CSV of what it shows",
+        epilog="\n".join(f"  {name:>3}  {recipe.title}" for name, recipe in RECIPES.items()),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("name", metavar="NAME", help="a number below, or all: what can be drawn")
+    parser.add_argument("--runs", type=Path, required=True, help="folder of runs, as of a sweep")
+    parser.add_argument("--out", type=Path, help="where to write; without it, --runs")
+    parser.add_argument("--preset", help="leave the runs of other presets out")
+    given = parser.parse_args(arguments)
+    from fast.figures import write
+
+    paths, refused = write(given.name, given.runs, given.out or given.runs, given.preset)
+    for error in refused.values():
+        print(f"not drawn: {error}", file=sys.stderr)
+    for path in paths:
+        print(path)
+    return 0
+
+
 def demo(arguments: list[str]) -> int:
     """train baseline and lnwd for a few minutes each and show what their neurons did"""
     parser = argparse.ArgumentParser(prog="python -m fast demo", description=demo.__doc__)
@@ -109,7 +134,13 @@ def demo(arguments: list[str]) -> int:
     return show(parser.parse_args(arguments).out)
 
 
-COMMANDS = {"train": train, "report": report, "demo": demo, "doctor": doctor}
+COMMANDS = {
+    "train": train,
+    "figure": figure,
+    "report": report,
+    "demo": demo,
+    "doctor": doctor,
+}
 
 
 def main(arguments: list[str]) -> int:
