@@ -134,8 +134,56 @@ def demo(arguments: list[str]) -> int:
     return show(parser.parse_args(arguments).out)
 
 
+def sweep(arguments: list[str]) -> int:
+    """train the runs that a figure needs, several at a time, or go on with them"""
+    from fast.recipes import figure_runs, plan, table
+
+    cut = arguments.index("--") if "--" in arguments else len(arguments)
+    parser = argparse.ArgumentParser(
+        prog="python -m fast sweep",
+        description=sweep.__doc__,
+        epilog="What follows a -- goes to each `train`, for example: -- --run.updates 8000",
+    )
+    parser.add_argument("--figure", help="number of a figure of the paper")
+    parser.add_argument("--tasks", nargs="+", default=[], help="with --methods, not --figure")
+    parser.add_argument("--methods", nargs="+", default=[])
+    parser.add_argument("--preset", help=", ".join(configs.PRESETS))
+    parser.add_argument("--out", type=Path, help="folder of the runs; sweeps may share one")
+    parser.add_argument("--seeds", type=int, help="how many, from 0; without it, the figure's or 1")
+    parser.add_argument("--jobs", type=int, help="runs at a time; without it, one for each device")
+    parser.add_argument("--devices", default="cpu", help="cpu, cuda, or a list: cuda:0,cuda:1")
+    parser.add_argument("--dry-run", action="store_true", help="say how many runs and hours")
+    parser.add_argument("--list", action="store_true", help="print what each figure needs")
+    given, overrides = parser.parse_args(arguments[:cut]), arguments[cut + 1 :]
+    if given.list:
+        print(table())
+        return 0
+    if given.seeds is not None and given.seeds < 1:
+        raise InputError("--seeds", given.seeds, "accepted: 1 or more")
+    if given.figure and (given.tasks or given.methods):
+        raise InputError("--figure", given.figure, "accepted: it, or --tasks and --methods")
+    if given.figure:
+        runs = figure_runs(given.figure, given.seeds)
+    else:
+        runs = plan(given.tasks, given.methods, given.seeds or 1)
+    for name in ("preset", "out"):
+        if getattr(given, name) is None:
+            raise InputError(f"--{name}", None, "a sweep needs it")
+    if not runs:
+        raise InputError("--figure", None, "accepted: a figure, or --tasks and --methods")
+
+    from fast.forecast import dry_run
+    from fast.sweep import places, survey
+    from fast.sweep import sweep as complete
+
+    device, spread = places(given.devices, given.jobs)
+    jobs = survey(runs, given.preset, device, given.out, overrides)
+    return (dry_run if given.dry_run else complete)(jobs, spread, overrides)
+
+
 COMMANDS = {
     "train": train,
+    "sweep": sweep,
     "figure": figure,
     "report": report,
     "demo": demo,

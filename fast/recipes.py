@@ -4,8 +4,11 @@ The text names four sparse tasks and two dense ones; the pictures are not part o
 says what is the paper's and what is ours, and so does the note of each recipe.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
+
+from fast.errors import InputError, unknown
 
 # B.1: the suite's own, and two with other constants (fast/envs/dmc.py says which have an effect).
 UNMASKED_SPARSE = ("cartpole-swingup_sparse", "cartpole-balance_sparse-narrow", "finger-spin-fast")
@@ -62,7 +65,7 @@ class Recipe:
         return plan(self.tasks, self.methods, self.seeds)
 
 
-def plan(tasks: tuple[str, ...], methods: tuple[str, ...], seeds: int) -> list[PlannedRun]:
+def plan(tasks: Sequence[str], methods: Sequence[str], seeds: int) -> list[PlannedRun]:
     """All runs, seed by seed: so that a sweep that is stopped early has compared everything."""
     return [PlannedRun(t, m, seed) for seed in range(seeds) for t in tasks for m in methods]
 
@@ -167,3 +170,34 @@ RECIPES: dict[str, Recipe] = {
         f"two tasks: the paper; which two: ours; {_EIGHT_OURS}",
     ),
 }
+
+
+def figure_runs(figure: str, seeds: int | None = None) -> list[PlannedRun]:
+    """The runs of a figure, under other than its own number of `seeds` if that is given.
+
+    Raises:
+        InputError: for a figure that is not in the paper or needs no runs.
+    """
+    if figure not in RECIPES:
+        raise unknown("--figure", figure, RECIPES, ["2 to 17"])
+    recipe = RECIPES[figure]
+    if not recipe.tasks:
+        raise InputError("--figure", figure, "no sweep makes it, but `python -m fast supervised`")
+    return plan(recipe.tasks, recipe.methods, seeds or recipe.seeds)
+
+
+def table() -> str:
+    """Which runs and which hours each figure needs, in Markdown; `h` are the hours of one run."""
+    lines = [
+        "| figure | command | runs | of them new | GPU hours |",
+        "|---|---|---|---|---|",
+    ]
+    known: set[PlannedRun] = set()
+    for figure, recipe in RECIPES.items():
+        runs = set(recipe.runs)
+        new, known = len(runs - known), known | runs
+        command = f"`python -m fast sweep --figure {figure} --preset paper --out runs/paper`"
+        counts = f"{len(recipe.tasks)} x {len(recipe.methods)} x {recipe.seeds} = {len(runs)}"
+        row = (command, counts, new, f"{new} h") if runs else ("no run of DrQ", 0, 0, "")
+        lines.append(f"| {figure}: {recipe.title} | {' | '.join(map(str, row))} |")
+    return "\n".join([*lines, f"| all | | | {len(known)} | {len(known)} h |"])
