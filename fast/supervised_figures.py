@@ -134,7 +134,7 @@ def _read(path: Path, experiment: str, unit: str) -> tuple[list[Line], str, str]
         lines.append(Line(seed, run, columns))
     planned, length = settings["seeds"], settings[f"{unit}s"]
     whole = sum(line.columns[unit][-1] == length for line in lines)
-    title = f"{experiment} · {settings['data']} · {planned} seeds · {length:,} {unit}s each"
+    title = f"{experiment} · {settings['data']} · seeds: {planned} · {length:,} {unit}s each"
     if experiment == "intervention":
         made = [line.seed for line in lines if line.columns["intervened"].any()]
         title += f" · intervened in {len(made)} of {planned}"
