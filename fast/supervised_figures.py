@@ -143,7 +143,7 @@ def _read(path: Path, experiment: str, unit: str) -> tuple[list[Line], str, str]
 
 
 def _figure(title: str, warning: str, height: float) -> Figure:
-    figure = Figure(figsize=(11, height), dpi=110, layout="constrained")
+    figure = Figure(figsize=(11, height), dpi=100, layout="constrained")
     figure.suptitle(f"{title}\n{warning}" if warning else title, x=0.01, ha="left", size=11,
                     color="#b00020" if warning else "#111111")  # fmt: skip
     return figure
