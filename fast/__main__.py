@@ -181,9 +181,30 @@ def sweep(arguments: list[str]) -> int:
     return (dry_run if given.dry_run else complete)(jobs, spread, overrides)
 
 
+def supervised(arguments: list[str]) -> int:
+    """train classifiers of pictures: with a neuron made dominant, or with shuffled labels"""
+    parser = argparse.ArgumentParser(
+        prog="python -m fast supervised", description=supervised.__doc__
+    )
+    parser.add_argument("experiment", choices=("intervention", "shuffled-labels"))
+    parser.add_argument(
+        "--data", default="digits", help="digits, or PATH of cifar-10-python.tar.gz"
+    )
+    parser.add_argument("--out", type=Path, required=True, help="new folder of the results")
+    parser.add_argument("--seeds", type=int, default=5, help="how many, from 0 on")
+    parser.add_argument("--epochs", type=int, help="of each run; without it, as in the settings")
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    parser.add_argument("--download", action="store_true", help="fetch the archive to PATH first")
+    given = parser.parse_args(arguments)
+    from fast.supervised import supervised as run
+
+    return run(**vars(given))
+
+
 COMMANDS = {
     "train": train,
     "sweep": sweep,
+    "supervised": supervised,
     "figure": figure,
     "report": report,
     "demo": demo,
@@ -192,7 +213,7 @@ COMMANDS = {
 
 
 def main(arguments: list[str]) -> int:
-    listing = "\n".join(f"  {name:8} {command.__doc__}" for name, command in COMMANDS.items())
+    listing = "\n".join(f"  {name:10} {command.__doc__}" for name, command in COMMANDS.items())
     usage = f"usage: python -m fast COMMAND [--help]\n\n{listing}"
     if not arguments or arguments[0] in ("-h", "--help"):
         print(usage)
