@@ -100,6 +100,31 @@ def report(arguments: list[str]) -> int:
     return 0
 
 
+def figure(arguments: list[str]) -> int:
+    """draw a figure of the paper from the runs in a folder"""
+    from fast.recipes import RECIPES
+
+    parser = argparse.ArgumentParser(
+        prog="python -m fast figure",
+        description=f"{figure.__doc__}: PNG, PDF and a CSV of what it shows",
+        epilog="\n".join(f"  {name:>3}  {recipe.title}" for name, recipe in RECIPES.items()),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("name", metavar="NAME", help="a number below, or all: what can be drawn")
+    parser.add_argument("--runs", type=Path, required=True, help="folder of runs, as of a sweep")
+    parser.add_argument("--out", type=Path, help="where to write; without it, --runs")
+    parser.add_argument("--preset", help="leave the runs of other presets out")
+    given = parser.parse_args(arguments)
+    from fast.figures import write
+
+    paths, refused = write(given.name, given.runs, given.out or given.runs, given.preset)
+    for error in refused.values():
+        print(f"not drawn: {error}", file=sys.stderr)
+    for path in paths:
+        print(path)
+    return 0
+
+
 def demo(arguments: list[str]) -> int:
     """train baseline and lnwd for a few minutes each and show what their neurons did"""
     parser = argparse.ArgumentParser(prog="python -m fast demo", description=demo.__doc__)
@@ -156,11 +181,39 @@ def sweep(arguments: list[str]) -> int:
     return (dry_run if given.dry_run else complete)(jobs, spread, overrides)
 
 
-COMMANDS = {"train": train, "sweep": sweep, "report": report, "demo": demo, "doctor": doctor}
+def supervised(arguments: list[str]) -> int:
+    """train classifiers of pictures: with a neuron made dominant, or with shuffled labels"""
+    parser = argparse.ArgumentParser(
+        prog="python -m fast supervised", description=supervised.__doc__
+    )
+    parser.add_argument("experiment", choices=("intervention", "shuffled-labels"))
+    parser.add_argument(
+        "--data", default="digits", help="digits, or PATH of cifar-10-python.tar.gz"
+    )
+    parser.add_argument("--out", type=Path, required=True, help="new folder of the results")
+    parser.add_argument("--seeds", type=int, default=5, help="how many, from 0 on")
+    parser.add_argument("--epochs", type=int, help="of each run; without it, as in the settings")
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    parser.add_argument("--download", action="store_true", help="fetch the archive to PATH first")
+    given = parser.parse_args(arguments)
+    from fast.supervised import supervised as run
+
+    return run(**vars(given))
+
+
+COMMANDS = {
+    "train": train,
+    "sweep": sweep,
+    "supervised": supervised,
+    "figure": figure,
+    "report": report,
+    "demo": demo,
+    "doctor": doctor,
+}
 
 
 def main(arguments: list[str]) -> int:
-    listing = "\n".join(f"  {name:8} {command.__doc__}" for name, command in COMMANDS.items())
+    listing = "\n".join(f"  {name:10} {command.__doc__}" for name, command in COMMANDS.items())
     usage = f"usage: python -m fast COMMAND [--help]\n\n{listing}"
     if not arguments or arguments[0] in ("-h", "--help"):
         print(usage)

@@ -553,9 +553,15 @@ def test_every_figure_of_the_paper_with_results_has_a_recipe_that_can_be_run():
                          Path("nowhere"), [])  # fmt: skip
     assert len(jobs) == len(kinds)
     assert {job.config.run.reward_masked_updates for job in jobs} == {0, 500_000}
-    assert (
-        recipes.table().splitlines()[-1] == f"| all | | | {len(everything)} | {len(everything)} h |"
-    )
+    count = len(everything)
+    last = f"| all, each run once | | {count} | {count * recipes.HOURS:,} |"
+    assert recipes.table().splitlines()[-1] == last
+
+
+def test_the_readme_shows_the_table_of_recipes():
+    readme = (ROOT / "README.md").read_text().splitlines()
+    for line in recipes.table().splitlines():
+        assert any(shown.startswith(line) for shown in readme), line
 
 
 def test_the_recipes_have_the_papers_numbers():
