@@ -183,7 +183,9 @@ def figure_runs(figure: str, seeds: int | None = None) -> list[PlannedRun]:
         raise unknown("--figure", figure, RECIPES, ["2 to 17"])
     recipe = RECIPES[figure]
     if not recipe.tasks:
-        raise InputError("--figure", figure, "no sweep makes it, but `python -m fast supervised`")
+        raise InputError(
+            "--figure", figure, "no sweep makes it, but `python -m fast supervised intervention`"
+        )
     return plan(recipe.tasks, recipe.methods, seeds or recipe.seeds)
 
 
