@@ -147,7 +147,8 @@ def test_the_package_fast_imports_nothing():
 
 # Reading a run, drawing a figure and --help must be quick: none of these may load torch.
 TORCH_FREE = ["config", "figures", "report", "demo", "doctor", "recipes", "sweep", "forecast",
-              "supervised_figures", "pictures", "stats", "drawing", "overview", "__main__"]  # fmt: skip
+              "supervised_figures", "pictures", "stats", "drawing", "overview",
+              "__main__"]  # fmt: skip
 
 
 @pytest.mark.parametrize("name", TORCH_FREE)
