@@ -30,6 +30,17 @@ from ref import losses, scores
 from ref.checks import Array
 from theory.claim import Assumption, Claim, Curve, vector
 
+# What `python -m theory show` says of the letters.
+LETTERS = """\
+Ψ has a row for each of N neurons, a column of features for each state; Φ = Ψ' (' transposes).
+P has the probabilities of the next state, γ is the discount, I = [1 0; 0 1] (rows by ;).
+W: heads for regression; for classification a column of weights for each of G bins, at values z.
+p̂ = softmax(Ψ'W) are predictions, p their targets: "direct" is γPp̂; zero-bin, two-hot, C51 and
+HL-Gauss make a histogram of γ times the next value. u = (1/G, .., 1/G); w̄: mean column of W.
+R = 0: no reward. ∂Ψ, ∂W: how learning moves them; a subscript t or 0 is the time.
+LN(z) = (z - mean of z) / (standard deviation of z); h = relu(LN(z)).
+"""
+
 Row = tuple[Fraction, ...]
 Matrix = tuple[Row, ...]
 ZERO, ONE, HALF = Fraction(0), Fraction(1), Fraction(1, 2)

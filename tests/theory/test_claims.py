@@ -217,6 +217,8 @@ def test_every_claim_can_be_shown(capsys):
         assert cli.main(["show", claim.id]) == 0
         shown = capsys.readouterr().out
         assert claim.source in shown
+        assert "\nLetters\n" in shown
+        assert max(map(len, shown.splitlines())) <= 100
         assert claim.verdict in shown
         if claim.steps is not None and claim.counterexample is not None:
             assert "Step by step" in shown
