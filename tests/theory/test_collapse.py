@@ -219,6 +219,12 @@ def test_predictions_agree_where_they_always_did_and_where_they_had_the_time():
     assert early[-1] == max(early)
 
 
+def test_of_the_differences_the_last_one_counts(monkeypatch):
+    for last, truth in [(collapse.INTEGRATED, True), (1.01 * collapse.INTEGRATED, False)]:
+        monkeypatch.setattr(collapse, "differences", lambda _, last=last: [1.0, float(truth), last])
+        assert collapse.predictions_close(None) is truth
+
+
 def test_the_flow_that_theorem_3_prints_is_not_the_reference_s():
     c = BY_ID["theorem-3"].counterexample
     w = np.zeros((1, 2))

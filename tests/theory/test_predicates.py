@@ -156,6 +156,7 @@ def test_a_predicate_is_true_of_an_instance_made_by_hand_or_not(predicate, insta
 
 
 def test_what_a_histogram_reads_may_err_by_a_rounding_of_the_range(monkeypatch):
+    assert collapse.reads_zero_as_zero(Bins(F(-1), F(1), 2, F(1, 2)))  # by symmetry
     bins = Bins(F(-1), F(3), 4, F(1, 2))
     for value, truth in [(4 * collapse.HISTOGRAM, True), (4.01 * collapse.HISTOGRAM, False)]:
         monkeypatch.setattr(Bins, "read", lambda self, _, value=value: (None, -value))
