@@ -220,8 +220,9 @@ def test_predictions_agree_where_they_always_did_and_where_they_had_the_time():
 
 
 def test_of_the_differences_the_last_one_counts(monkeypatch):
-    for last, truth in [(collapse.INTEGRATED, True), (1.01 * collapse.INTEGRATED, False)]:
-        monkeypatch.setattr(collapse, "differences", lambda _, last=last: [1.0, float(truth), last])
+    small, large = collapse.INTEGRATED, 1.01 * collapse.INTEGRATED
+    for way, truth in [([1.0, large, small], True), ([1.0, small, large], False)]:
+        monkeypatch.setattr(collapse, "differences", lambda _, way=way: way)
         assert collapse.predictions_close(None) is truth
 
 
