@@ -17,10 +17,10 @@ demo: setup ## two short trainings from pixels, a figure and a page about them, 
 test: setup ## all tests, format, lint and types
 	$(PY) -m pytest
 
-thorough: setup ## the slow tests too, and 20,000 examples of every property of ref/: hours
-	$(PY) -m pytest -m "slow or not slow" --hypothesis-profile=thorough tests/ref tests/twins
+thorough: setup ## the slow tests too, and 20,000 examples of every property and claim: hours
+	$(PY) -m pytest -m "slow or not slow" --hypothesis-profile=thorough tests/ref tests/theory tests/twins
 
-mutants: setup ## change ref/'s formulas one by one and see that a test fails; Ctrl-C, then again: goes on
+mutants: setup ## change ref/'s formulas and theory/'s claims one by one and see that a test fails; can be resumed
 	$(PY) -m pip install --quiet --constraint constraints.txt --editable '.[mutants]'
 	$(PY) scripts/mutants.py
 

@@ -32,6 +32,16 @@ from ref import scores
 from ref.checks import Array
 from theory.claim import Assumption, Claim, Curve, vector
 
+# What `python -m theory show` says of the letters.
+LETTERS = """\
+X is a batch of features, a row for each of B samples and a column for each of N neurons.
+s_j is the sum of column j, c_j its norm (root of the sum of squares), n the smaller of B and N.
+σ_1 ≥ σ_2 ≥ .. are the singular values of X, R = σ_1 / (σ_1 + σ_2 + ..): 1 iff X has rank 1.
+srnk is the least k with σ_1 + .. + σ_k ≥ (1 - δ) (σ_1 + σ_2 + ..).
+i.i.d. rows: each drawn anew, with the given probabilities; E, Var: mean, variance over draws.
+Of an entry of column j: mean μ_j, variance v_j, q_j = √(μ_j² + v_j). w.p.: with probability.
+"""
+
 Number = Any  # a Fraction; a float where a root is irrational
 Row = tuple[Fraction, ...]
 
