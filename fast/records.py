@@ -101,7 +101,7 @@ def find_runs(folder: Path | str) -> list[Run]:
     folder = Path(folder)
     if (folder / "config.json").is_file():
         return [read_run(folder)]
-    runs = [read_run(path.parent) for path in sorted(folder.glob("*/config.json"))]
+    runs = [read_run(path.parent) for path in sorted(folder.glob("[!.]*/config.json"))]
     if not runs:
         accepted = "a run's folder, or a folder of them, is accepted (each holds a config.json)"
         raise InputError("runs", str(folder), accepted)
