@@ -114,10 +114,14 @@ def figure(arguments: list[str]) -> int:
     parser.add_argument("--runs", type=Path, required=True, help="folder of runs, as of a sweep")
     parser.add_argument("--out", type=Path, help="where to write; without it, --runs")
     parser.add_argument("--preset", help="leave the runs of other presets out")
+    parser.add_argument(
+        "--own", action="store_true", help="of all runs that are there, not of the paper's alone"
+    )
     given = parser.parse_args(arguments)
     from fast.figures import write
 
-    paths, refused = write(given.name, given.runs, given.out or given.runs, given.preset)
+    out = given.out or given.runs
+    paths, refused = write(given.name, given.runs, out, given.preset, given.own)
     for error in refused.values():
         print(f"not drawn: {error}", file=sys.stderr)
     for path in paths:

@@ -50,6 +50,7 @@ class Chosen(NamedTuple):
     recipe: Recipe
     runs: list[Run]
     others: int
+    own: bool = False  # whether the recipe is that of the runs at hand, not the paper's
 
     @property
     def tasks(self) -> list[str]:
@@ -65,12 +66,30 @@ def planned(run: Run) -> tuple[str, str, int]:
     return run.config["task"], run.method, run.seed
 
 
-def choose(name: str, runs: Sequence[Run], preset: str | None = None) -> Chosen:
-    """Of `runs` those that figure `name` is made from; with `preset`, of that preset alone.
+def title(name: str, own: bool = False) -> str:
+    """What stands above a figure; with `own`, that it is not the paper's."""
+    text = f"Figure {name}. {RECIPES[name].title}"
+    return f"As {text.removesuffix(', 12 tasks')}" if own else text
+
+
+def own_recipe(recipe: Recipe, runs: Sequence[Run]) -> Recipe:
+    """The recipe with the tasks, methods and seeds of `runs`, whatever they are."""
+    return Recipe(
+        recipe.title,
+        tuple(sorted({run.config["task"] for run in runs})),
+        tuple(drawing.methods_of(runs)),
+        1 + max((run.seed for run in runs), default=0),
+        "the tasks, methods and seeds that are here, not the paper's",
+    )
+
+
+def choose(name: str, runs: Sequence[Run], preset: str | None = None, own: bool = False) -> Chosen:
+    """Of `runs` those that figure `name` is made from; with `preset`, of that preset alone, and
+    with `own` all of them, not the paper's alone.
 
     Raises InputError where there is none, where two presets mix, or one run is there twice.
     """
-    recipe = RECIPES[name]
+    recipe = own_recipe(RECIPES[name], runs) if own else RECIPES[name]
     wanted = set(recipe.runs)
     found = [run for run in runs if planned(run) in wanted]
     presets = sorted({run.config["preset"] for run in found})
@@ -80,7 +99,7 @@ def choose(name: str, runs: Sequence[Run], preset: str | None = None) -> Chosen:
         accepted = f"figure {name} takes runs of one preset: choose one with --preset"
         raise InputError("--runs", presets, accepted)
     if not found:
-        methods, tasks = ", ".join(recipe.methods), ", ".join(recipe.tasks)
+        methods, tasks = _few(recipe.methods, "methods"), _few(recipe.tasks, "tasks")
         make = f"python -m fast sweep --figure {name} --preset {preset or 'paper'} --out DIR"
         accepted = f"figure {name} takes {methods} on {tasks}; none is here. Make them: {make}"
         raise InputError("--runs", f"{len(runs)} runs", accepted)
@@ -88,7 +107,11 @@ def choose(name: str, runs: Sequence[Run], preset: str | None = None) -> Chosen:
     twice = sorted(str(key) for key, count in counts.items() if count > 1)
     if twice:
         raise InputError("--runs", twice, "one run of each task, method and seed is accepted")
-    return Chosen(name, recipe, found, len(runs) - len(found))
+    return Chosen(name, recipe, found, len(runs) - len(found), own)
+
+
+def _few(names: Sequence[str], kind: str) -> str:
+    return ", ".join(names) if len(names) <= 3 else f"{len(names)} {kind}"
 
 
 # --- the face --------------------------------------------------------------------------------
@@ -123,7 +146,7 @@ def face(chosen: Chosen, note: str) -> Face:
     if odd:
         warnings.append(f"RUNS OF ONE METHOD DIFFER in {', '.join(odd)}")
     return Face(
-        f"Figure {chosen.name}. {recipe.title}",
+        title(chosen.name, chosen.own),
         drawing.subtitle(runs, *counts),
         "; ".join(warnings) or None,
         f"{note} Recipe: {recipe.note}.",
@@ -543,19 +566,23 @@ FIGURES: dict[str, Callable[[Chosen], Drawing]] = {
 }
 
 
-def draw(name: str, runs: Sequence[Run], preset: str | None = None) -> Drawing:
+# What `own` draws of all: one of each kind that compares methods.
+OWN = ("5", "6", "9", "14")
+
+
+def draw(name: str, runs: Sequence[Run], preset: str | None = None, own: bool = False) -> Drawing:
     """Figure `name` of the runs that belong to it; raises InputError where none can be made."""
-    return FIGURES[name](choose(name, runs, preset))
+    return FIGURES[name](choose(name, runs, preset, own))
 
 
 def draw_all(
-    runs: Sequence[Run], preset: str | None = None
+    runs: Sequence[Run], preset: str | None = None, own: bool = False
 ) -> tuple[dict[str, Drawing], dict[str, InputError]]:
     """Every figure that has at least one run, and why the others cannot be drawn."""
     drawn, refused = {}, {}
-    for name in FIGURES:
+    for name in OWN if own else FIGURES:
         try:
-            drawn[name] = draw(name, runs, preset)
+            drawn[name] = draw(name, runs, preset, own)
         except InputError as error:
             refused[name] = error
     return drawn, refused
@@ -583,7 +610,7 @@ def figure_4(folder: Path, path: Path) -> Path:
 
 
 def write(
-    name: str, folder: Path, out: Path, preset: str | None = None
+    name: str, folder: Path, out: Path, preset: str | None = None, own: bool = False
 ) -> tuple[list[Path], dict[str, InputError]]:
     """Write `figure-NAME.png`, `.pdf` and `.csv` into `out`, for `all` of whatever can be drawn.
 
@@ -597,9 +624,10 @@ def write(
     if name == "4":
         return [figure_4(folder, out / "figure-4.png")], {}
     if name != "all":
-        return [drawing.save(draw(name, find_runs(folder), preset), out / f"figure-{name}.png")], {}
+        drawn_one = draw(name, find_runs(folder), preset, own)
+        return [drawing.save(drawn_one, out / f"figure-{name}.png")], {}
     alone = supervised(folder) and not any(folder.glob("*/config.json"))
-    drawn, refused = draw_all([] if alone else find_runs(folder), preset)
+    drawn, refused = draw_all([] if alone else find_runs(folder), preset, own)
     paths = [drawing.save(drawn[name], out / f"figure-{name}.png") for name in drawn]
     try:
         paths.append(figure_4(folder, out / "figure-4.png"))

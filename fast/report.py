@@ -23,7 +23,6 @@ import numpy as np
 from fast import drawing, figures, overview
 from fast.errors import InputError
 from fast.figures import Aggregate
-from fast.recipes import RECIPES
 from fast.records import Run, find_runs
 from fast.story import (
     UNDEFINED,
@@ -67,12 +66,17 @@ def report(runs_folder: Path | str, out: Path | str) -> Path:
         narrow = drawing.content(overview.overview(runs, columns=1).figure, "svg")
     statistics: list[Aggregate] = []
     if len(tasks) > 1 or len(runs) > len({(run.config["task"], run.method) for run in runs}):
-        for name, drawn in figures.draw_all(runs)[0].items():
-            pictures[name] = drawing.content(drawn.figure, "png")
+        papers = figures.draw_all(runs)[0]
+        owns = papers.keys().isdisjoint(figures.OWN)  # a sweep of tasks that the paper has not
+        own_ones = figures.draw_all(runs, own=True)[0] if owns else {}
+        for own, every in ((False, papers), (True, own_ones)):
+            for name, drawn in every.items():
+                pictures[figures.title(name, own)] = drawing.content(drawn.figure, "png")
         if len({run.config["preset"] for run in runs}) == 1:
             statistics = figures.aggregates(runs) + figures.improvements(runs)
     if figures.supervised(Path(runs_folder)):
-        pictures["4"] = figures.figure_4(Path(runs_folder), out / "figure-4.png").read_bytes()
+        drawn_4 = figures.figure_4(Path(runs_folder), out / "figure-4.png")
+        pictures[figures.title("4")] = drawn_4.read_bytes()
     out.mkdir(parents=True, exist_ok=True)
     path = out / "report.html"
     path.write_text(page(runs, wide, narrow, pictures, statistics), encoding="utf-8")
@@ -90,7 +94,7 @@ def page(
     statistics: Sequence[Aggregate] = (),
 ) -> str:
     """The whole page. `wide` and `narrow` are the overview as SVG, for wide and narrow screens;
-    `pictures` the paper's figures as PNG by number, and `statistics` those of the returns."""
+    `pictures` the paper's figures as PNG by title, and `statistics` those of the returns."""
     every = [facts(run) for run in runs]
     by_task: dict[str, Groups] = {}
     for f in sorted(every, key=lambda f: drawing.methods_of(runs).index(f.run.method)):
@@ -152,17 +156,17 @@ def _task(task: str, groups: Groups) -> str:
 
 
 def _figures(pictures: Mapping[str, bytes]) -> str:
-    """The paper's figures in its order, each with what it is of."""
-    shown = [name for name in RECIPES if name in pictures]
-    if not shown:
+    """The paper's figures, each with what it is of."""
+    if not pictures:
         return ""
     return (
         "<h2>The figures of the paper, from these runs</h2><p>Each says on its face which of its "
-        "runs are here. As PNG, PDF and CSV: <code>python -m fast figure all --runs DIR</code>.</p>"
+        "runs are here. As PNG, PDF and CSV: <code>python -m fast figure all --runs DIR</code>, "
+        "with <code>--own</code> for those that are like the paper's and of other runs.</p>"
     ) + "".join(
-        f'<figure><div class=plot><img src="{_uri(pictures[name], "png")}" '
-        f'alt="{escape(f"Figure {name}. {RECIPES[name].title}")}"></div></figure>'
-        for name in shown
+        f'<figure><div class=plot><img src="{_uri(png, "png")}" alt="{escape(title)}">'
+        "</div></figure>"
+        for title, png in pictures.items()
     )
 
 

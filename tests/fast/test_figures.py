@@ -313,6 +313,32 @@ def test_a_figure_without_a_run_names_what_it_needs_and_the_sweep_that_makes_it(
     assert sorted(path.name for path in tmp_path.iterdir()) == [f"{SPARSE}.baseline.0"]
 
 
+def test_a_figure_of_ones_own_takes_every_run_and_says_that_it_is_not_the_papers(tmp_path, capsys):
+    for seed, value in enumerate((64.0, 32.0)):
+        write(tmp_path, "fish-swim", "ln", seed, whole(value))
+    write(tmp_path, "fish-swim", "resnet18", 0, whole(8.0))
+    assert main(["figure", "6", "--runs", str(tmp_path)]) == 2
+    capsys.readouterr()
+    assert main(["figure", "6", "--own", "--runs", str(tmp_path), "--out", str(tmp_path)]) == 0
+    with (tmp_path / "figure-6.csv").open(newline="") as file:
+        last = [row for row in csv.DictReader(file) if row["environment_step"] == "800.0"]
+    found = [(row["task"], row["method"], float(row["mean"])) for row in last]
+    assert found == [("fish-swim", "ln", 48.0), ("fish-swim", "resnet18", 8.0)]
+    chosen = figures.choose("6", find_runs(tmp_path), own=True)
+    title, subtitle, warning, _ = figures.face(chosen, "")
+    assert title == "As Figure 6. Learning curves"
+    assert "3 of 4 runs" in subtitle.replace("\u00a0", " ") and "INCOMPLETE" in warning
+    html = report(tmp_path, tmp_path).read_text()
+    assert html.count("As Figure") == len(figures.OWN)
+
+
+def test_a_hidden_folder_is_no_run(tmp_path):
+    write(tmp_path, SPARSE, "baseline", 0, whole())
+    left = write(tmp_path, SPARSE, "baseline", 1, whole()).folder
+    left.rename(tmp_path / f".{left.name}.123.tmp")  # of a process killed while it began a run
+    assert [run.seed for run in find_runs(tmp_path)] == [0]
+
+
 def test_the_same_run_twice_unevaluated_runs_and_unknown_names_are_refused(tmp_path):
     once = write(tmp_path / "a", SPARSE, "baseline", 0, [scores(1)])
     again = write(tmp_path / "b", SPARSE, "baseline", 0, whole())
