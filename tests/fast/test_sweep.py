@@ -156,6 +156,18 @@ def bench(tmp_path):
     return Bench(tmp_path)
 
 
+@pytest.fixture(autouse=True)
+def heeded():
+    """No signal is ignored, whoever started the tests: a background job is deaf to Ctrl-C, and a
+    sweep in it stays so."""
+    numbers = signal.SIGINT, signal.SIGTERM, signal.SIGHUP
+    plain = {signal.SIGINT: signal.default_int_handler}
+    before = {n: signal.signal(n, plain.get(n, signal.SIG_DFL)) for n in numbers}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
 # --- what is run ----------------------------------------------------------------------------------
 
 
