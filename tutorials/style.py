@@ -7,6 +7,8 @@ Colours are those of Okabe and Ito, which the colour-blind tell apart.
 import base64
 import html
 import io
+import re
+import warnings
 from collections.abc import Iterable
 from typing import Any
 
@@ -22,6 +24,9 @@ YELLOW, BLUE, VERMILION, PURPLE = "#f0e442", "#0072b2", "#d55e00", "#cc79a7"
 GREY = "#8c8c8c"
 VERDICTS = {"holds": GREEN, "holds if": BLUE, "refuted": VERMILION, "open": GREY}
 
+# marimo's other threads draw random numbers while a search runs; it draws none itself.
+warnings.filterwarnings("ignore", "Do not use the `random` module inside strategies")
+
 matplotlib.rcParams.update(
     {
         "axes.prop_cycle": matplotlib.cycler(color=[BLUE, VERMILION, GREEN, ORANGE, PURPLE, SKY]),
@@ -32,6 +37,8 @@ matplotlib.rcParams.update(
         "axes.labelsize": 11,
         "axes.grid": True,
         "grid.alpha": 0.25,
+        "figure.constrained_layout.h_pad": 0.1,
+        "figure.constrained_layout.w_pad": 0.1,
         "font.size": 10.5,
         "legend.frameon": False,
         "legend.fontsize": 10,
@@ -80,9 +87,18 @@ def _lines(lines: Iterable[str]) -> str:
     """Text as it stands, one paragraph a line; what is indented stays so."""
     return "".join(
         f'<div style="margin:0.2em 0 0.2em {(len(line) - len(line.lstrip())) / 2}em">'
-        f"{html.escape(line.strip())}</div>"
+        f"{_text(line.strip())}</div>"
         for line in lines
     )
+
+
+def _text(text: str) -> str:
+    """HTML of a line of theory's: there x_1 and x_{1j} have an index, and 2^n is a power."""
+    text = html.escape(text)
+    for mark, tag in (("_", "sub"), (r"\^", "sup")):
+        group = r"\{([^}]*)\}" if tag == "sub" else r"\(([^)]*)\)"
+        text = re.sub(rf"(?<=\S){mark}(?:{group}|(-?[A-Za-z0-9]+))", rf"<{tag}>\1\2</{tag}>", text)
+    return text
 
 
 def _badge(verdict: str) -> str:
@@ -93,16 +109,17 @@ def _badge(verdict: str) -> str:
     )
 
 
-def claim(id: str, verdict: bool = True) -> mo.Html:
-    """A claim as theory has it: source, statement, assumptions and, unless held back, verdict."""
+def claim(id: str) -> mo.Html:
+    """A claim as theory has it: title, verdict, source, statement, assumptions."""
     it = CLAIMS[id]
     given = [f"{a.name}: {a.says}{'' if a.said else ' (unsaid in the paper)'}" for a in it.given]
-    bullets = "".join(f"<li>{html.escape(line)}</li>" for line in given)
+    bullets = "".join(f"<li>{_text(line)}</li>" for line in given)
     body = _lines(it.statement.splitlines())
     if given:
         body += f'<ul style="margin:0.3em 0 0 1.2em; list-style:disc">{bullets}</ul>'
-    head = html.escape(it.source) + (f" &nbsp;{_badge(it.verdict)}" if verdict else "")
-    return _card(VERDICTS[it.verdict] if verdict else GREY, head, body)
+    head = f"{html.escape(it.title)} " + _badge(it.verdict)
+    head += f'<br><small style="font-weight:400">{html.escape(it.source)}</small>'
+    return _card(VERDICTS[it.verdict], head, body)
 
 
 def found(outcome: Outcome, claim: Claim, without: str | None = None) -> mo.Html:
@@ -112,8 +129,8 @@ def found(outcome: Outcome, claim: Claim, without: str | None = None) -> mo.Html
         head = f"No counterexample{dropped} among {outcome.tried:,} instances"
         return _card(GREEN, head, _lines(["That is evidence, not a proof."]))
     steps = claim.steps(outcome.violation) if claim.steps else []
-    head = f"A counterexample{dropped}, of size {html.escape(str(outcome.size))}: the smallest of "
-    head += f"{outcome.tried:,} instance{'s' * (outcome.tried != 1)} tried"
+    head = f"A counterexample{dropped}, of the smallest size that has one: "
+    head += f"{html.escape(str(outcome.size))} (tried: {outcome.tried:,})"
     mono = '<div style="font-family:monospace; font-size:0.9em; margin-top:0.5em">'
     body = _lines(str(outcome.violation).splitlines()) + f"{mono}{_lines(steps)}</div>"
     return _card(VERMILION, head, body)
