@@ -93,7 +93,8 @@ def marimo_export(*arguments: str | Path) -> None:
 def site(out: Path, found: list[Notebook]) -> None:
     shutil.rmtree(out, ignore_errors=True)
     out.mkdir(parents=True)
-    shutil.copytree(Path(marimo.__file__).parent / "_static", out / "marimo")
+    static = Path(marimo.__file__).parent / "_static"
+    shutil.copytree(static, out / "marimo", ignore=shutil.ignore_patterns("*.md"))
     for notebook in found:
         page = out / f"{notebook.name}.html"
         print(page.relative_to(out.parent), flush=True)

@@ -221,8 +221,8 @@ def _():
 
     ## What the papers say of scores
 
-    Choose a sentence, drop one of its assumptions if you like, and let the machine look for the
-    smallest layer that contradicts it.
+    Choose a sentence, drop one of its assumptions if you like, and let the machine look for a layer
+    that contradicts it, small layers first.
     """)
 
 
@@ -257,7 +257,8 @@ def _(claim_ui, drop_ui, find_ui):
 
 @app.cell(hide_code=True)
 def _(pressed, wanted, without):
-    outcome = find(CLAIMS[wanted], without, examples=500) if pressed else None
+    with mo.status.spinner("Searching ..."):
+        outcome = find(CLAIMS[wanted], without, examples=300) if pressed else None
     style.found(outcome, CLAIMS[wanted], without) if outcome else mo.md("*Press the button.*")
     return (outcome,)
 

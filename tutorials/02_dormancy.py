@@ -175,8 +175,8 @@ def _():
             mo.md(r"""
     ## Break it
 
-    Choose a statement, drop an assumption if you like, and let the machine search: over one input
-    first, then two, so that what it finds is the smallest there is. All in exact fractions.
+    Choose a statement, drop an assumption if you like, and let the machine search, small
+    neurons first and all in exact fractions: what it finds can be checked by hand.
     """),
         ]
     )
@@ -214,7 +214,8 @@ def _(claim_ui, drop_ui, find_ui):
 
 @app.cell(hide_code=True)
 def _(pressed, wanted, without):
-    outcome = find(CLAIMS[wanted], without, examples=500) if pressed else None
+    with mo.status.spinner("Searching ..."):
+        outcome = find(CLAIMS[wanted], without, examples=300) if pressed else None
     style.found(outcome, CLAIMS[wanted], without) if outcome else mo.md("*Press the button.*")
     return (outcome,)
 

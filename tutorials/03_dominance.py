@@ -234,7 +234,8 @@ def _(claim_ui, drop_ui, find_ui):
 
 @app.cell(hide_code=True)
 def _(pressed, wanted, without):
-    outcome = find(CLAIMS[wanted], without, examples=400) if pressed else None
+    with mo.status.spinner("Searching ..."):
+        outcome = find(CLAIMS[wanted], without, examples=300) if pressed else None
     style.found(outcome, CLAIMS[wanted], without) if outcome else mo.md("*Press the button.*")
     return (outcome,)
 

@@ -129,8 +129,8 @@ def found(outcome: Outcome, claim: Claim, without: str | None = None) -> mo.Html
         head = f"No counterexample{dropped} among {outcome.tried:,} instances"
         return _card(GREEN, head, _lines(["That is evidence, not a proof."]))
     steps = claim.steps(outcome.violation) if claim.steps else []
-    head = f"A counterexample{dropped}, of the smallest size that has one: "
-    head += f"{html.escape(str(outcome.size))} (tried: {outcome.tried:,})"
+    size = html.escape(str(outcome.size))
+    head = f"A counterexample{dropped}, of size {size}, after {outcome.tried:,} instances"
     mono = '<div style="font-family:monospace; font-size:0.9em; margin-top:0.5em">'
     body = _lines(str(outcome.violation).splitlines()) + f"{mono}{_lines(steps)}</div>"
     return _card(VERMILION, head, body)

@@ -27,18 +27,12 @@ def test_a_neuron_that_dominates_by_rms_lowers_the_rank():
     assert found["dominant"] and found["srank"] < 3
 
 
-@pytest.mark.parametrize("factor", [0, 1, 30])
-@pytest.mark.parametrize("rare", [1, 12])
-@pytest.mark.parametrize("alike", [0, 1])
-def test_every_bound_is_below_the_truth_at_extreme_sliders_too(factor, rare, alike):
+@pytest.mark.parametrize("factor", [0, 30])
+@pytest.mark.parametrize(("rare", "alike"), [(1, 0), (12, 0), (12, 1)])
+def test_every_bound_is_below_the_truth_at_extreme_sliders_too(factor, rare, alike, drawn):
     found = run(factor=factor, rare=rare, alike=alike, seed=9)
     for bound in found["bounds"].values():
         assert math.isnan(found["ratio"]) or bound <= found["ratio"] + rank.ERROR
-
-
-def test_a_batch_of_zeros_has_no_rank_and_says_so():
-    found = run(factor=0, alike=1, rare=12)
-    assert math.isnan(found["srank"]) or found["srank"] >= 1
 
 
 def test_theorem_2_is_violated_in_front_of_the_reader():
@@ -46,8 +40,7 @@ def test_theorem_2_is_violated_in_front_of_the_reader():
     assert found["applies"] and found["violated"]
 
 
-@pytest.mark.parametrize("chance", [0.125, 0.875])
-@pytest.mark.parametrize("louder", [1, 8])
+@pytest.mark.parametrize(("chance", "louder"), [(0.125, 1), (0.125, 8), (0.875, 8)])
 @pytest.mark.parametrize("batch", [2, 6])
 def test_the_repaired_bounds_stay_below_the_truth(chance, louder, batch):
     curves = app.run(defs={"chance": chance, "louder": louder, "batch": batch})[1]["curves"]
@@ -64,15 +57,13 @@ def test_the_button_contradicts_the_paper(wanted):
     assert app.run(defs=chosen)[1]["outcome"].violation is not None
 
 
-def test_a_repaired_bound_survives_and_needs_its_assumption():
-    chosen = {"wanted": "rank.e1", "pressed": True}
-    assert app.run(defs={**chosen, "without": None})[1]["outcome"].violation is None
-    assert app.run(defs={**chosen, "without": "μ_1 ≠ 0"})[1]["outcome"].violation is not None
+def test_a_repaired_bound_needs_its_assumption():
+    chosen = {"wanted": "rank.e1", "pressed": True, "without": "μ_1 ≠ 0"}
+    assert app.run(defs=chosen)[1]["outcome"].violation is not None
 
 
 def test_the_exercises_know_right_from_wrong():
-    assert app.run(defs={"answer_1": 2})[1]["right_1"]
-    assert not app.run(defs={"answer_1": 3})[1]["right_1"]
-    assert app.run(defs={"answer_2": "only the bound changes"})[1]["right_2"]
-    assert not app.run(defs={"answer_2": "both stay"})[1]["right_2"]
-    assert not run()["right_3"]
+    right = app.run(defs={"answer_1": 2, "answer_2": "only the bound changes"})[1]
+    assert right["right_1"] and right["right_2"] and not right["right_3"]
+    wrong = app.run(defs={"answer_1": 3, "answer_2": "both stay"})[1]
+    assert not (wrong["right_1"] or wrong["right_2"])

@@ -16,7 +16,7 @@ def notebook(request):
     return request.param
 
 
-def test_a_tutorial_runs_with_its_default_values_and_names_its_cover(notebook):
+def test_a_tutorial_runs_with_its_default_values_and_names_its_cover(notebook, drawn):
     app = import_module(f"tutorials.{notebook.stem}").app
     _, found = app.run()
     assert found["cover"].axes
