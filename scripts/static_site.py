@@ -18,6 +18,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -108,13 +109,27 @@ def site(out: Path, found: list[Notebook]) -> None:
 
 
 def wasm(out: Path, found: list[Notebook]) -> None:
-    """Each notebook with a wheel of ref, theory and tutorials beside it; Python comes from afar."""
+    """Each notebook with a wheel of ours beside it; Python itself comes from the network.
+
+    The notebooks are exported from a folder where they are alone with the wheel: marimo would
+    bundle what lies beside a notebook, and not find ref and theory.
+    """
     shutil.rmtree(out, ignore_errors=True)
     out.mkdir(parents=True)
-    for notebook in found:
-        print(out.name, notebook.name, flush=True)
-        marimo_export("html-wasm", notebook.path, "-o", out / notebook.name, "-f", "--mode", "run")
-        thumbnail(notebook, out / "thumbnails")
+    with tempfile.TemporaryDirectory() as name:
+        alone = Path(name)
+        pip = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps"]
+        subprocess.run([*pip, "--no-build-isolation", "-w", name, "."], cwd=ROOT, check=True)
+        (wheel,) = alone.glob("*.whl")
+        needs = ["hypothesis", "matplotlib", "numpy", "scipy", f"dominant-neurons @ {wheel.as_uri()}"]
+        header = ["/// script", "dependencies = [", *(f'  "{n}",' for n in needs), "]", "///"]
+        for notebook in found:
+            print(out.name, notebook.name, flush=True)
+            copy = alone / notebook.path.name
+            lines = "".join(f"# {line}\n" for line in header)
+            copy.write_text(f"{lines}\n{notebook.path.read_text()}")
+            marimo_export("html-wasm", copy, "-o", out / notebook.name, "-f", "--mode", "run")
+            thumbnail(notebook, out / "thumbnails")
     (out / "index.html").write_text(index(found, "{name}/index.html", IN_BROWSER))
 
 
@@ -140,7 +155,8 @@ ol {{ list-style: none; padding: 0; display: grid; gap: 1.2rem;
 li a {{ display: block; height: 100%; color: inherit; text-decoration: none;
        border: 1px solid #ddd; border-radius: 10px; overflow: hidden; }}
 li a:hover, li a:focus {{ border-color: #0072b2; box-shadow: 0 2px 12px #0072b233; }}
-img {{ width: 100%; height: 8.5rem; object-fit: contain; background: #fff; display: block;
+img {{ width: 100%; height: 8.5rem; object-fit: contain; background: #fff; padding: 0.4rem;
+      box-sizing: border-box; display: block;
       border-bottom: 1px solid #eee; }}
 h2 {{ font-size: 1.05rem; line-height: 1.3; margin: 0.8rem 1rem 0.3rem; }}
 li p {{ margin: 0 1rem 1rem; font-size: 0.92rem; color: #555; }}

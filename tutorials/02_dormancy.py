@@ -8,7 +8,7 @@ import marimo
 __generated_with = "0.25.2"
 app = marimo.App(width="medium", app_title="Dormant, or without a gradient?")
 
-with app.setup:
+with app.setup(hide_code=True):
     import math
     from fractions import Fraction
 

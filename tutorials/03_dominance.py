@@ -8,7 +8,7 @@ import marimo
 __generated_with = "0.25.2"
 app = marimo.App(width="medium", app_title="What a dominant neuron does to the next layer")
 
-with app.setup:
+with app.setup(hide_code=True):
     from dataclasses import replace
     from fractions import Fraction
 
