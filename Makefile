@@ -20,7 +20,7 @@ tutorials: setup ## the tutorials in your browser; Ctrl-C ends them
 site: setup ## the tutorials as pages for any static server, in build/site
 	$(PY) scripts/static_site.py
 
-site-wasm: setup ## the same with Python inside the reader's browser, in build/site-wasm: needs the network
+site-wasm: setup ## the same with Python in the reader's browser, in build/site-wasm: that needs the network
 	$(PY) -m pip install --quiet --constraint constraints.txt --editable '.[wasm]'
 	$(PY) scripts/static_site.py --wasm
 

@@ -121,13 +121,12 @@ def wasm(out: Path, found: list[Notebook]) -> None:
         pip = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps"]
         subprocess.run([*pip, "--no-build-isolation", "-w", name, "."], cwd=ROOT, check=True)
         (wheel,) = alone.glob("*.whl")
-        needs = ["hypothesis", "matplotlib", "numpy", "scipy", f"dominant-neurons @ {wheel.as_uri()}"]
-        header = ["/// script", "dependencies = [", *(f'  "{n}",' for n in needs), "]", "///"]
+        # No versions: marimo would pin those of this machine where it cannot ask for Pyodide's.
+        needs = f'dependencies = ["dominant-neurons[theory] @ {wheel.as_uri()}"]'
         for notebook in found:
             print(out.name, notebook.name, flush=True)
             copy = alone / notebook.path.name
-            lines = "".join(f"# {line}\n" for line in header)
-            copy.write_text(f"{lines}\n{notebook.path.read_text()}")
+            copy.write_text(f"# /// script\n# {needs}\n# ///\n\n{notebook.path.read_text()}")
             marimo_export("html-wasm", copy, "-o", out / notebook.name, "-f", "--mode", "run")
             thumbnail(notebook, out / "thumbnails")
     (out / "index.html").write_text(index(found, "{name}/index.html", IN_BROWSER))
