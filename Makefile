@@ -3,10 +3,10 @@
 PY := .venv/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test thorough mutants doctor clean
+.PHONY: help setup demo tutorials site site-wasm thumbnails test thorough mutants doctor clean
 
 help: ## this list
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' Makefile
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' Makefile
 
 setup: ## .venv with all packages, and the system library for rendering without a screen
 	@sh scripts/setup.sh
@@ -14,11 +14,25 @@ setup: ## .venv with all packages, and the system library for rendering without 
 demo: setup ## two short trainings from pixels, a figure and a page about them, in runs/demo
 	$(PY) -m fast demo --out runs/demo
 
-test: setup ## all tests, format, lint and types
-	$(PY) -m pytest
+tutorials: setup ## the tutorials in your browser; Ctrl-C ends them
+	$(PY) -m marimo -q -y run --include-code tutorials/[0-9]*.py
 
-thorough: setup ## the slow tests too, and 20,000 examples of every property and claim: hours
-	$(PY) -m pytest -m "slow or not slow" --hypothesis-profile=thorough tests/ref tests/theory tests/twins
+site: setup ## the tutorials as pages for any static server, in build/site
+	$(PY) scripts/static_site.py
+
+site-wasm: setup ## the same with Python in the reader's browser, in build/site-wasm: that needs the network
+	$(PY) -m pip install --quiet --constraint constraints.txt --editable '.[wasm]'
+	$(PY) scripts/static_site.py --wasm
+
+thumbnails: setup ## the README's pictures of the tutorials
+	$(PY) scripts/static_site.py --thumbnails
+
+test: setup ## all tests, format, lint and types
+	$(PY) -m pytest --numprocesses=2 --dist=loadfile
+
+thorough: setup ## the slow tests too, a browser on the tutorials, 20,000 examples of every property and claim: hours
+	$(PY) -m pip install --quiet --constraint constraints.txt --editable '.[browser]'
+	$(PY) -m pytest -m "slow or not slow" --hypothesis-profile=thorough tests/ref tests/theory tests/twins tests/tutorials
 
 mutants: setup ## change ref/'s formulas and theory/'s claims one by one and see that a test fails; can be resumed
 	$(PY) -m pip install --quiet --constraint constraints.txt --editable '.[mutants]'

@@ -1,0 +1,92 @@
+"""What the tutorial on dominance shows, asserted on its definitions."""
+
+from fractions import Fraction
+from importlib import import_module
+
+import pytest
+
+app = import_module("tutorials.03_dominance").app
+START = {"width": 5, "factor": 12, "on": 0.625, "spread": 1, "bias": 0, "seed": 0}
+
+
+def run(**changed):
+    return app.run(defs={**START, **changed})[1]
+
+
+def test_the_printed_theorem_fails_at_once():
+    found = app.run()[1]
+    assert found["score"][0] > Fraction(5, 2)
+    assert len(found["failures"]) > 5
+
+
+@pytest.mark.parametrize(("on", "factor", "seed"), [(1, 3, 0), (1, 6, 1), (1, 12, 2), (0.5, 40, 3)])
+def test_where_the_repaired_condition_holds_no_neuron_is_mixed(on, factor, seed):
+    found = run(on=on, factor=factor, seed=seed)
+    assert all(found["kinds"][m] != "mixed" for m in found["kept"])
+
+
+def test_a_loud_neuron_that_is_always_on_leaves_no_mixed_one():
+    found = run(on=1, factor=40)
+    assert found["failures"] == []
+    assert len(found["kept"]) == len(found["kinds"])
+
+
+def test_a_neuron_off_at_some_inputs_leaves_mixed_ones_however_loud():
+    assert run(on=0.875, factor=40)["failures"]
+
+
+def test_a_heavy_weight_breaks_the_theorem_at_inputs_where_neuron_1_is_on():
+    found = run(on=1, factor=4, spread=4)
+    assert found["failures"] and found["right_3"]
+
+
+@pytest.mark.parametrize("width", [2, 8])
+@pytest.mark.parametrize(("factor", "on", "bias"), [(0, 0, 0), (40, 0, 4), (40, 1, -4)])
+def test_extreme_sliders_are_no_error(width, factor, on, bias, drawn):
+    found = run(width=width, factor=factor, on=on, bias=bias, spread=4)
+    assert found["failures"] == []
+
+
+def test_a_dead_layer_has_no_scores():
+    found = run(width=2, factor=0, spread=0, on=0)
+    assert found["score"][0] == 0 and not any(found["asked"])
+
+
+@pytest.mark.parametrize("wanted", ["dominance.theorem-1", "dominance.theorem-1-everywhere"])
+def test_the_button_contradicts_the_theorem(wanted):
+    chosen = {"wanted": wanted, "without": None, "pressed": True}
+    assert app.run(defs=chosen)[1]["outcome"].violation is not None
+
+
+@pytest.mark.parametrize("dropped", ["everywhere", "weights", "bias"])
+def test_the_repair_needs_each_of_its_assumptions(dropped):
+    chosen = {"wanted": "dominance.pointwise-ratio", "without": dropped, "pressed": True}
+    assert app.run(defs=chosen)[1]["outcome"].violation is not None
+
+
+def test_at_the_critical_step_size_the_neuron_dies_and_just_below_it_does_not():
+    found = app.run(defs={"loud": 2, "target": -1, "rate": 0.25})[1]
+    assert found["critical"] == [Fraction(1, 4), None]
+    assert found["survivors"] == {1}
+    below = app.run(defs={"loud": 2, "target": -1, "rate": 0.234375})[1]
+    assert below["survivors"] == {0, 1}
+
+
+def test_a_louder_neuron_lowers_the_critical_step_size():
+    critical = [
+        app.run(defs={"loud": g, "target": -1, "rate": 0.1})[1]["critical"][0] for g in (2, 8)
+    ]
+    assert critical[1] < critical[0] / 4
+
+
+@pytest.mark.parametrize(("loud", "target"), [(1, -4), (8, 6), (8, -4)])
+@pytest.mark.parametrize("rate", [0, 1])
+def test_extreme_step_sizes_are_no_error(loud, target, rate, drawn):
+    assert len(app.run(defs={"loud": loud, "target": target, "rate": rate})[1]["run"]) == 13
+
+
+def test_the_exercises_know_right_from_wrong():
+    right = app.run(defs={"answer_1": 1.5, "answer_2": 0.2})[1]
+    assert right["right_1"] and right["right_2"] and not right["right_3"]
+    wrong = app.run(defs={"answer_1": 7 / 3, "answer_2": 0.25})[1]
+    assert not (wrong["right_1"] or wrong["right_2"])

@@ -1,0 +1,45 @@
+"""What holds for every tutorial: it runs, shows no error, and has what the index page needs."""
+
+import ast
+import sys
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent.parent
+NOTEBOOKS = sorted((ROOT / "tutorials").glob("[0-9]*.py"))
+
+
+@pytest.fixture(params=NOTEBOOKS, ids=lambda path: path.stem)
+def notebook(request):
+    return request.param
+
+
+def test_a_tutorial_runs_with_its_default_values_and_names_its_cover(notebook, drawn):
+    app = import_module(f"tutorials.{notebook.stem}").app
+    _, found = app.run()
+    assert found["cover"].axes
+
+
+def test_a_tutorial_says_what_it_is(notebook):
+    tree = ast.parse(notebook.read_text())
+    assert ast.get_docstring(tree)
+    assert "app_title=" in notebook.read_text()
+
+
+def test_a_tutorial_has_few_cells_and_three_exercises(notebook):
+    text = notebook.read_text()
+    assert text.count("@app.cell") < 30
+    assert text.count("style.answer(") == 3
+
+
+def test_a_tutorial_needs_what_runs_in_a_browser_alone(notebook):
+    names = set()
+    for node in ast.walk(ast.parse(notebook.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            names.add(node.module.partition(".")[0])
+    ours = {"marimo", "matplotlib", "numpy", "scipy", "ref", "theory", "tutorials"}
+    assert names <= ours | sys.stdlib_module_names

@@ -1,0 +1,140 @@
+"""Each tutorial in a real browser: served, moved, searched; and the static site, offline."""
+
+import http.server
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import threading
+import time
+from functools import partial
+from pathlib import Path
+from urllib.parse import urlparse
+
+import pytest
+
+pytestmark = pytest.mark.slow
+ROOT = Path(__file__).parent.parent.parent
+NOTEBOOKS = sorted((ROOT / "tutorials").glob("[0-9]*.py"))
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+LIMIT = 120_000  # ms: a busy machine is no failure
+CONTENT = "document.body.innerText"
+PICTURES = "[...document.querySelectorAll('img[alt]')].map(i => i.src).join()"
+
+
+@pytest.fixture(scope="module")
+def browser():
+    playwright = pytest.importorskip("playwright.sync_api", reason="make thorough installs it")
+    if CHROMIUM is None:
+        pytest.skip("no chromium here: apt-get install chromium")
+    with playwright.sync_playwright() as running:
+        # no sandbox: inside a container, as root, there is none
+        opened = running.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield opened
+        opened.close()
+
+
+@pytest.fixture
+def page(browser):
+    """A page, with what its console complained of in `errors` and where it went in `hosts`."""
+    opened = browser.new_page(viewport={"width": 1280, "height": 900})
+    opened.errors, opened.hosts = [], set()
+    opened.on("console", lambda m: opened.errors.append(m.text) if m.type == "error" else None)
+    opened.on("pageerror", lambda error: opened.errors.append(str(error)))
+    opened.on("request", lambda request: opened.hosts.add(urlparse(request.url).hostname))
+    yield opened
+    opened.close()
+
+
+def free_port():
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return found.getsockname()[1]
+
+
+@pytest.fixture
+def served(request):
+    """The address of a notebook that marimo serves."""
+    port = free_port()
+    command = [sys.executable, "-m", "marimo", "-q", "-y", "run", "--headless", "--include-code"]
+    server = subprocess.Popen(
+        [*command, "-p", str(port), str(request.param)],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    for _ in range(600):
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                break
+        time.sleep(0.1)
+    yield f"http://127.0.0.1:{port}"
+    server.terminate()
+    server.wait()
+
+
+def elsewhere(page):
+    return page.hosts - {"127.0.0.1", None, ""}
+
+
+@pytest.mark.parametrize("served", NOTEBOOKS, ids=lambda path: path.stem, indirect=True)
+def test_a_slider_and_the_button_change_what_a_tutorial_shows(page, served):
+    page.goto(served)
+    page.wait_for_selector("img[alt]", timeout=LIMIT)
+    page.wait_for_selector("text=Where to look", timeout=LIMIT)
+    figure, text = page.evaluate(PICTURES), page.evaluate(CONTENT)
+    page.locator("[role=slider]").first.focus()
+    for _ in range(4):
+        page.keyboard.press("ArrowRight")
+    page.wait_for_function(f"{PICTURES} !== {figure!r}", timeout=LIMIT)
+    page.wait_for_function("before => document.body.innerText !== before", arg=text, timeout=LIMIT)
+    button = page.get_by_role("button", name="find me a counterexample")
+    if button.count():
+        text = page.evaluate(CONTENT)
+        button.first.click()
+        found = page.get_by_text("ounterexample, of size").or_(page.get_by_text("No counterexampl"))
+        found.first.wait_for(timeout=LIMIT)
+        assert page.evaluate(CONTENT) != text
+    assert "Traceback" not in page.evaluate(CONTENT)
+    assert page.errors == []
+    assert not elsewhere(page)
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    """The address of build/site, on Python's own static server."""
+    out = tmp_path_factory.mktemp("build")
+    subprocess.run(
+        [sys.executable, "scripts/static_site.py", "--out", str(out)], cwd=ROOT, check=True
+    )
+
+    class Quiet(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, *_):
+            pass
+
+    handler = partial(Quiet, directory=str(out / "site"))
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+
+
+def test_the_site_works_without_another_host_and_its_links_resolve(page, site):
+    failed = []
+    page.on("response", lambda r: failed.append(r.url) if r.status >= 400 else None)
+    page.goto(f"{site}/index.html")
+    links = page.eval_on_selector_all("a", "all => all.map(a => a.href)")
+    assert len(links) == len(NOTEBOOKS)
+    for link in links:
+        page.goto(link)
+        page.wait_for_selector("img[alt]", timeout=LIMIT)
+        page.wait_for_selector("text=Where to look", timeout=LIMIT)
+        page.wait_for_selector(".katex, marimo-tex", timeout=LIMIT)
+        assert "Traceback" not in page.evaluate(CONTENT)
+        inside = page.eval_on_selector_all("a[href]", "all => all.map(a => a.href)")
+        for address in {a.partition("#")[0] for a in inside if a.startswith(site)}:
+            assert page.request.get(address).ok, address
+    assert failed == []
+    assert page.errors == []
+    assert not elsewhere(page)

@@ -1,0 +1,489 @@
+"""A theorem about dominant neurons fails in front of you, and is repaired by one inequality.
+
+The mathematics is `theory.dominance`: Theorem 1, every line of its proof, and what repairs it.
+"""
+
+import marimo
+
+__generated_with = "0.25.2"
+app = marimo.App(width="medium", app_title="What a dominant neuron does to the next layer")
+
+with app.setup(hide_code=True):
+    from dataclasses import replace
+    from fractions import Fraction
+
+    import marimo as mo
+    import matplotlib.colors
+    import numpy as np
+
+    from ref import scores
+    from theory import dominance
+    from theory.claim import admits, find
+    from theory.decide import CLAIMS
+    from tutorials import style
+
+    CLAIMS_HERE = [
+        "dominance.theorem-1",
+        "dominance.theorem-1-everywhere",
+        "dominance.theorem-1-absolute",
+        "dominance.pointwise-ratio",
+        "dominance.pointwise",
+        "dominance.expectation-ratio",
+        "dominance.last-line",
+        "dominance.bias-remark",
+    ]
+    INPUTS, NEXT = 24, 20  # inputs of D, neurons of layer k + 1
+
+
+@app.cell(hide_code=True)
+def _():
+    mo.md(r"""
+    # What a dominant neuron does to the next layer
+
+    In layer $k$ one neuron is more active than all others together: its score $u_1$ is above $N/2$.
+    It is **dominant**. *Neuron Dominance* proves that the next layer then has nothing but
+    **saturated** neurons, which are never on, and **zombies**, which are always on. Such a layer is
+    useless: no gate of it ever switches.
+
+    You will see that theorem fail, find out which assumption is missing, and see what is left of
+    the story of how one gradient step can kill a layer.
+
+    Neuron $m$ of layer $k+1$ receives
+    $z_m = w_{1m}\, g_1 + w_{2m}\, g_2 + \dots + w_{Nm}\, g_N + b$, where $g_1, \dots, g_N \ge 0$
+    are the activations of layer $k$. It is **mixed** if it is on at some inputs and off at others:
+    the only kind that is of use.
+
+    ## Play
+    """)
+    return
+
+
+@app.cell(hide_code=True)
+def _():
+    width_ui = mo.ui.slider(2, 8, 1, value=5, show_value=True, label="width $N$")
+    factor_ui = mo.ui.slider(0, 40, 1, value=12, show_value=True, label="neuron 1 is louder by")
+    on_ui = mo.ui.slider(
+        0, 1, 0.125, value=0.625, show_value=True, label="share of inputs where it is on"
+    )
+    spread_ui = mo.ui.slider(
+        0, 4, 0.25, value=1, show_value=True, label="size of the other weights"
+    )
+    bias_ui = mo.ui.slider(-4, 4, 0.5, value=0, show_value=True, label="bias $b$")
+    seed_ui = mo.ui.slider(0, 9, 1, value=0, show_value=True, label="draw")
+    mo.vstack(
+        [
+            mo.hstack([factor_ui, on_ui, width_ui], justify="start", gap=2),
+            mo.hstack([spread_ui, bias_ui, seed_ui], justify="start", gap=2),
+        ]
+    )
+    return bias_ui, factor_ui, on_ui, seed_ui, spread_ui, width_ui
+
+
+@app.cell(hide_code=True)
+def _(bias_ui, factor_ui, on_ui, seed_ui, spread_ui, width_ui):
+    width, factor, on = width_ui.value, factor_ui.value, on_ui.value
+    spread, bias, seed = spread_ui.value, bias_ui.value, seed_ui.value
+    return bias, factor, on, seed, spread, width
+
+
+@app.cell(hide_code=True)
+def _(bias, factor, on, seed, spread, width):
+    # Small fractions, so that all that follows is exact.
+    _draw = np.random.default_rng(seed)
+    _g = _draw.integers(1, 9, (INPUTS, width)) * (_draw.random((INPUTS, width)) < 0.6)
+    _g[:, 0] = factor * _draw.integers(3, 6, INPUTS) * (np.arange(INPUTS) < on * INPUTS)
+    _first = _draw.integers(2, 5, NEXT) * _draw.choice([-1, 1], NEXT)
+    _others = Fraction(spread) * _draw.integers(-4, 5, (NEXT, width - 1))
+    g = tuple(tuple(Fraction(int(e), 4) for e in row) for row in _g)
+    neurons = [  # of layer k + 1, each with the whole of layer k below it
+        dominance.Neuron(g, (Fraction(int(a), 4), *(e / 4 for e in rest)), Fraction(bias))
+        for a, rest in zip(_first, _others.tolist(), strict=True)
+    ]
+    return g, neurons
+
+
+@app.cell(hide_code=True)
+def _(g, neurons):
+    score = scores.activation_score(np.array(g))  # NaN if all of layer k is dead
+    received = [dominance.preactivations(n) for n in neurons]
+    kinds = []
+    for _z in received:
+        saturated, zombie = (of(_z[:, None])[0] for of in (scores.saturated, scores.zombie))
+        kinds.append("saturated" if saturated else "zombie" if zombie else "mixed")
+    asked = [admits(CLAIMS["dominance.theorem-1"], n) for n in neurons]  # all that it asks for
+    repaired = [admits(CLAIMS["dominance.pointwise"], n) for n in neurons]  # what it should ask
+    mo.show_code()
+    return asked, kinds, received, repaired, score
+
+
+@app.cell(hide_code=True)
+def _(asked, kinds, neurons, received, score, width):
+    _order = sorted(range(NEXT), key=lambda m: (kinds[m], neurons[m].w[0]))
+    _on = np.array([[z > 0 for z in received[m]] for m in _order], dtype=float)
+    cover, (_bars, _gates) = style.figure(1, 2, height=4.6, gridspec_kw={"width_ratios": [1, 2.2]})
+    _alive = score[0] == score[0]
+    _bars.barh(range(1, width + 1), [float(u) if _alive else 0 for u in score], height=0.65)
+    _half = float(dominance.threshold(width, Fraction(1)))
+    _bars.axvline(_half, color=style.BLACK, linestyle="--", linewidth=1)
+    _bars.text(_half, 0.3, "N/2", ha="center", va="bottom")
+    _bars.set(xlim=(0, width), ylim=(width + 0.6, 0.3), yticks=range(1, width + 1))
+    _bars.set_title("layer $k$: scores $u_i$\n")
+    _bars.set_ylabel("neuron")
+    if not _alive:
+        _bars.text(width / 2, width / 2, "undefined: a dead layer", ha="center")
+    _map = matplotlib.colors.ListedColormap(["#d9d9d9", style.ORANGE])
+    _gates.pcolormesh(_on, cmap=_map, vmin=0, vmax=1, edgecolors="white", linewidth=0.6)
+    _gates.set(ylim=(NEXT, 0), xlim=(-1.2, INPUTS + 4.5), xticks=[], yticks=[])
+    _gates.set_title("layer $k+1$: open gates (orange), one row a neuron, one column an input\n")
+    _gates.grid(False)
+    _gates.spines[:].set_visible(False)
+    for _row, _m in enumerate(_order):
+        _gates.text(INPUTS + 0.4, _row + 0.55, kinds[_m], va="center", fontsize=8.5)
+        _gates.text(-0.3, _row + 0.55, "T" * asked[_m], va="center", ha="right", fontsize=8.5)
+    _gates.set_xlabel("T: all that Theorem 1 asks for is there")
+    style.show(cover, "Activation scores of layer k and the gates of twenty neurons of layer k + 1")
+    return (cover,)
+
+
+@app.cell(hide_code=True)
+def _(asked, bias, kinds, neurons, repaired, score, width):
+    failures = [m for m in range(NEXT) if asked[m] and kinds[m] == "mixed"]
+    kept = [m for m in range(NEXT) if repaired[m]]
+    _dominant = float(score[0]) > dominance.threshold(width, Fraction(1))
+    if not any(score == score):
+        _told = "Layer $k$ is dead: it has no scores, and no neuron in it is dominant."
+    elif not _dominant:
+        _told = f"Neuron 1 has score {float(score[0]):.2f} and is not dominant: no theorem applies."
+    elif bias:
+        _told = "Theorem 1 asks for $b = 0$, so it says nothing here."
+    else:
+        _told = (
+            f"Neuron 1 is dominant: $u_1 = {float(score[0]):.2f} > N/2$. All that Theorem 1 asks "
+            f"for holds of {sum(asked)} of the {NEXT} neurons, and it says that they are saturated "
+            f"or zombies. **{len(failures)} of them are mixed**"
+            + (": each is a counterexample." if failures else ": it is right about this layer.")
+        )
+    _repair = (
+        f"The repaired condition (below) holds of {len(kept)} neurons, and "
+        f"{sum(kinds[m] == 'mixed' for m in kept)} of those are mixed."
+    )
+    _cards = [mo.callout(mo.md(f"{_told} {_repair}"), kind="danger" if failures else "neutral")]
+    if failures:
+        _lines = CLAIMS["dominance.theorem-1"].steps(neurons[failures[0]])
+        _cards.append(
+            mo.accordion(
+                {"The first of them, by hand": mo.md("```text\n" + "\n".join(_lines) + "\n```")}
+            )
+        )
+    mo.vstack(_cards)
+    return failures, kept
+
+
+@app.cell(hide_code=True)
+def _():
+    mo.vstack(
+        [
+            mo.md(r"""
+    Three things to try. Let neuron 1 be on **everywhere**: fewer neurons are mixed. Make it louder:
+    in the end none is. Then let it be off at a single input: mixed neurons are back, however loud
+    it is, for where it is silent the others decide.
+
+    ## The theorem as printed
+    """),
+            style.claim("dominance.theorem-1"),
+            style.proof("dominance.theorem-1"),
+            mo.md(r"""
+    ## Break it
+
+    Each statement below asks for more than the one before it. Drop an assumption, or none, and let
+    the machine look for a counterexample: one neuron and one input first, then larger.
+    """),
+        ]
+    )
+    return
+
+
+@app.cell(hide_code=True)
+def _():
+    claim_ui = mo.ui.dropdown(
+        {f"{CLAIMS[id].title} ({id})": id for id in CLAIMS_HERE},
+        value=f"{CLAIMS[CLAIMS_HERE[1]].title} ({CLAIMS_HERE[1]})",
+        label="The claim",
+    )
+    claim_ui
+    return (claim_ui,)
+
+
+@app.cell(hide_code=True)
+def _(claim_ui):
+    drop_ui = mo.ui.dropdown(
+        {"nothing": None} | {f"{a.name}: {a.says}": a.name for a in CLAIMS[claim_ui.value].given},
+        value="nothing",
+        label="Drop",
+    )
+    find_ui = mo.ui.run_button(label="find me a counterexample")
+    mo.vstack([style.claim(claim_ui.value), mo.hstack([drop_ui, find_ui], justify="start", gap=2)])
+    return drop_ui, find_ui
+
+
+@app.cell(hide_code=True)
+def _(claim_ui, drop_ui, find_ui):
+    wanted, without, pressed = claim_ui.value, drop_ui.value, find_ui.value
+    return pressed, wanted, without
+
+
+@app.cell(hide_code=True)
+def _(pressed, wanted, without):
+    with mo.status.spinner("Searching ..."):
+        outcome = find(CLAIMS[wanted], without, examples=300) if pressed else None
+    style.found(outcome, CLAIMS[wanted], without) if outcome else mo.md("*Press the button.*")
+    return (outcome,)
+
+
+@app.cell(hide_code=True)
+def _():
+    mo.vstack(
+        [
+            mo.md(r"""
+    ## What is true
+
+    An average says nothing about a single input, and an average of signed weights nothing about
+    their sizes. One inequality is all there is to it: the sign of $w_1$ prevails by at least the
+    **margin** $Y = |w_1|\, g_1 - \sum_{j \ge 2} |w_j|\, g_j - |b|$. Where the margin is positive,
+    neuron 1 decides. Where it is positive at every input, the theorem is true.
+    """),
+            style.claim("dominance.pointwise"),
+            style.proof("dominance.pointwise"),
+            style.claim("dominance.pointwise-ratio"),
+            style.proof("dominance.pointwise-ratio"),
+            mo.md(r"""
+    And the threshold $N/2$ is not arbitrary: for $|w_j| \le |w_1|$ it is exactly right, as a
+    statement on the **mean** pre-activation.
+    """),
+            style.claim("dominance.expectation-ratio"),
+        ]
+    )
+    return
+
+
+@app.cell(hide_code=True)
+def _():
+    mo.md(r"""
+    ## One gradient step that kills a layer
+
+    Why would a whole layer become saturated? The paper looks at one step of gradient descent: a
+    neuron of layer $k+1$ moves by $-\alpha\, r\, v\, \Gamma$ with $r = \hat y - y$ the error, $v$
+    its outgoing weight and $\Gamma = \|g\|^2$. A loud neuron 1 makes $\Gamma$ large, and so a small
+    step size $\alpha$ enough to push $z$ below 0, where no gradient brings it back. Here two
+    neurons with $v = (1, -\tfrac12)$ read $g = (g_1, 1)$.
+    """)
+    return
+
+
+@app.cell(hide_code=True)
+def _():
+    loud_ui = mo.ui.slider(1, 8, 0.5, value=2, show_value=True, label="$g_1$")
+    target_ui = mo.ui.slider(-4, 6, 0.5, value=-1, show_value=True, label="target $y$")
+    rate_ui = mo.ui.slider(
+        0, 1, 0.015625, value=0.125, show_value=True, label=r"step size $\alpha$"
+    )
+    mo.hstack([loud_ui, target_ui, rate_ui], justify="start", gap=2)
+    return loud_ui, rate_ui, target_ui
+
+
+@app.cell(hide_code=True)
+def _(loud_ui, rate_ui, target_ui):
+    loud, target, rate = loud_ui.value, target_ui.value, rate_ui.value
+    return loud, rate, target
+
+
+@app.cell(hide_code=True)
+def _(loud, rate, target):
+    _w = ((Fraction(1), Fraction(1, 2)), (Fraction(1), Fraction(1)))
+    start = dominance.Step(
+        (Fraction(loud), Fraction(1)),
+        _w,
+        (Fraction(1), Fraction(-1, 2)),
+        Fraction(target),
+        Fraction(rate),
+    )
+    run = [start]
+    for _ in range(12):
+        run.append(dominance.update(run[-1]))
+    _before = dominance.inner(start)
+    _after = dominance.inner(dominance.update(replace(start, alpha=Fraction(1))))
+    critical = [a / (a - b) if b < a else None for a, b in zip(_before, _after, strict=True)]
+    survivors, fitted = dominance.fate(start)
+    return critical, fitted, run, start, survivors
+
+
+@app.cell(hide_code=True)
+def _(critical, rate, run, start, survivors):
+    _drawing, (_one, _many) = style.figure(1, 2, height=3.1)
+    _top = max(1.0, rate * 1.1)
+    for _j, _c in ((0, style.BLUE), (1, style.VERMILION)):
+        _ends = [
+            dominance.inner(dominance.update(replace(start, alpha=Fraction(a))))[_j]
+            for a in (0, _top)
+        ]
+        _one.plot((0, _top), list(map(float, _ends)), color=_c, label=f"$z_{_j + 1}$")
+        if critical[_j] is not None and critical[_j] <= _top:
+            _one.plot([float(critical[_j])], [0], "o", color=_c, markersize=8)
+        _path = [float(dominance.inner(s)[_j]) for s in run]
+        _many.plot(range(len(run)), np.clip(_path, -30, 30), "o-", color=_c, markersize=4)
+    _height = max(3.0, *(2.0 * float(z) for z in dominance.inner(start)))
+    _one.axvline(rate, color=style.BLACK, linestyle="--", linewidth=1)
+    _one.axhline(0, color=style.BLACK, linewidth=0.8)
+    _one.set(title="after one step, by step size", xlabel=r"$\alpha$", ylim=(-_height, _height))
+    _one.legend(loc="upper right")
+    _many.axhline(0, color=style.BLACK, linewidth=0.8)
+    _many.set(title=f"$z$ along 12 steps at $\\alpha$ = {rate:g}", xlabel="step")
+    _words = [
+        f"$z_{j + 1}$ never falls"
+        if a is None
+        else f"$z_{j + 1}$ dies at once from $\\alpha$ = {float(a):.3f} on"
+        for j, a in enumerate(critical)
+    ]
+    _alive = " and ".join(str(j + 1) for j in sorted(survivors)) or "none"
+    mo.vstack(
+        [
+            style.show(_drawing, "Pre-activations after one step, and along twelve steps"),
+            mo.md(f"In one step: {'; '.join(_words)}. **Active for ever: {_alive}.**"),
+        ]
+    )
+    return
+
+
+@app.cell(hide_code=True)
+def _():
+    mo.vstack(
+        [
+            style.claim("dominance.rate-eventually"),
+            mo.md("What is true of one step, and of many:"),
+            style.claim("dominance.one-step-kill"),
+            style.claim("dominance.all-die"),
+            style.proof("dominance.all-die"),
+            style.claim("dominance.some-survive"),
+        ]
+    )
+    return
+
+
+@app.cell(hide_code=True)
+def _():
+    largest_ui = mo.ui.number(value=None, step=0.01, label="$c =$")
+    mo.vstack(
+        [
+            mo.md(r"""
+    ## Exercises
+
+    **1.** A layer of two neurons returns $g = (4, 1)$ at one input and $g = (3, 2)$ at the other. A
+    neuron above it has $w = (1, -c)$ and no bias. Up to which $c$ does the sign of $w_1$ prevail at
+    every input (for every smaller $c$ it does)?
+    """),
+            largest_ui,
+        ]
+    )
+    return (largest_ui,)
+
+
+@app.cell(hide_code=True)
+def _(largest_ui):
+    answer_1 = largest_ui.value
+    return (answer_1,)
+
+
+@app.cell(hide_code=True)
+def _(answer_1):
+    def _prevails(c):
+        return dominance.follows_everywhere(
+            dominance.Neuron(((4, 1), (3, 2)), (Fraction(1), Fraction(str(-c))))
+        )
+
+    right_1 = bool(answer_1) and _prevails(answer_1 - 0.001) and not _prevails(answer_1)
+    style.answer(
+        answer_1,
+        right_1,
+        "The margin must be positive at both inputs: which one is the harder?",
+        "On average neuron 1 is louder by 7 to 3, but at the second input only by 3 to 2.",
+    )
+    return (right_1,)
+
+
+@app.cell(hide_code=True)
+def _():
+    step_ui = mo.ui.number(value=None, step=0.001, label=r"$\alpha =$")
+    mo.vstack(
+        [
+            mo.md(r"""
+    **2.** One neuron reads $g = (2, 1)$ with $w = (1, 1)$, $v = 1$, and the target is $y = 0$. What
+    is the smallest step size that saturates it in one step?
+    """),
+            step_ui,
+        ]
+    )
+    return (step_ui,)
+
+
+@app.cell(hide_code=True)
+def _(step_ui):
+    answer_2 = step_ui.value
+    return (answer_2,)
+
+
+@app.cell(hide_code=True)
+def _(answer_2):
+    _rate = Fraction(str(answer_2 or 0))
+    right_2 = (
+        dominance.inner(dominance.update(dominance.start([2, 1], [[1, 1]], [1], 0, _rate)))[0] == 0
+    )
+    style.answer(
+        answer_2,
+        right_2,
+        r"$z$ falls by $\alpha\, r\, v\, \Gamma$. Here $z = r = 3$ and $\Gamma = 2^2 + 1^2$.",
+        r"Without $g_1$ it would be five times as large: $\Gamma$ would be 1.",
+    )
+    return (right_2,)
+
+
+@app.cell(hide_code=True)
+def _(failures, on, width):
+    right_3 = bool(failures) and on == 1 and width >= 3
+    mo.vstack(
+        [
+            mo.md(
+                "**3.** With the sliders at the top, make Theorem 1 fail although neuron 1 is on "
+                "at **every** input, in a layer of at least three neurons."
+            ),
+            style.answer(
+                "built above",
+                right_3,
+                "Line 1 of the proof forgets the sizes of the weights.",
+                "An average weight below $w_1$ may hide a heavy negative one.",
+            ),
+        ]
+    )
+    return (right_3,)
+
+
+@app.cell(hide_code=True)
+def _():
+    mo.vstack(
+        [
+            mo.md("## What the paper says, what is true, where to look"),
+            style.ledger(
+                "dominance.theorem-1",
+                "dominance.line-1",
+                "dominance.last-line",
+                "dominance.bias-remark",
+                "dominance.rate-sign",
+                "dominance.rate-eventually",
+                "dominance.gradient-below",
+            ),
+        ]
+    )
+    return
+
+
+if __name__ == "__main__":
+    app.run()

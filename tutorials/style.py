@@ -1,0 +1,181 @@
+"""How the tutorials look: figures, and the cards that show claims, instances and answers.
+
+No mathematics here: what a card says comes from `theory`, what a figure shows from its notebook.
+Colours are those of Okabe and Ito, which the colour-blind tell apart.
+"""
+
+import base64
+import html
+import io
+import re
+import warnings
+from collections.abc import Iterable
+from typing import Any
+
+import marimo as mo
+import matplotlib
+from matplotlib.figure import Figure
+
+from theory.claim import Claim, Outcome
+from theory.decide import CLAIMS
+
+BLACK, ORANGE, SKY, GREEN = "#000000", "#e69f00", "#56b4e9", "#009e73"
+YELLOW, BLUE, VERMILION, PURPLE = "#f0e442", "#0072b2", "#d55e00", "#cc79a7"
+GREY = "#8c8c8c"
+VERDICTS = {"holds": GREEN, "holds if": BLUE, "refuted": VERMILION, "open": GREY}
+
+# marimo's other threads draw random numbers while a search runs; it draws none itself.
+warnings.filterwarnings("ignore", "Do not use the `random` module inside strategies")
+
+matplotlib.rcParams.update(
+    {
+        "axes.prop_cycle": matplotlib.cycler(color=[BLUE, VERMILION, GREEN, ORANGE, PURPLE, SKY]),
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "axes.titlesize": 11,
+        "axes.titlelocation": "left",
+        "axes.labelsize": 11,
+        "axes.grid": True,
+        "grid.alpha": 0.25,
+        "figure.constrained_layout.h_pad": 0.1,
+        "figure.constrained_layout.w_pad": 0.1,
+        "font.size": 10.5,
+        "legend.frameon": False,
+        "legend.fontsize": 10,
+        "lines.linewidth": 2,
+    }
+)
+
+
+# ------------------------------------------------------------------------------------- figures
+
+
+def figure(
+    rows: int = 1, columns: int = 1, *, width: float = 9.0, height: float = 3.2, **options: Any
+) -> tuple[Figure, Any]:
+    """A figure (width x height inches; the text column has 9) and its axes, as plt.subplots.
+
+    Not pyplot's: that one keeps every figure that a slider has ever drawn.
+    """
+    drawing = Figure(figsize=(width, height), layout="constrained")
+    return drawing, drawing.subplots(rows, columns, **options)
+
+
+def show(drawing: Figure, says: str) -> mo.Html:
+    """The figure, sharp at every zoom; `says` is for who cannot see it."""
+    buffer = io.BytesIO()
+    drawing.savefig(buffer, format="svg", metadata={"Date": None})
+    data = base64.b64encode(buffer.getvalue()).decode()
+    width = drawing.get_figwidth() / 9 * 100
+    return mo.Html(
+        f'<img alt="{html.escape(says)}" src="data:image/svg+xml;base64,{data}" '
+        f'style="width:{width:.0f}%; background:white; border-radius:6px">'
+    )
+
+
+# --------------------------------------------------------------------------------------- cards
+
+
+def _card(colour: str, head: str, body: str) -> mo.Html:
+    return mo.Html(
+        f'<div style="border-left:5px solid {colour}; padding:0.4em 0 0.4em 1em; margin:0.6em 0">'
+        f'<div style="font-weight:600; margin-bottom:0.3em">{head}</div>{body}</div>'
+    )
+
+
+def _lines(lines: Iterable[str]) -> str:
+    """Text as it stands, one paragraph a line; what is indented stays so."""
+    return "".join(
+        f'<div style="margin:0.2em 0 0.2em {(len(line) - len(line.lstrip())) / 2}em">'
+        f"{_text(line.strip())}</div>"
+        for line in lines
+    )
+
+
+def _text(text: str) -> str:
+    """HTML of a line of theory's: there x_1 and x_{1j} have an index, and 2^n is a power."""
+    text = html.escape(text)
+    for mark, tag in (("_", "sub"), (r"\^", "sup")):
+        group = r"\{([^}]*)\}" if tag == "sub" else r"\(([^)]*)\)"
+        text = re.sub(rf"(?<=\S){mark}(?:{group}|(-?[A-Za-z0-9]+))", rf"<{tag}>\1\2</{tag}>", text)
+    return text
+
+
+def _badge(verdict: str) -> str:
+    colour = VERDICTS[verdict]
+    return (
+        f'<span style="color:white; background:{colour}; border-radius:1em; '
+        f'padding:0.1em 0.7em; font-size:0.85em; font-weight:600">{verdict}</span>'
+    )
+
+
+def claim(id: str) -> mo.Html:
+    """A claim as theory has it: title, verdict, source, statement, assumptions."""
+    it = CLAIMS[id]
+    given = [f"{a.name}: {a.says}{'' if a.said else ' (unsaid in the paper)'}" for a in it.given]
+    bullets = "".join(f"<li>{_text(line)}</li>" for line in given)
+    body = _lines(it.statement.splitlines())
+    if given:
+        body += f'<ul style="margin:0.3em 0 0 1.2em; list-style:disc">{bullets}</ul>'
+    head = f"{html.escape(it.title)} " + _badge(it.verdict)
+    head += f'<br><small style="font-weight:400">{html.escape(it.source)}</small>'
+    return _card(VERDICTS[it.verdict], head, body)
+
+
+def found(outcome: Outcome, claim: Claim, without: str | None = None) -> mo.Html:
+    """What a search for a counterexample ended with, the instance redone by hand."""
+    dropped = f" without the assumption '{html.escape(without)}'" if without else ""
+    if outcome.violation is None:
+        head = f"No counterexample{dropped} among {outcome.tried:,} instances"
+        return _card(GREEN, head, _lines(["That is evidence, not a proof."]))
+    steps = claim.steps(outcome.violation) if claim.steps else []
+    size = html.escape(str(outcome.size))
+    head = f"A counterexample{dropped}, of size {size}, after {outcome.tried:,} instances"
+    mono = '<div style="font-family:monospace; font-size:0.9em; margin-top:0.5em">'
+    body = _lines(str(outcome.violation).splitlines()) + f"{mono}{_lines(steps)}</div>"
+    return _card(VERMILION, head, body)
+
+
+def proof(id: str) -> mo.Html:
+    """Why the claim holds, or where its printed proof breaks, folded up."""
+    it = CLAIMS[id]
+    parts = {"Where the printed proof breaks": it.breaks, "The proof": it.proof}
+    shown = {
+        name: mo.Html(_lines(text.splitlines())) for name, text in parts.items() if text.strip()
+    }
+    if it.remark:
+        shown["A remark"] = mo.Html(_lines(it.remark.splitlines()))
+    return mo.accordion(shown)
+
+
+def answer(given: Any, right: bool, hint: str, praise: str = "") -> mo.Html:
+    """Below an exercise: right, not yet (with the hint), or waiting while nothing is given."""
+    if given is None or given == "":
+        return mo.callout(mo.md("Your answer?"), kind="neutral")
+    if right:
+        return mo.callout(mo.md(f"**Right.** {praise}"), kind="success")
+    return mo.callout(mo.md(f"**Not yet.** {hint}"), kind="warn")
+
+
+def ledger(*ids: str) -> mo.Html:
+    """What the paper says, what is true, where to look: one row a claim, all from theory."""
+    rows = []
+    for id in ids:
+        it = CLAIMS[id]
+        chapter = id.partition(".")[0]
+        truth = [CLAIMS[r].title for r in it.repaired_by] or ["as it says"]
+        cells = (
+            f"{html.escape(it.title)}<br><small>{html.escape(it.source)}</small>",
+            f"{_badge(it.verdict)}<br>{'<br>'.join(map(html.escape, truth))}",
+            f"<code>theory/{chapter}.py</code><br><code>python -m theory show {id}</code>",
+        )
+        rows.append("<tr>" + "".join(f'<td style="{CELL}">{cell}</td>' for cell in cells) + "</tr>")
+    heads = ("What the paper says", "What is true", "Where to look")
+    head = "".join(f'<th style="{CELL}; text-align:left">{h}</th>' for h in heads)
+    return mo.Html(
+        '<table style="width:100%; border-collapse:collapse; font-size:0.92em">'
+        f"<tr>{head}</tr>{''.join(rows)}</table>"
+    )
+
+
+CELL = "padding:0.45em 0.8em 0.45em 0; vertical-align:top; border-bottom:1px solid #8884"
