@@ -15,7 +15,7 @@ demo: setup ## two short trainings from pixels, a figure and a page about them, 
 	$(PY) -m fast demo --out runs/demo
 
 tutorials: setup ## the tutorials in your browser; Ctrl-C ends them
-	$(PY) -m marimo -q -y run --include-code tutorials/[0-9]*.py
+	$(PY) -m marimo -y run --include-code tutorials/[0-9]*.py
 
 site: setup ## the tutorials as pages for any static server, in build/site
 	$(PY) scripts/static_site.py

@@ -137,7 +137,8 @@ def _(domain, dormant, params, score, tau, x, z):
     _acts.set(title="what each neuron returns, $h_i(x)$", xlabel="$x$")
     for _axes in (_gates, _acts, _out):
         _axes.axvspan(*domain, color=style.SKY, alpha=0.13, linewidth=0)
-        _axes.set_xlim(-3, 3)
+        _axes.set(xlim=(-3, 3), xticks=(-2, 0, 2))
+        _axes.locator_params(axis="y", nbins=4)
     _out.plot(wide, _f, color=style.BLACK)
     _out.set(title="the network, $f(x)$", xlabel="$x$  ($D$ is shaded)")
     _alive = np.isfinite(score).all()
@@ -145,7 +146,13 @@ def _(domain, dormant, params, score, tau, x, z):
     for _at, _name in ((tau, r"$\tau$"), (2, "N/2")):
         _bars.axvline(_at, color=style.BLACK, linestyle="--", linewidth=1)
         _bars.text(_at + 0.04, 0.45, _name, va="center")
-    _bars.set(title="activation scores $s_i$", ylim=(4.7, 0.2), yticks=range(1, 5), xlim=(0, 4))
+    _bars.set(
+        title="activation scores $s_i$",
+        ylim=(4.7, 0.2),
+        yticks=range(1, 5),
+        xlim=(0, 4),
+        xticks=range(5),
+    )
     if not _alive:
         _bars.text(2, 2.5, "undefined:\nthe layer is dead", ha="center", va="center")
     style.show(cover, "Gates, scores and activations of four neurons, and the network's output")
