@@ -24,6 +24,19 @@ with app.setup(hide_code=True):
     from theory.decide import CLAIMS
     from tutorials import style
 
+    CLAIMS_HERE = [
+        "collapse.fixed-heads",
+        "collapse.fixed-heads-span",
+        "collapse.learned-heads",
+        "collapse.strong-heads",
+        "collapse.theorem-3",
+        "collapse.prevents",
+        "collapse.fixed-point",
+        "collapse.layer-norm-shifted",
+        "collapse.layer-norm-revives",
+        "collapse.layer-norm-dominant",
+    ]
+
 
 @app.cell(hide_code=True)
 def _():
@@ -225,7 +238,9 @@ def judge(chain, features, flow, gamma, heads, moment, moments, path, singular, 
 
 @app.cell(hide_code=True)
 def _():
-    mo.md(r"""
+    mo.vstack(
+        [
+            mo.md(r"""
     **Try this.**
 
     1. With *fixed heads in all directions* the points first come together and only then go to the
@@ -238,15 +253,7 @@ def _():
     4. Keep the strength and choose *HL-Gauss*: the five points move to **one point that is not the
        origin**. The norm survives, the rank does not. At strength 0.5 they stay apart.
     5. *The paper's targets*: change $\gamma$. Only the speed changes.
-    """)
-    return
 
-
-@app.cell(hide_code=True)
-def _():
-    mo.vstack(
-        [
-            mo.md(r"""
     ## The theorems as printed
 
     The paper derives eqs. (5) and (6) for the squared error, following Lyle et al., and Theorem 3
@@ -261,54 +268,45 @@ def _():
 
 
 @app.cell(hide_code=True)
-def offer():
-    searches = {
-        "fixed heads and no reward collapse the features": ("collapse.fixed-heads", None),
-        "… repaired, without 'spanning heads'": ("collapse.fixed-heads-span", "spanning heads"),
-        "… repaired, without 'discounted'": ("collapse.fixed-heads-span", "discounted"),
-        "a value network collapses its features": ("collapse.learned-heads", None),
-        "… repaired, without 'strong heads'": ("collapse.strong-heads", "strong heads"),
-        "Theorem 3: cross-entropy flows by Ψ(γP - I)p̂": ("collapse.theorem-3", None),
-        "classification losses prevent collapse": ("collapse.prevents", None),
-        "collapse is a fixed point iff W(p* - u) = 0, without 'simplex'": (
-            "collapse.fixed-point",
-            "simplex",
-        ),
-        "LayerNorm, as used, revives a layer": ("collapse.layer-norm-shifted", None),
-        "LayerNorm eliminates dominant neurons": ("collapse.layer-norm-dominant", None),
-    }
-    search_ui = mo.ui.dropdown(
-        searches, value="a value network collapses its features", label="Claim"
+def _():
+    claim_ui = mo.ui.dropdown(
+        {f"{CLAIMS[id].title} ({id})": id for id in CLAIMS_HERE},
+        value=f"{CLAIMS[CLAIMS_HERE[2]].title} ({CLAIMS_HERE[2]})",
+        label="The claim",
     )
-    break_ui = mo.ui.run_button(label="find me a counterexample")
     mo.md(f"""
     ## Break it
 
-    Choose a claim of the paper, or a repaired one with an assumption taken away. The machine draws
-    instances, the smallest sizes first, until one fails.
+    Choose a claim of the paper or a repaired one, drop an assumption or none, and let the machine
+    look for a counterexample: one state and one feature first, then more.
 
-    {search_ui} {break_ui}
+    {claim_ui}
     """)
-    return break_ui, search_ui, searches
+    return (claim_ui,)
 
 
 @app.cell(hide_code=True)
-def _(break_ui, search_ui):
-    (chosen, without), pressed = search_ui.value, break_ui.value
-    return chosen, pressed, without
-
-
-@app.cell(hide_code=True)
-def search(chosen, pressed, without):
-    outcome = find(CLAIMS[chosen], without, examples=300) if pressed else None
-    mo.vstack(
-        [
-            style.claim(chosen, verdict=False),
-            style.found(outcome, CLAIMS[chosen], without)
-            if outcome
-            else mo.md("Press the button."),
-        ]
+def _(claim_ui):
+    drop_ui = mo.ui.dropdown(
+        {"nothing": None} | {f"{a.name}: {a.says}": a.name for a in CLAIMS[claim_ui.value].given},
+        value="nothing",
+        label="Drop",
     )
+    find_ui = mo.ui.run_button(label="find me a counterexample")
+    mo.vstack([style.claim(claim_ui.value), mo.hstack([drop_ui, find_ui], justify="start", gap=2)])
+    return drop_ui, find_ui
+
+
+@app.cell(hide_code=True)
+def _(claim_ui, drop_ui, find_ui):
+    wanted, without, pressed = claim_ui.value, drop_ui.value, find_ui.value
+    return pressed, wanted, without
+
+
+@app.cell(hide_code=True)
+def search(pressed, wanted, without):
+    outcome = find(CLAIMS[wanted], without, examples=300) if pressed else None
+    style.found(outcome, CLAIMS[wanted], without) if outcome else mo.md("*Press the button.*")
     return (outcome,)
 
 
