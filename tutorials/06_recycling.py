@@ -201,7 +201,7 @@ def judge(after_redo, after_regrama, jump, params, silent, tau, unmoved):
     )
     mo.md(f"""
     | | recycles | largest change of $f$ on the batch | on $[-2.5, 2.5]$ |
-    |---|---|---|---|
+    |:--|:--|:--|:--|
     {_rows}
 
     The mean change by ReDo on the batch is {float(change):.3g}, and theory bounds it by
@@ -446,7 +446,7 @@ def again():
     descent later the outgoing weight has moved. 'Irreversible' it is not.
 
     | neuron 1 of another small network | $s_1$ | $G_1$ |
-    |---|---|---|
+    |:--|:--|:--|
     {_table}
     """)
     return (rows,)
