@@ -764,17 +764,19 @@ def srnk_keeps(i: Cut) -> bool:
     return scores.srank(float(i.scale) * x, delta) == scores.srank(x, delta)
 
 
-def by_share_slack(i: Cut) -> Number:
-    """1 + ⌈(r - 1) [1 - R - δ]₊ / (1 - R)⌉ - srnk, r the rank; a float tie counts as reached."""
-    r, top = rank(i.x), ratio(i.x)
-    if math.isnan(top):
-        return math.nan
-    if r == 1:
-        return 1 - srnk(i.x, i.delta)
-    needed = (r - 1) * max(1 - top - i.delta, 0) / (1 - top)
+def srnk_limit(r: int, top: Number, delta: Number) -> Number:
+    """1 + ⌈(r - 1) [1 - R - δ]₊ / (1 - R)⌉, r the rank, R = top; a float tie counts as reached."""
+    if r == 1 or top == 1:
+        return 1
+    needed = (r - 1) * max(1 - top - delta, 0) / (1 - top)
     if isinstance(needed, float) and abs(needed - round(needed)) <= 100 * ERROR:
         needed = max(round(needed), 0 if needed <= 0 else 1)
-    return 1 + math.ceil(needed) - srnk(i.x, i.delta)
+    return 1 + math.ceil(needed)
+
+
+def by_share_slack(i: Cut) -> Number:
+    r, top = rank(i.x), ratio(i.x)
+    return math.nan if math.isnan(top) else srnk_limit(r, top, i.delta) - srnk(i.x, i.delta)
 
 
 def by_share(i: Cut) -> bool:
@@ -1828,10 +1830,13 @@ def rms_share_bounds(x: Matrix) -> bool:
     return bool(rms_slack(x) >= -ERROR)
 
 
+def ratio_floor(p: Number, batch: int) -> Number:
+    """p / (p + √B (1 - p)), p = u_1/N on a batch of B."""
+    return quotient(p, p + math.sqrt(batch) * (1 - p))
+
+
 def share_bound(x: Matrix) -> Number:
-    """p / (p + √B (1 - p)), p = u_1/N on the batch."""
-    p = share(x)
-    return quotient(p, p + math.sqrt(len(x.rows)) * (1 - p))
+    return ratio_floor(share(x), len(x.rows))
 
 
 def share_slack(x: Matrix) -> Number:
