@@ -225,7 +225,7 @@ METHODS: dict[str, dict] = {
 }
 
 # Updates between two events of each intervention, where the settings leave them open: B.2's, and
-# in presets that are shorter by far a share of the run: 10 resets, 50 recyclings or prunings.
+# in presets that are shorter by far a tenth of the run, or a fiftieth of it or of the pruning.
 INTERVALS = {"reset": 100_000, "redo": 1000, "pruning": 1000}
 
 

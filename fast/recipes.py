@@ -141,7 +141,7 @@ RECIPES: dict[str, Recipe] = {
         ("cartpole-balance_sparse-narrow",),
         ("baseline",),
         8,
-        "the paper: the runs of Figure 2 (c) that fail",
+        "the paper shows those runs of Figure 2 (c) that fail, this all of them",
     ),
     "14": Recipe(
         "Largest activation score against srank, return and dormancy, by run",
