@@ -225,7 +225,7 @@ METHODS: dict[str, dict] = {
 }
 
 # Updates between two events of each intervention, where the settings leave them open: B.2's, and
-# in presets that are shorter by far a share of the run: 10 resets, 50 recyclings or prunings.
+# in presets that are shorter by far a tenth of the run, or a fiftieth of it or of the pruning.
 INTERVALS = {"reset": 100_000, "redo": 1000, "pruning": 1000}
 
 
@@ -254,7 +254,8 @@ def settle(config: Config) -> Config:
     if config.preset in ("laptop", "tiny"):
         pruned = run.updates * (asked.pruning_end - asked.pruning_start)
         shares = {"reset": run.updates / 10, "redo": run.updates / 50, "pruning": pruned / 50}
-        intervals = {name: max(1, int(share)) for name, share in shares.items()}
+        # `check` refuses the settings that make a share NaN or infinite.
+        intervals = {k: max(1, int(v)) if math.isfinite(v) else 1 for k, v in shares.items()}
     new = {f"{name}_interval": value for name, value in intervals.items()}
     new = {name: value for name, value in new.items() if getattr(asked, name) == 0}
     if config.task.endswith("-masked") and run.reward_masked_updates == 0:
@@ -355,6 +356,26 @@ def check(config: Config) -> None:
     if "late_norm" in names and net.normalisation != "none":
         reason = "late_norm needs --net.normalisation none: there it adds what is already there"
         raise InputError("--intervention.names", names, reason)
+    for name in names:
+        option, first = _first_event(name, config)
+        if not 1 <= first < run.updates:
+            reason = (
+                f"{name} would never act: accepted is what is due within {run.updates:,} updates"
+            )
+            value = getattr(intervention, option)
+            raise InputError(f"--intervention.{option.replace('_', '-')}", value, reason)
+
+
+def _first_event(name: str, config: Config) -> tuple[str, int]:
+    """The setting that says when an intervention acts, and the update after which it first does."""
+    settings, updates = config.intervention, config.run.updates
+    if name == "late_norm":
+        return "late_norm_at", int(settings.late_norm_at * updates)
+    option = f"{name}_interval"
+    first = interval = getattr(settings, option)
+    if name == "pruning":
+        first *= max(1, math.ceil(settings.pruning_start * updates / interval))
+    return option, first
 
 
 def _choices(kind: Any) -> tuple[str, ...]:

@@ -6,9 +6,11 @@ Both critic heads are recorded; the paper shows one, and so do these figures: he
 layer" is the head's `dense0`, which can hold a dominant neuron, "penultimate" its `dense1`.
 """
 
+import json
 import math
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,11 +20,12 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
+from fast import config as configs
 from fast import drawing, stats
 from fast.drawing import Drawing, Face, Panel, Row
 from fast.errors import InputError, unknown
 from fast.recipes import RECIPES, Recipe
-from fast.records import Floats, Run, differing, find_runs, series
+from fast.records import Floats, Run, differing, find_runs, flat, series
 
 RETURN = Panel("Evaluation return", "evaluation", ("return",))
 SCORE = Panel("Largest activation score, first hidden layer", "scores",
@@ -87,8 +90,11 @@ def choose(name: str, runs: Sequence[Run], preset: str | None = None, own: bool 
     """Of `runs` those that figure `name` is made from; with `preset`, of that preset alone, and
     with `own` all of them, not the paper's alone.
 
-    Raises InputError where there is none, where two presets mix, or one run is there twice.
+    Raises InputError where there is none, where two presets mix, or one run is there twice, and
+    for an own one of a figure that is of certain tasks or one method.
     """
+    if own and name not in OWN:
+        raise InputError("--own", name, f"accepted for figures {', '.join(OWN)}")
     recipe = own_recipe(RECIPES[name], runs) if own else RECIPES[name]
     wanted = set(recipe.runs)
     found = [run for run in runs if planned(run) in wanted]
@@ -131,6 +137,9 @@ def face(chosen: Chosen, note: str) -> Face:
         present, all_of = {run.config[name] for run in runs}, getattr(recipe, kind)
         if len(present) < len(all_of):
             counts.append(f"{len(present)} of {len(all_of)} {kind}")
+    other = sorted({setting for run in runs for setting in changed(run)})
+    if other:
+        counts.append(f"not the preset's: {', '.join(other)}")
     if chosen.others:
         counts.append(f"{chosen.others} other run{'s' * (chosen.others > 1)} left out")
     warnings = [f"INCOMPLETE: {here:,} of {wanted:,} runs"] if here < wanted else []
@@ -151,6 +160,23 @@ def face(chosen: Chosen, note: str) -> Face:
         "; ".join(warnings) or None,
         f"{note} Recipe: {recipe.note}.",
     )
+
+
+def changed(run: Run) -> list[str]:
+    """The settings of a run, by dotted name, that task, preset and method would not give it.
+
+    Those that follow from the number of updates are compared with what that number gives.
+    """
+    config = run.config
+    try:
+        usual = configs.build(config["task"], run.method, config["preset"])
+    except InputError:  # a preset or a method of another version
+        return []
+    as_long = configs.settle(replace(usual, run=replace(usual.run, updates=run.planned)))
+    there, named = flat(config), flat(json.loads(configs.to_json(as_long)))
+    named["run.updates"] = usual.run.updates
+    own = there.keys() & named.keys() - {"seed", "device"}
+    return [name for name in there if name in own and there[name] != named[name]]
 
 
 # --- single runs -----------------------------------------------------------------------------

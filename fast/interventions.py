@@ -62,6 +62,7 @@ def reset(now: Moment) -> Record | None:
     layers = ("trunk", "heads")
     params, state = now.critic()
     mitigations.reset(params, state, dict(now.fresh().named_parameters()), layers)
+    now.agent.hold_masks()  # before the copy: the target is the critic, pruned where that is
     with torch.no_grad():
         for layer in layers:
             old, new = getattr(now.agent.target, layer), getattr(now.agent.critic, layer)

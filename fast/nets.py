@@ -94,8 +94,8 @@ class Block(nn.Module):
 
 
 def group_norm(channels: int) -> nn.GroupNorm:
-    """16 channels a group (Wu and He 2018, Table 3), or one group in a narrow layer."""
-    return nn.GroupNorm(max(1, channels // 16), channels)
+    """16 channels a group (Wu and He 2018, Table 3), or one group where they do not divide so."""
+    return nn.GroupNorm(1 if channels % 16 else channels // 16, channels)
 
 
 def features(config: Config) -> int:

@@ -68,12 +68,7 @@ def cifar10(path: Path, checksums: dict[str, str] = CIFAR10_CHECKSUMS) -> Pictur
 
     Raises InputError where the file's checksums are not `checksums` or it holds something else.
     """
-    for algorithm, expected in checksums.items():
-        with path.open("rb") as file:
-            found = hashlib.file_digest(file, algorithm).hexdigest()
-        if found != expected:
-            accepted = f"accepted: the {algorithm} checksum {expected} (this has {found})"
-            raise InputError("--data", str(path), accepted)
+    _verify("--data", path, checksums)
     try:
         with tarfile.open(path) as archive:
             batches = [_batch(archive, f"data_batch_{n}") for n in range(1, 6)]
@@ -91,10 +86,22 @@ def fetch(path: Path) -> None:
     try:
         with urllib.request.urlopen(CIFAR10_URL) as source, part.open("wb") as file:
             shutil.copyfileobj(source, file)
+        _verify("--download", part, CIFAR10_CHECKSUMS)  # a connection that is cut is no error
         part.rename(path)
     except OSError as error:  # of the network or of the disk
-        part.unlink(missing_ok=True)
         raise InputError("--download", CIFAR10_URL, f"it cannot be had: {error}") from None
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _verify(field: str, path: Path, checksums: dict[str, str]) -> None:
+    """Raises InputError where a file's checksums are not `checksums`."""
+    for algorithm, expected in checksums.items():
+        with path.open("rb") as file:
+            found = hashlib.file_digest(file, algorithm).hexdigest()
+        if found != expected:
+            accepted = f"accepted: the {algorithm} checksum {expected} (this has {found})"
+            raise InputError(field, str(path), accepted)
 
 
 def _batch(archive: tarfile.TarFile, name: str) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:

@@ -1,5 +1,6 @@
 """The presets are what their sources say."""
 
+import math
 from dataclasses import fields, replace
 
 import pytest
@@ -167,6 +168,43 @@ def test_a_setting_that_cannot_work_is_refused_by_its_name(part, change, field):
     with pytest.raises(InputError) as error:
         configs.check(config)
     assert error.value.field == field
+
+
+@pytest.mark.parametrize(
+    ("method", "change", "field"),
+    [
+        ("reset", {"reset_interval": 300}, "--intervention.reset-interval"),
+        ("redo", {"redo_interval": 1000}, "--intervention.redo-interval"),
+        # 280 is before 0.95 of 300 updates, and 560 after the last
+        ("pruning", {"pruning_interval": 280, "pruning_start": 0.95, "pruning_end": 1.0},
+         "--intervention.pruning-interval"),
+        ("late-ln", {"late_norm_at": 0.0}, "--intervention.late-norm-at"),
+        ("late-ln", {"late_norm_at": 1.0}, "--intervention.late-norm-at"),
+    ],
+)  # fmt: skip
+def test_an_intervention_that_would_never_act_is_refused(method, change, field):
+    config = settled("cartpole-swingup", method, "tiny")
+    config = replace(config, intervention=replace(config.intervention, **change))
+    with pytest.raises(InputError, match="never act") as error:
+        configs.check(config)
+    assert error.value.field == field
+    spared = replace(config, intervention=replace(config.intervention, names=()))
+    configs.check(spared)
+
+
+def test_an_interval_of_one_update_less_than_the_run_is_accepted():
+    config = settled("cartpole-swingup", "reset", "tiny")
+    configs.check(replace(config, intervention=replace(config.intervention, reset_interval=299)))
+
+
+@pytest.mark.parametrize("share", [math.nan, math.inf, -math.inf])
+@pytest.mark.parametrize("option", ["pruning_start", "pruning_end"])
+def test_a_share_that_is_no_number_is_refused_where_intervals_are_made_from_it(option, share):
+    config = configs.build("cartpole-swingup", "pruning", "laptop")
+    config = replace(config, intervention=replace(config.intervention, **{option: share}))
+    with pytest.raises(InputError, match="0 to 1") as error:
+        configs.check(configs.settle(config))
+    assert error.value.field == f"--intervention.{option.replace('_', '-')}"
 
 
 def test_late_norm_is_refused_where_the_norms_are_there_already():

@@ -387,3 +387,15 @@ def test_an_agent_that_was_loaded_from_another_shares_nothing_with_it():
     two.update(batch, draws, 2)
     after = flat(one.critic), one.critic_optimizer.state_dict()["state"][0]["exp_avg"]
     assert all(torch.equal(x, y) for x, y in zip(before, after, strict=True))
+
+
+@pytest.mark.parametrize("width", [1, 16, 33, 50, 64])
+def test_a_resnet_may_have_any_width(width):
+    config = configs.build("cartpole-swingup", "resnet18", "tiny")
+    encoder = nets.ResNet18(9, replace(config.net, resnet_width=width))
+    pictures = torch.zeros(1, 9, SIZE, SIZE, dtype=torch.uint8)
+    assert encoder(pictures).shape == (1, 8 * width)
+    groups = {m.num_channels: m.num_groups for m in encoder.modules() if hasattr(m, "num_groups")}
+    assert groups == {
+        n * width: n * width // 16 if n * width % 16 == 0 else 1 for n in (1, 2, 4, 8)
+    }

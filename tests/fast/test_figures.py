@@ -8,11 +8,13 @@ import json
 import math
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from fast import config as configs
 from fast import drawing, figures, stats
 from fast.__main__ import main
 from fast.errors import InputError
@@ -286,6 +288,22 @@ def test_the_face_of_a_complete_figure_warns_of_nothing(tmp_path):
     assert "8 of 8 runs · 8 of 8 seeds" in face_of("13", runs)[1]
 
 
+def test_a_face_names_the_settings_that_are_not_those_of_its_preset_and_method(tmp_path):
+    run = write(tmp_path, SPARSE, "baseline", 0, whole())
+    names = "env.action_repeat, env.render_quality, net.hidden, run.updates"
+    assert f"not the preset's: {names} ·" in face_of("2", [run])[1]
+    usual = configs.settle(configs.build(MASKED, "reset", "laptop", seed=3))
+    short = replace(usual, run=replace(usual.run, updates=400, reward_masked_updates=0))
+    for config, expected in (
+        (usual, []),
+        (configs.settle(replace(short, intervention=configs.build(MASKED, "reset").intervention)),
+         ["run.updates"]),
+        (replace(usual, loss=replace(usual.loss, kind="hl_gauss")), ["loss.kind"]),
+    ):  # fmt: skip
+        told = Run(Path("r"), json.loads(configs.to_json(config)), whole())
+        assert figures.changed(told) == expected
+
+
 # --- refusals ------------------------------------------------------------------------------------
 
 
@@ -330,6 +348,14 @@ def test_a_figure_of_ones_own_takes_every_run_and_says_that_it_is_not_the_papers
     assert "3 of 4 runs" in subtitle.replace("\u00a0", " ") and "INCOMPLETE" in warning
     html = report(tmp_path, tmp_path).read_text()
     assert html.count("As Figure") == len(figures.OWN)
+
+
+@pytest.mark.parametrize("name", [n for n in figures.FIGURES if n not in figures.OWN])
+def test_a_figure_of_certain_tasks_or_of_one_method_cannot_be_of_ones_own(tmp_path, name):
+    run = write(tmp_path, "fish-swim", "ln", 0, whole())
+    with pytest.raises(InputError, match="5, 6, 9, 14") as error:
+        figures.draw(name, [run], own=True)
+    assert error.value.field == "--own"
 
 
 def test_a_hidden_folder_is_no_run(tmp_path):

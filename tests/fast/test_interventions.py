@@ -10,8 +10,8 @@ from torch.nn import functional as F
 
 from fast import config as configs
 from fast import mitigations, scores
-from fast.agents.drq import HIDDEN
-from fast.interventions import INTERVENTIONS
+from fast.agents.drq import HIDDEN, DrQ
+from fast.interventions import INTERVENTIONS, Moment
 from fast.train import Stop, Training, train
 
 UPDATES = 30
@@ -235,6 +235,18 @@ def test_interventions_combine_and_pruned_weights_survive_no_reset(watch):
     assert {r["name"] for r in records} == set(names)
     for _, _, after, _, _ in seen:
         assert all((after["critic"][k][~mask] == 0).all() for k, mask in after["masks"].items())
+
+
+def test_after_a_reset_the_target_is_the_critic_also_where_that_is_pruned():
+    config = config_of("reset", reset_interval=10)
+    agent = DrQ(config, 9, 1, torch.Generator().manual_seed(0))
+    weight = agent.critic.heads[1].dense0.weight
+    agent.masks = {"heads.1.dense0.weight": torch.arange(weight.numel()).view_as(weight) % 2 == 0}
+    act = INTERVENTIONS["reset"]
+    assert act(Moment(10, UPDATES, agent, None, torch.Generator().manual_seed(1)))
+    assert (weight == 0).any()
+    found, expected = (dict(m.named_parameters()) for m in (agent.target, agent.critic))
+    assert same(found, expected)
 
 
 def test_the_draws_of_an_intervention_are_its_own(watch, tmp_path):

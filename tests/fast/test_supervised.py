@@ -130,6 +130,25 @@ def test_a_pickle_that_names_anything_but_an_array_is_refused(tmp_path, content,
         pictures.cifar10(path, checksums(path))
 
 
+def test_a_download_appears_whole_or_not_at_all(tmp_path, monkeypatch):
+    source, path = tmp_path / "source.tar.gz", tmp_path / "here" / "cifar.tar.gz"
+    expected = archive(source)
+    path.parent.mkdir()
+    monkeypatch.setattr(pictures, "CIFAR10_CHECKSUMS", checksums(source))
+    monkeypatch.setattr(pictures, "CIFAR10_URL", source.as_uri())
+    pictures.fetch(path)
+    np.testing.assert_array_equal(pictures.cifar10(path, checksums(source)).x, expected.x)
+    path.unlink()
+    source.write_bytes(source.read_bytes()[:-100])  # as of a connection that was cut
+    with pytest.raises(InputError, match="checksum") as error:
+        pictures.fetch(path)
+    assert error.value.field == "--download"
+    source.unlink()
+    with pytest.raises(InputError, match="cannot be had"):
+        pictures.fetch(path)
+    assert not list(path.parent.iterdir())
+
+
 def test_an_archive_without_one_of_its_files_or_cut_short_is_refused(tmp_path):
     path = tmp_path / "cifar.tar.gz"
     archive(path, leave_out=("data_batch_3",))

@@ -594,6 +594,11 @@ def test_other_seeds_than_the_figures_are_the_first_ones():
     assert [run.seed for run in runs] == [0] * 24 + [1] * 24
 
 
+def test_a_run_that_is_named_twice_is_planned_once():
+    runs = plan(["cartpole-swingup"] * 2, ["baseline", "lnwd", "baseline"], 1)
+    assert [run.method for run in runs] == ["baseline", "lnwd"]
+
+
 def test_the_list_is_the_markdown_table_of_all_figures(capsys):
     assert main(["sweep", "--list"]) == 0
     lines = capsys.readouterr().out.splitlines()
