@@ -128,7 +128,8 @@ def show(options: argparse.Namespace) -> int:
     if claim.given:
         print("Assumptions")
         for a in claim.given:
-            print(f"  {a.name}{'' if a.said else ' (unsaid in the paper)'}: {a.says}")
+            unsaid = "" if a.said else " (unsaid in the paper)"
+            print(f"  {a.says}{unsaid}" if a.name == a.says else f"  {a.name}{unsaid}: {a.says}")
             if a.name in claim.needs:
                 needed = f"    needed: without it the conclusion fails for {claim.needs[a.name]}"
                 print(_wrapped(needed))

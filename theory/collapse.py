@@ -1578,7 +1578,7 @@ REGRESSION_CLAIMS = (
         id="collapse.singular-values",
         source="repairs collapse.learned-heads",
         title="M learned heads leave all but M directions alive",
-        statement="σ_i(Φ_t) ≥ σ_(i+M)(Φ_0)  for all t and i, with M learned heads",
+        statement="σ_i(Φ_t) ≥ σ_{i+M}(Φ_0)  for all t and i, with M learned heads",
         given=(),
         then=singular_values_stay,
         instances=regressions,
@@ -1588,7 +1588,7 @@ REGRESSION_CLAIMS = (
         error=INTEGRATED,
         tight_at=regression(STAYS, "1/2", STAYS, [[1], [0]]),
         proof="Φ_t'Φ_t = D + W_t W_t' ≥ D = Φ_0'Φ_0 - W_0 W_0', and W_0 W_0' has rank ≤ M:\n"
-        "by Weyl λ_i(D) ≥ λ_(i+M)(Φ_0'Φ_0).",
+        "by Weyl λ_i(D) ≥ λ_{i+M}(Φ_0'Φ_0).",
         remark="With one head and two independent features there is no collapse, ever, and under\n"
         "any loss: the smallest case is Φ_0 = I, w = (1, 0), of which column 2 stays (0, 1).",
     ),
@@ -2028,7 +2028,7 @@ LIMITS_CLAIMS = (
         id="collapse.hl-floor",
         source="repairs collapse.hl-zero",
         title="Under HL-Gauss values never fall to 0",
-        statement="equal bins on [0, b], R = 0, v_(n+1) = decode(encode(γ v_n)), v_0 = b/2\n"
+        statement="equal bins on [0, b], R = 0, v_{n+1} = decode(encode(γ v_n)), v_0 = b/2\n"
         "⇒  v_n ≥ decode(encode(0)) ≥ (width of a bin) / 2",
         given=(FROM_0,),
         then=floor_holds,

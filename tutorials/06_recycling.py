@@ -494,12 +494,15 @@ def train(optimizer):
         [
             style.show(_figure, "Shares of dormant neurons and of those without gradient"),
             mo.md(
-                f"Before the ReLU, 'no gradient' and 'dormant' agree for "
-                f"{100 * min(row['dL/dz agrees'] for row in history):.0f} % of the neurons or "
-                f"more, "
-                "at every snapshot. Measured after it, as eq. (2) of GraMa is printed, "
-                f"{'some' if any(row['no dL/dh'] for row in history) else 'none'} of the dormant "
-                "neurons is without gradient: ReGraMa would leave them as they are."
+                "Before the ReLU, 'no gradient' and 'dormant' agree for "
+                f"{'' if agree == 1 else 'at least '}{100 * agree:.0f} % of the neurons at every "
+                "snapshot. Measured after it, as eq. (2) of GraMa is printed, "
+                + (
+                    f"at most {100 * _unseen:.0f} % of all neurons are without gradient."
+                    if (_unseen := max(row["no dL/dh"] for row in history))
+                    else "no neuron is without gradient: ReGraMa would leave the dormant ones "
+                    "as they are."
+                )
             ),
         ]
     )

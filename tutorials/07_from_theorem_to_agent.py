@@ -240,7 +240,7 @@ def weigh(shown):
                 _row[_key] = float(_best(_values[0])) if _known else math.nan
             _floor = rank.ratio_floor(_top, BATCH)
             _row["srank ≤"] = (
-                rank.srnk_limit(BATCH, _floor, DELTA) if math.isfinite(_floor) else math.nan
+                rank.srank_limit(BATCH, _floor, DELTA) if math.isfinite(_floor) else math.nan
             )
             verdicts.append(_row)
     mo.vstack(
@@ -254,7 +254,7 @@ def weigh(shown):
     sign of a neuron above it if no other weight is more than $\rho = p/(1-p)$ times as large as
     its own.
     **srank ≤**: what the largest share guarantees for the srank on 256 observations
-    (`rank.share`, then `rank.srnk-by-share`).
+    (`rank.share`, then `rank.srank-by-share`).
     """),
             mo.ui.table(
                 [
@@ -394,7 +394,7 @@ def _():
             mo.md("## What is true"),
             style.claim("dominance.expectation-ratio"),
             style.claim("rank.share"),
-            style.claim("rank.srnk-by-share"),
+            style.claim("rank.srank-by-share"),
             mo.md("""
     ## Break it
 
@@ -537,14 +537,14 @@ def exercise_1(share_ui):
 @app.cell(hide_code=True)
 def exercise_2(proof_ui):
     at_most = proof_ui.value
-    _bound = rank.srnk_limit(BATCH, rank.ratio_floor(0.9, BATCH), DELTA)
+    _bound = rank.srank_limit(BATCH, rank.ratio_floor(0.9, BATCH), DELTA)
     mo.vstack(
         [
             mo.md(
                 "**2.** A neuron has 90 % of all activation on 256 observations, in a layer of "
                 "256. "
                 "Which srank (of δ = 0.01) does that prove at most? Use `rank.share`, then "
-                "`rank.srnk-by-share` with r = 256."
+                "`rank.srank-by-share` with r = 256."
             ),
             proof_ui,
             style.answer(

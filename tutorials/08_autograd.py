@@ -179,9 +179,8 @@ def tell(leaf_a, leaf_b, order, reached, visited):
     mo.md(f"""
     {_says}
 
-    Grey arrows are the computation, red ones the way back. A node that two others use (here
-    $a$, often)
-    **adds** what both send, so it must be visited after both: hence the order.
+    Grey arrows are the computation, orange ones the way back. A node that two others use
+    (here $a$, often) **adds** what both send, so it must be visited after both: hence the order.
     """)
     return (grads,)
 

@@ -43,3 +43,9 @@ def test_a_tutorial_needs_what_runs_in_a_browser_alone(notebook):
             names.add(node.module.partition(".")[0])
     ours = {"marimo", "matplotlib", "numpy", "scipy", "ref", "theory", "tutorials"}
     assert names <= ours | sys.stdlib_module_names
+
+
+def test_the_readme_links_a_tutorial_with_its_picture(notebook):
+    picture = f"tutorials/thumbnails/{notebook.stem}.png"
+    assert f"[![]({picture})](tutorials/{notebook.name})" in (ROOT / "README.md").read_text()
+    assert (ROOT / picture).read_bytes().startswith(b"\x89PNG")
