@@ -47,7 +47,7 @@ def dry_run(
         try:
             speeds = {method: measure(first, used, overrides, command)}
         except RuntimeError as error:
-            print(f"hours: not known, because the trial ended: {error}")
+            print(f"hours: not known, the trial failed: {error}")
             return 1
         source = f"by a trial of {method} alone"
     mean = statistics.mean(speeds.values())
@@ -84,7 +84,7 @@ def measure(
     place, all at once.
 
     Raises:
-        RuntimeError: with the last line that was said, where one of them ends by itself.
+        RuntimeError: with the last line that was said, where one of them fails.
     """
     with tempfile.TemporaryDirectory() as name:
         folders = [Path(name) / str(number) for number in range(len(places))]
@@ -98,15 +98,20 @@ def measure(
             while min(map(len, timings)) < (
                 ENOUGH if time.monotonic() - begin < SECONDS else FEWEST
             ):
-                for folder, child in zip(folders, children, strict=True):
-                    if child.poll() is not None:
+                ended = [child.poll() for child in children]
+                for folder, status in zip(folders, ended, strict=True):
+                    if status:
                         raise RuntimeError(last_line(folder.with_suffix(".log")))
                 time.sleep(POLL)
                 timings = [_timing(folder) for folder in folders]
+                if None not in ended:  # short runs are over before the trial is
+                    break
         finally:
             for child in children:
                 child.kill()
                 child.wait()
+    if (count := min(map(len, timings))) < FEWEST:
+        raise RuntimeError(f"{count} timed updates are too few")
     return statistics.mean(foretell(job.config, timing) for timing in timings)
 
 

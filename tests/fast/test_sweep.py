@@ -98,6 +98,9 @@ if order == "timing":
                scores_ms=100.0 if n == 0 else 0.0, update_ms=20.0, environment_ms=10.0)
     while True:
         time.sleep(0.01)
+if order == "short":
+    for n in range(20):
+        record("timing", n + 1, agent_step=5 + n, evaluation_ms=0.0, scores_ms=0.0, update_ms=20.0)
 record("update", 300)
 record("evaluation", 300)
 leave(0, "Complete")
@@ -525,12 +528,21 @@ def test_where_no_run_is_there_a_trial_in_a_temporary_folder_is_timed(
         os.waitpid(-1, os.WNOHANG)
 
 
-def test_a_trial_that_ends_by_itself_is_told(bench, capsys):
+def test_a_trial_that_fails_is_told(bench, capsys):
     bench.order("0", "refuse")
     assert forecast.dry_run(bench.survey(), [{}], (), bench.command) == 1
-    assert capsys.readouterr().out.endswith(
-        "hours: not known, because the trial ended: error: no\n"
-    )
+    assert capsys.readouterr().out.endswith("hours: not known, the trial failed: error: no\n")
+
+
+def test_a_run_that_is_over_before_its_trial_is_timed_all_the_same(bench, capsys):
+    bench.order("0", "short")
+    assert forecast.dry_run(bench.survey(), [{}], (), bench.command) == 0
+    assert "600 updates to make" in capsys.readouterr().out
+
+
+def test_a_run_of_too_few_updates_gives_no_hours(bench, capsys):
+    assert forecast.dry_run(bench.survey(), [{}], (), bench.command) == 1
+    assert capsys.readouterr().out.endswith("the trial failed: 0 timed updates are too few\n")
 
 
 def test_nothing_is_measured_where_nothing_is_left_to_do(bench, capsys):

@@ -1,0 +1,86 @@
+"""How long each tutorial takes to open, and to redraw after a slider's move, in a real browser.
+
+    .venv/bin/pip install --constraint constraints.txt --editable '.[browser]'
+    .venv/bin/python scripts/tutorial_times.py
+
+It serves one notebook after the other as `make tutorials` does. Opening ends when the last heading
+and a figure are on the page. A redraw is from a key press on the first slider to another figure
+(median of MOVES). It needs Debian's package chromium.
+"""
+
+import shutil
+import socket
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from playwright.sync_api import Page, sync_playwright
+
+ROOT = Path(__file__).parent.parent
+MOVES = 6
+LIMIT = 120_000  # ms
+PICTURES = "[...document.querySelectorAll('img[alt]')].map(i => i.src).join()"
+
+
+def free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
+
+
+def opened(page: Page, address: str) -> float:
+    begin = time.perf_counter()
+    page.goto(address)
+    page.wait_for_selector("img[alt]", timeout=LIMIT)
+    page.wait_for_selector("text=Where to look", timeout=LIMIT)
+    return time.perf_counter() - begin
+
+
+def redrawn(page: Page) -> float:
+    page.locator("[role=slider]").first.focus()
+    times = []
+    for move in range(MOVES):
+        before = page.evaluate(PICTURES)
+        begin = time.perf_counter()
+        page.keyboard.press("ArrowLeft" if move % 2 else "ArrowRight")
+        page.wait_for_function(f"{PICTURES} !== {before!r}", timeout=LIMIT, polling=10)
+        times.append(time.perf_counter() - begin)
+        page.wait_for_timeout(500)  # other figures may still be on their way
+    return statistics.median(times)
+
+
+def main() -> None:
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
+    if chromium is None:
+        sys.exit("no chromium here: apt-get install chromium")
+    with sync_playwright() as playwright:
+        # no sandbox: inside a container, as root, there is none
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        print(f"{'tutorial':28} opens in s  redraws in s")
+        for notebook in sorted((ROOT / "tutorials").glob("[0-9]*.py")):
+            port = free_port()
+            command = [sys.executable, "-m", "marimo", "-q", "-y", "run", "--headless"]
+            server = subprocess.Popen(
+                [*command, "--include-code", "-p", str(port), str(notebook)],
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                cwd=ROOT,
+            )
+            while True:
+                with socket.socket() as probe:
+                    if probe.connect_ex(("127.0.0.1", port)) == 0:
+                        break
+                time.sleep(0.05)
+            page = browser.new_page(viewport={"width": 1280, "height": 900})
+            took = opened(page, f"http://127.0.0.1:{port}")
+            print(f"{notebook.stem:28} {took:10.1f}  {redrawn(page):12.2f}", flush=True)
+            page.close()
+            server.terminate()
+            server.wait()
+        browser.close()
+
+
+if __name__ == "__main__":
+    main()
