@@ -139,7 +139,9 @@ def _(domain, dormant, params, score, tau, x, z):
         _axes.axvspan(*domain, color=style.SKY, alpha=0.13, linewidth=0)
         _axes.set(xlim=(-3, 3), xticks=(-2, 0, 2))
         _axes.locator_params(axis="y", nbins=4)
+    _acts.set_ylim(-0.1, max(1.0, 1.05 * _h.max()))
     _out.plot(wide, _f, color=style.BLACK)
+    _out.set_ylim(min(-0.5, 1.1 * _f.min()), max(0.5, 1.1 * _f.max()))
     _out.set(title="the network, $f(x)$", xlabel="$x$  ($D$ is shaded)")
     _alive = np.isfinite(score).all()
     _bars.barh(range(1, 5), score if _alive else np.zeros(4), color=COLOURS, height=0.6)
@@ -154,7 +156,7 @@ def _(domain, dormant, params, score, tau, x, z):
         xticks=range(5),
     )
     if not _alive:
-        _bars.text(2, 2.5, "undefined:\nthe layer is dead", ha="center", va="center")
+        _bars.text(3, 2.5, "undefined:\nthe layer is dead", ha="center", va="center")
     style.show(cover, "Gates, scores and activations of four neurons, and the network's output")
     return (cover,)
 

@@ -43,3 +43,10 @@ def test_a_tutorial_needs_what_runs_in_a_browser_alone(notebook):
             names.add(node.module.partition(".")[0])
     ours = {"marimo", "matplotlib", "numpy", "scipy", "ref", "theory", "tutorials"}
     assert names <= ours | sys.stdlib_module_names
+
+
+def test_a_tutorial_has_a_thumbnail_that_the_readme_shows(notebook):
+    """`make thumbnails` draws it."""
+    picture = ROOT / f"tutorials/thumbnails/{notebook.stem}.png"
+    assert 0 < picture.stat().st_size < 30_000
+    assert f"tutorials/thumbnails/{notebook.stem}.png" in (ROOT / "README.md").read_text()
