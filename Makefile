@@ -31,13 +31,13 @@ thumbnails: setup ## the README's pictures of the tutorials
 	$(PY) scripts/static_site.py --thumbnails
 
 test: setup ## all tests, format, lint and types
-	$(PY) -m pytest
+	$(PY) -m pytest --numprocesses=2 --dist=loadfile
 
-thorough: setup ## the slow tests too, a browser on the tutorials, 20,000 examples of every property of ref/: hours
+thorough: setup ## the slow tests too, a browser on the tutorials, 20,000 examples of every property and claim: hours
 	$(PY) -m pip install --quiet --constraint constraints.txt --editable '.[browser]'
-	$(PY) -m pytest -m "slow or not slow" --hypothesis-profile=thorough tests/ref tests/twins tests/tutorials
+	$(PY) -m pytest -m "slow or not slow" --hypothesis-profile=thorough tests/ref tests/theory tests/twins tests/tutorials
 
-mutants: setup ## change ref/'s formulas one by one and see that a test fails; Ctrl-C, then again: goes on
+mutants: setup ## change ref/'s formulas and theory/'s claims one by one and see that a test fails; can be resumed
 	$(PY) -m pip install --quiet --constraint constraints.txt --editable '.[mutants]'
 	$(PY) scripts/mutants.py
 

@@ -100,6 +100,35 @@ def report(arguments: list[str]) -> int:
     return 0
 
 
+def figure(arguments: list[str]) -> int:
+    """draw a figure of the paper from the runs in a folder"""
+    from fast.recipes import RECIPES
+
+    parser = argparse.ArgumentParser(
+        prog="python -m fast figure",
+        description=f"{figure.__doc__}: PNG, PDF and a CSV of what it shows",
+        epilog="\n".join(f"  {name:>3}  {recipe.title}" for name, recipe in RECIPES.items()),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("name", metavar="NAME", help="a number below, or all: what can be drawn")
+    parser.add_argument("--runs", type=Path, required=True, help="folder of runs, as of a sweep")
+    parser.add_argument("--out", type=Path, help="where to write; without it, --runs")
+    parser.add_argument("--preset", help="leave the runs of other presets out")
+    parser.add_argument(
+        "--own", action="store_true", help="of all runs that are there, not of the paper's alone"
+    )
+    given = parser.parse_args(arguments)
+    from fast.figures import write
+
+    out = given.out or given.runs
+    paths, refused = write(given.name, given.runs, out, given.preset, given.own)
+    for error in refused.values():
+        print(f"not drawn: {error}", file=sys.stderr)
+    for path in paths:
+        print(path)
+    return 0
+
+
 def demo(arguments: list[str]) -> int:
     """train baseline and lnwd for a few minutes each and show what their neurons did"""
     parser = argparse.ArgumentParser(prog="python -m fast demo", description=demo.__doc__)
@@ -109,11 +138,86 @@ def demo(arguments: list[str]) -> int:
     return show(parser.parse_args(arguments).out)
 
 
-COMMANDS = {"train": train, "report": report, "demo": demo, "doctor": doctor}
+def sweep(arguments: list[str]) -> int:
+    """train the runs that a figure needs, several at a time, or go on with them"""
+    from fast.recipes import figure_runs, plan, table
+
+    cut = arguments.index("--") if "--" in arguments else len(arguments)
+    parser = argparse.ArgumentParser(
+        prog="python -m fast sweep",
+        description=sweep.__doc__,
+        epilog="What follows a -- goes to each `train`, for example: -- --run.updates 8000",
+    )
+    parser.add_argument("--figure", help="number of a figure of the paper")
+    parser.add_argument("--tasks", nargs="+", default=[], help="with --methods, not --figure")
+    parser.add_argument("--methods", nargs="+", default=[])
+    parser.add_argument("--preset", help=", ".join(configs.PRESETS))
+    parser.add_argument("--out", type=Path, help="folder of the runs; sweeps may share one")
+    parser.add_argument("--seeds", type=int, help="how many, from 0; without it, the figure's or 1")
+    parser.add_argument("--jobs", type=int, help="runs at a time; without it, one for each device")
+    parser.add_argument("--devices", default="cpu", help="cpu, cuda, or a list: cuda:0,cuda:1")
+    parser.add_argument("--dry-run", action="store_true", help="say how many runs and hours")
+    parser.add_argument("--list", action="store_true", help="print what each figure needs")
+    given, overrides = parser.parse_args(arguments[:cut]), arguments[cut + 1 :]
+    if given.list:
+        print(table())
+        return 0
+    if given.seeds is not None and given.seeds < 1:
+        raise InputError("--seeds", given.seeds, "accepted: 1 or more")
+    if given.figure and (given.tasks or given.methods):
+        raise InputError("--figure", given.figure, "accepted: it, or --tasks and --methods")
+    if given.figure:
+        runs = figure_runs(given.figure, given.seeds)
+    else:
+        runs = plan(given.tasks, given.methods, given.seeds or 1)
+    for name in ("preset", "out"):
+        if getattr(given, name) is None:
+            raise InputError(f"--{name}", None, "a sweep needs it")
+    if not runs:
+        raise InputError("--figure", None, "accepted: a figure, or --tasks and --methods")
+
+    from fast.forecast import dry_run
+    from fast.sweep import places, survey
+    from fast.sweep import sweep as complete
+
+    device, spread = places(given.devices, given.jobs)
+    jobs = survey(runs, given.preset, device, given.out, overrides)
+    return (dry_run if given.dry_run else complete)(jobs, spread, overrides)
+
+
+def supervised(arguments: list[str]) -> int:
+    """train classifiers of pictures: with a neuron made dominant, or with shuffled labels"""
+    parser = argparse.ArgumentParser(
+        prog="python -m fast supervised", description=supervised.__doc__
+    )
+    parser.add_argument("experiment", choices=("intervention", "shuffled-labels"))
+    parser.add_argument(
+        "--data", default="digits", help="digits, or PATH of cifar-10-python.tar.gz"
+    )
+    parser.add_argument("--out", type=Path, required=True, help="new folder of the results")
+    parser.add_argument("--seeds", type=int, default=5, help="how many, from 0 on")
+    parser.add_argument("--epochs", type=int, help="of each run; without it, as in the settings")
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    parser.add_argument("--download", action="store_true", help="fetch the archive to PATH first")
+    given = parser.parse_args(arguments)
+    from fast.supervised import supervised as run
+
+    return run(**vars(given))
+
+
+COMMANDS = {
+    "train": train,
+    "sweep": sweep,
+    "supervised": supervised,
+    "figure": figure,
+    "report": report,
+    "demo": demo,
+    "doctor": doctor,
+}
 
 
 def main(arguments: list[str]) -> int:
-    listing = "\n".join(f"  {name:8} {command.__doc__}" for name, command in COMMANDS.items())
+    listing = "\n".join(f"  {name:10} {command.__doc__}" for name, command in COMMANDS.items())
     usage = f"usage: python -m fast COMMAND [--help]\n\n{listing}"
     if not arguments or arguments[0] in ("-h", "--help"):
         print(usage)

@@ -1,9 +1,9 @@
 """Every setting of a run, once: the command line, `config.json` and the presets are made from here.
 
 `build(task, method, preset)` gives a complete `Config`; a method's name is a preset over separate
-fields (normalisation, decay), so methods combine. Sources: "B.2" is Appendix B.2 of Neuron
-Dominance, "jaxrl" the implementation which that section names as its default, "drq" the original
-DrQ, and "ours" a choice that no source fixes.
+fields (loss, normalisation, decay, interventions), so methods combine. Sources: a letter, as in
+"B.2", is an appendix of Neuron Dominance, "jaxrl" the implementation which B.2 names as its
+default, "drq" the original DrQ, and "ours" a choice that no source fixes.
 """
 
 import dataclasses
@@ -33,8 +33,10 @@ class EnvConfig:
 class NetConfig:
     """Encoder, latent layer and heads."""
 
+    encoder: Literal["conv", "resnet18"] = "conv"  # C.1 replaces the convolutions by ResNet-18
     channels: int = 32  # of each 3x3 convolution (jaxrl)
     strides: tuple[int, ...] = (2, 1, 1, 1)
+    resnet_width: int = 64  # channels of ResNet-18's first stage (He et al. 2016)
     latent: int = 50  # linear, LayerNorm, tanh: one for the critic, one for the actor
     hidden: int = 256  # width of the two hidden layers of each head
     normalisation: Literal["none", "layer_norm"] = "none"  # before each ReLU of the critic's heads
@@ -42,6 +44,40 @@ class NetConfig:
     initialisation: Literal["jaxrl", "drq"] = "jaxrl"
     log_std: Literal["clip", "tanh"] = "clip"  # how the actor keeps log std in [-10, 2]
     bfloat16: bool = False  # convolutions in training and acting; scores are always float32
+
+
+@dataclass(frozen=True)
+class LossConfig:
+    """What the critic's heads predict, and how it is compared with the target."""
+
+    kind: Literal["mse", "hl_gauss"] = "mse"
+    bins: int = 101  # of HL-Gauss, whose settings are B.2's
+    low: float = 0.0
+    high: float = 100.0  # targets are clipped to [low, high]; the share clipped is recorded
+    sigma: float = 0.75
+    entropy_in_target: bool = True  # False: as one public version of HL-Gauss DrQ has it
+
+
+@dataclass(frozen=True)
+class InterventionConfig:
+    """What changes the critic from outside its gradient; fast/interventions.py.
+
+    An interval of 0 is filled in by `settle`, for `paper` with B.2's.
+    """
+
+    names: tuple[Literal["reset", "redo", "pruning", "late_norm"], ...] = ()
+    reset_interval: int = 0  # updates; B.2: 100k
+    redo_interval: int = 0  # updates; B.2: 1k
+    redo_tau: float = 0.1  # B.2
+    redo_batch: int = 256  # replayed, unaugmented observations (Dopamine's ReDo)
+    redo_initialisation: Literal["initial", "xavier"] = "initial"  # xavier: Dopamine's ReDo
+    redo_second_head_moments: bool = True  # False: as public code, which leaves them as they are
+    pruning_interval: int = 0  # updates; B.2: 1k
+    pruning_sparsity: float = 0.95  # B.2
+    pruning_start: float = 0.2  # of the run's updates, B.2
+    pruning_end: float = 0.8  # of the run's updates, B.2
+    pruning_distribution: Literal["erk", "uniform"] = "erk"  # public code has both
+    late_norm_at: float = 0.5  # of the run's updates (4.1.4)
 
 
 @dataclass(frozen=True)
@@ -74,7 +110,8 @@ class RunConfig:
     first_update: int = 1000  # agent step of the first update; before it actions are random (jaxrl)
     updates_per_step: int = 1  # jaxrl
     replay_capacity: int = 100_000  # agent steps, B.2
-    reward_masked_updates: int = 0  # updates at the start that see a reward of zero (B.1)
+    # Updates at the start that see a reward of zero; filled in: half of them for TASK-masked (B.1).
+    reward_masked_updates: int = 0
     evaluation_interval: int = 5000  # agent steps (jaxrl)
     evaluation_episodes: int = 10  # jaxrl
     score_interval: int = 2000  # updates (ours)
@@ -94,6 +131,8 @@ class Config:
     device: Literal["cpu", "cuda"] = "cpu"
     env: EnvConfig = field(default_factory=EnvConfig)
     net: NetConfig = field(default_factory=NetConfig)
+    loss: LossConfig = field(default_factory=LossConfig)
+    intervention: InterventionConfig = field(default_factory=InterventionConfig)
     agent: AgentConfig = field(default_factory=AgentConfig)
     run: RunConfig = field(default_factory=RunConfig)
 
@@ -145,7 +184,13 @@ PRESETS: dict[str, dict] = {
     # Seconds: for the tests. All of it is ours.
     "tiny": {
         "env": {"size": 32, "render_quality": "fast"},
-        "net": {"channels": 4, "strides": (2, 2, 1, 1), "latent": 8, "hidden": 16},
+        "net": {
+            "channels": 4,
+            "strides": (2, 2, 1, 1),
+            "resnet_width": 4,
+            "latent": 8,
+            "hidden": 16,
+        },
         "agent": {"batch_size": 8},
         "run": {
             "updates": 300,
@@ -164,15 +209,28 @@ PRESETS: dict[str, dict] = {
 # A method is what it changes of a preset.
 METHODS: dict[str, dict] = {
     "baseline": {},
+    "reset": {"intervention": {"names": ("reset",)}},
+    "redo": {"intervention": {"names": ("redo",)}},
+    "pruning": {"intervention": {"names": ("pruning",)}},
+    "hl-gauss": {"loss": {"kind": "hl_gauss"}},
+    # B.2, footnote 6: the interval and sigma ten times as large.
+    "hl-gauss-x10": {"loss": {"kind": "hl_gauss", "high": 1000.0, "sigma": 7.5}},
+    "ln": {"net": {"normalisation": "layer_norm"}},
     "lnwd": {  # LayerNorm with weight decay; the rate: B.2
         "net": {"normalisation": "layer_norm"},
         "agent": {"weight_decay": 1e-4},
     },
+    "late-ln": {"intervention": {"names": ("late_norm",)}},
+    "resnet18": {"net": {"encoder": "resnet18"}},
 }
+
+# Updates between two events of each intervention, where the settings leave them open: B.2's, and
+# in presets that are shorter by far a tenth of the run, or a fiftieth of it or of the pruning.
+INTERVALS = {"reset": 100_000, "redo": 1000, "pruning": 1000}
 
 
 def build(task: str, method: str = "baseline", preset: str = "paper", seed: int = 0) -> Config:
-    """The complete settings of a run, not yet checked.
+    """The settings of a run before `settle` and `check`.
 
     Raises:
         InputError: for an unknown method or preset, with the names nearest to it.
@@ -189,6 +247,22 @@ def build(task: str, method: str = "baseline", preset: str = "paper", seed: int 
     return config
 
 
+def settle(config: Config) -> Config:
+    """Fill in what depends on the length of the run: intervals that are 0, and TASK-masked."""
+    run, asked = config.run, config.intervention
+    intervals = INTERVALS
+    if config.preset in ("laptop", "tiny"):
+        pruned = run.updates * (asked.pruning_end - asked.pruning_start)
+        shares = {"reset": run.updates / 10, "redo": run.updates / 50, "pruning": pruned / 50}
+        # `check` refuses the settings that make a share NaN or infinite.
+        intervals = {k: max(1, int(v)) if math.isfinite(v) else 1 for k, v in shares.items()}
+    new = {f"{name}_interval": value for name, value in intervals.items()}
+    new = {name: value for name, value in new.items() if getattr(asked, name) == 0}
+    if config.task.endswith("-masked") and run.reward_masked_updates == 0:
+        run = replace(run, reward_masked_updates=run.updates // 2)
+    return replace(config, intervention=replace(asked, **new), run=run)
+
+
 def check(config: Config) -> None:
     """Refuse a setting that cannot work; `dmc.make` does so for those of the environment.
 
@@ -197,11 +271,19 @@ def check(config: Config) -> None:
     """
     dmc.validate(config.task)
     env, net, agent, run = config.env, config.net, config.agent, config.run
+    loss, intervention = config.loss, config.intervention
     at_least = {  # field: (value, least)
         "--seed": (config.seed, 0),
         "--net.channels": (net.channels, 1),
+        "--net.resnet-width": (net.resnet_width, 1),
         "--net.latent": (net.latent, 1),
         "--net.hidden": (net.hidden, 1),
+        "--loss.bins": (loss.bins, 2),
+        "--intervention.reset-interval": (intervention.reset_interval, 1),
+        "--intervention.redo-interval": (intervention.redo_interval, 1),
+        "--intervention.redo-tau": (intervention.redo_tau, 0),
+        "--intervention.redo-batch": (intervention.redo_batch, 1),
+        "--intervention.pruning-interval": (intervention.pruning_interval, 1),
         "--agent.batch-size": (agent.batch_size, 1),
         "--agent.target-period": (agent.target_period, 1),
         "--agent.actor-period": (agent.actor_period, 1),
@@ -227,6 +309,10 @@ def check(config: Config) -> None:
     fractions = {
         "--agent.discount": agent.discount,
         "--agent.averaging-rate": agent.averaging_rate,
+        "--intervention.pruning-sparsity": intervention.pruning_sparsity,
+        "--intervention.pruning-start": intervention.pruning_start,
+        "--intervention.pruning-end": intervention.pruning_end,
+        "--intervention.late-norm-at": intervention.late_norm_at,
     }
     for name, value in fractions.items():
         if not 0 <= value <= 1:
@@ -237,6 +323,7 @@ def check(config: Config) -> None:
         "--agent.adam-eps": agent.adam_eps,
         "--agent.initial-temperature": agent.initial_temperature,
         "--net.layer-norm-eps": net.layer_norm_eps,
+        "--loss.sigma": loss.sigma,
     }
     for name, value in positive.items():
         if not (math.isfinite(value) and value > 0):
@@ -246,16 +333,57 @@ def check(config: Config) -> None:
         raise InputError("--agent.target-entropy-per-action", entropy, "accepted: a finite number")
     if not all(0 <= beta < 1 for beta in agent.betas):
         raise InputError("--agent.betas", agent.betas, "accepted: two numbers in [0, 1)")
+    if not -math.inf < loss.low < loss.high < math.inf:
+        raise InputError("--loss.high", loss.high, f"accepted: a number above low, {loss.low}")
+    if intervention.pruning_start >= intervention.pruning_end:
+        accepted = f"accepted: a share after pruning-start, {intervention.pruning_start}"
+        raise InputError("--intervention.pruning-end", intervention.pruning_end, accepted)
     if not net.strides or min(net.strides) < 1:
         raise InputError("--net.strides", net.strides, "accepted: a stride of 1 or more for each")
     if feature_map(env.size, net.strides) < 1:
         raise InputError("--env.size", env.size, f"too small for strides {net.strides}")
-    for prefix, part in (("", config), ("net.", net)):
+    parts = {"net.": net, "loss.": loss, "intervention.": intervention}
+    for prefix, part in ({"": config} | parts).items():
         for option in dataclasses.fields(part):
-            accepted = get_args(option.type)  # of a Literal: strings
-            value = getattr(part, option.name)
-            if accepted and isinstance(accepted[0], str) and value not in accepted:
-                raise unknown(f"--{prefix}{option.name.replace('_', '-')}", value, accepted)
+            accepted, value = _choices(option.type), getattr(part, option.name)
+            for chosen in value if isinstance(value, tuple) else (value,):
+                if accepted and chosen not in accepted:
+                    name = f"--{prefix}{option.name.replace('_', '-')}"
+                    raise unknown(name, chosen, accepted)
+    names = intervention.names
+    if len(set(names)) != len(names):
+        raise InputError("--intervention.names", names, "accepted: each of them once")
+    if "late_norm" in names and net.normalisation != "none":
+        reason = "late_norm needs --net.normalisation none: there it adds what is already there"
+        raise InputError("--intervention.names", names, reason)
+    for name in names:
+        option, first = _first_event(name, config)
+        if not 1 <= first < run.updates:
+            reason = (
+                f"{name} would never act: accepted is what is due within {run.updates:,} updates"
+            )
+            value = getattr(intervention, option)
+            raise InputError(f"--intervention.{option.replace('_', '-')}", value, reason)
+
+
+def _first_event(name: str, config: Config) -> tuple[str, int]:
+    """The setting that says when an intervention acts, and the update after which it first does."""
+    settings, updates = config.intervention, config.run.updates
+    if name == "late_norm":
+        return "late_norm_at", int(settings.late_norm_at * updates)
+    option = f"{name}_interval"
+    first = interval = getattr(settings, option)
+    if name == "pruning":
+        first *= max(1, math.ceil(settings.pruning_start * updates / interval))
+    return option, first
+
+
+def _choices(kind: Any) -> tuple[str, ...]:
+    """The strings of a Literal, or of a tuple of one."""
+    found = get_args(kind)
+    if found and get_origin(kind) is tuple:
+        return _choices(found[0])
+    return tuple(value for value in found if isinstance(value, str))
 
 
 def feature_map(size: int, strides: tuple[int, ...]) -> int:
@@ -301,7 +429,8 @@ def _typed(kind: type, values: object, source: Path, prefix: str) -> Any:
             some = parts[0]
             length = len(value) if Ellipsis in parts and isinstance(value, list) else len(parts)
             fits = isinstance(value, list) and len(value) == length
-            fits = fits and all(isinstance(v, some) for v in value)
+            among = get_args(some)  # of a Literal
+            fits = fits and all(v in among if among else isinstance(v, some) for v in value)
             value = tuple(value) if fits else value
         elif parts:
             fits = value in parts  # a Literal

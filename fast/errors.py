@@ -16,9 +16,12 @@ class InputError(ValueError):
         self.field, self.value, self.accepted = field, value, accepted
 
 
-def unknown(field: str, value: str, known: Iterable[str]) -> InputError:
-    """The error for a name that is not among `known`: the near ones first, then all."""
+def unknown(field: str, value: str, known: Iterable[str], shown: Iterable[str] = ()) -> InputError:
+    """The error for a name that is not among `known`: the near ones first, then all.
+
+    `shown` is what to say in place of all, where they are too many.
+    """
     known = sorted(known)
     near = get_close_matches(value, known, n=3, cutoff=0.5)
     hint = f"did you mean {' or '.join(near)}? " if near else ""
-    return InputError(field, value, f"{hint}accepted: {', '.join(known)}")
+    return InputError(field, value, f"{hint}accepted: {', '.join(shown or known)}")

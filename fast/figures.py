@@ -1,349 +1,664 @@
-"""Figures made from runs' records. Each is written as PNG, as PDF, and as a CSV of what it shows.
+"""Figures 2 to 17 of Neuron Dominance, each from the runs of its recipe: PNG, PDF and CSV.
 
-Nothing is smoothed, averaged over seeds or left out: a line is one run. What the figure draws is
-read back from the very rows that go to the CSV.
+A function here draws one figure: its docstring says what the panels show and what of it the paper
+leaves open. Which runs belong is `fast/recipes.py`; what is missing stands on the figure's face.
+Both critic heads are recorded; the paper shows one, and so do these figures: head 0. "First hidden
+layer" is the head's `dense0`, which can hold a dominant neuron, "penultimate" its `dense1`.
 """
 
-import csv
-import io
-import textwrap
-from collections.abc import Iterable, Sequence
-from itertools import groupby
+import json
+import math
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.patches import Patch
-from matplotlib.ticker import FuncFormatter, NullLocator
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from fast.errors import InputError
-from fast.records import Floats, Run, series
+from fast import config as configs
+from fast import drawing, stats
+from fast.drawing import Drawing, Face, Panel, Row
+from fast.errors import InputError, unknown
+from fast.recipes import RECIPES, Recipe
+from fast.records import Floats, Run, differing, find_runs, flat, series
 
-# Okabe and Ito's colours, told apart by every kind of colour vision; the markers say it again.
-LOOKS = (
-    ("#D55E00", "o"),
-    ("#0072B2", "s"),
-    ("#009E73", "^"),
-    ("#CC79A7", "D"),
-    ("#E69F00", "v"),
-    ("#56B4E9", "P"),
-    ("#000000", "X"),
-)
-DOMINANT_SHARE = 0.5  # Neuron Dominance, Definition 1: a score above N/2 is a share above 1/2
-RANDOM_POLICY = "random policy's return"
-
-
-class Panel(NamedTuple):
-    """One axes: the records' keys that it draws, the first one bold, and its words."""
-
-    title: str
-    kind: str
-    keys: tuple[str, ...]
-
-
-PANELS = (
-    Panel("Evaluation return", "evaluation", ("return",)),
-    Panel(
-        "Largest activation share, critic's first hidden layer",
-        "scores",
-        ("critic0/dense0/largest_share", "critic1/dense0/largest_share"),
-    ),
-    Panel(
-        "Saturated neurons, next hidden layer",
-        "scores",
-        ("critic0/dense1/saturated", "critic1/dense1/saturated"),
-    ),
-    Panel(
-        "srank of the first hidden layer's output",
-        "scores",
-        ("critic0/dense0/srank", "critic1/dense0/srank"),
-    ),
-)
+RETURN = Panel("Evaluation return", "evaluation", ("return",))
+SCORE = Panel("Largest activation score, first hidden layer", "scores",
+              ("critic0/dense0/largest_score",), "score")  # fmt: skip
+FIRST_SATURATED = Panel("Saturated, first hidden layer", "scores",
+                        ("critic0/dense0/saturated",), "fraction")  # fmt: skip
+SATURATED = Panel("Saturated, penultimate layer", "scores",
+                  ("critic0/dense1/saturated",), "fraction")  # fmt: skip
+DORMANT = Panel("0.1-dormant, penultimate layer", "scores",
+                ("critic0/dense1/dormant_0.1",), "fraction")  # fmt: skip
+GRADIENTS = tuple(
+    Panel(f"Gradient magnitude, {layer} layer", "scores",
+          (f"critic0/{name}/gradient_magnitude",), "magnitude")
+    for name, layer in (("dense0", "first hidden"), ("dense1", "penultimate"))
+)  # fmt: skip
+SRANK = "critic0/dense0/srank"
+HEAD_0 = "Critic head 0, as the paper shows one; 0.1-dormant and saturated are shares of neurons."
+LAST = "Returns are the last evaluation of each run, not normalised."
 
 
-class Row(NamedTuple):
-    """One point of the figure, and one line of its CSV. An undefined value is NaN."""
+class Chosen(NamedTuple):
+    """The runs that a figure is made from, and how many others lay beside them."""
 
-    run: str
-    method: str
-    seed: int
-    panel: str
-    environment_step: float
-    value: float
+    name: str
+    recipe: Recipe
+    runs: list[Run]
+    others: int
+    own: bool = False  # whether the recipe is that of the runs at hand, not the paper's
 
+    @property
+    def tasks(self) -> list[str]:
+        """Of the recipe's tasks those that have a run."""
+        present = {run.config["task"] for run in self.runs}
+        return [task for task in self.recipe.tasks if task in present]
 
-def overview_rows(runs: Sequence[Run]) -> list[Row]:
-    """Every point of the overview; `panel` is the key of the record that the value stands in.
-
-    The random policy's return is the mean over a run's episodes of uniformly random actions, at
-    the last of them.
-    """
-    rows = []
-    for run in runs:
-        head = (run.folder.name, run.method, run.seed)
-        for panel in PANELS:
-            for key in panel.keys:
-                x, y = series(run, panel.kind, key)
-                rows += [Row(*head, key, *point) for point in zip(x, y, strict=True)]
-        random = [record for record in run.of("episode") if record["random"]]
-        if random:
-            mean = float(np.mean([_number(record["return"]) for record in random]))
-            rows.append(Row(*head, RANDOM_POLICY, random[-1]["environment_step"], mean))
-    return rows
+    def of(self, task: str) -> list[Run]:
+        return [run for run in self.runs if run.config["task"] == task]
 
 
-def overview(runs: Sequence[Run], path: Path | str) -> Path:
-    """Draw the overview of `runs` to `path` (.png), and beside it the same as .pdf and .csv.
-
-    Four panels over environment steps, one line a run and critic head: evaluation return, largest
-    activation share of the first hidden layer, saturated fraction of the next, srank of the
-    first's output (Neuron Dominance, Figures 2, 3 and 5 in one).
-
-    Raises InputError where `path` is no .png or the runs do not belong in one figure.
-    """
-    path = Path(path)
-    if path.suffix != ".png":
-        raise InputError("--out", str(path), "a name that ends in .png is accepted")
-    methods_of(runs)
-    rows = overview_rows(runs)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(draw(runs, rows, "png"))
-    path.with_suffix(".pdf").write_bytes(draw(runs, rows, "pdf"))
-    with path.with_suffix(".csv").open("w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(Row._fields)
-        writer.writerows(rows)
-    return path
+def planned(run: Run) -> tuple[str, str, int]:
+    return run.config["task"], run.method, run.seed
 
 
-def methods_of(runs: Sequence[Run]) -> list[str]:
-    """The methods of `runs`, `baseline` first, then by name.
-
-    Raises InputError where the runs cannot be compared in one figure.
-    """
-    tasks = sorted({run.config["task"] for run in runs})
-    if len(tasks) != 1:
-        raise InputError("runs", tasks, "one or more runs of one task are accepted")
-    names = [run.folder.name for run in runs]
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise InputError("runs", twice, "folders whose names differ are accepted")
-    methods = sorted({run.method for run in runs}, key=lambda name: (name != "baseline", name))
-    if len(methods) > len(LOOKS):
-        raise InputError("runs", methods, f"at most {len(LOOKS)} methods are accepted")
-    return methods
+def title(name: str, own: bool = False) -> str:
+    """What stands above a figure; with `own`, that it is not the paper's."""
+    text = f"Figure {name}. {RECIPES[name].title}"
+    return f"As {text.removesuffix(', 12 tasks')}" if own else text
 
 
-def face(runs: Sequence[Run]) -> tuple[str, str, str | None]:
-    """What stands above the panels: title, subtitle, and a warning where a run is unfinished."""
-    methods = methods_of(runs)
-    title = f"{runs[0].config['task']}: {', '.join(methods)}"
-    seeds = {method: len({run.seed for run in runs if run.method == method}) for method in methods}
-    if len(set(seeds.values())) == 1:
-        count = next(iter(seeds.values()))
-        seeds_text = f"{count} seed{'s' if count > 1 else ''} per method"
-    else:
-        seeds_text = "seeds: " + ", ".join(f"{name} {count}" for name, count in seeds.items())
-    last = max((r["environment_step"] for run in runs for r in run.records), default=0)
-    parts = [
-        f"preset {_each(run.config['preset'] for run in runs)}",
-        f"render quality {_each(run.config['env'].get('render_quality') for run in runs)}",
-        f"{_each(run.config['env'].get('size') for run in runs)} pixels a side",
-        f"action repeat {_each(run.config['env'].get('action_repeat') for run in runs)}",
-        seeds_text,
-        f"{_each(f'{run.reached:,} of {run.planned:,}' for run in runs)} planned updates",
-        f"{last:,} environment steps",
-    ]
-    return title, " · ".join(part.replace(" ", "\u00a0") for part in parts), incomplete(runs)
-
-
-def incomplete(runs: Sequence[Run]) -> str | None:
-    """A warning that names the run furthest from its planned updates, None if all are finished."""
-    unfinished = [run for run in runs if not run.finished]
-    if not unfinished:
-        return None
-    worst = min(unfinished, key=lambda run: run.reached / run.planned)
-    # Rounded down: 99.9 % is not yet 100 %, and without its last evaluation no run is.
-    percent = min(99, 100 * worst.reached // worst.planned)
-    return (
-        f"INCOMPLETE: {percent} % of the planned updates ({worst.method}, seed\u00a0{worst.seed})"
+def own_recipe(recipe: Recipe, runs: Sequence[Run]) -> Recipe:
+    """The recipe with the tasks, methods and seeds of `runs`, whatever they are."""
+    return Recipe(
+        recipe.title,
+        tuple(sorted({run.config["task"] for run in runs})),
+        tuple(drawing.methods_of(runs)),
+        1 + max((run.seed for run in runs), default=0),
+        "the tasks, methods and seeds that are here, not the paper's",
     )
 
 
-def masked_until(run: Run) -> float:
-    """The environment step at which the reward's masking ends, as far as the run has come.
+def choose(name: str, runs: Sequence[Run], preset: str | None = None, own: bool = False) -> Chosen:
+    """Of `runs` those that figure `name` is made from; with `preset`, of that preset alone, and
+    with `own` all of them, not the paper's alone.
 
-    0 where nothing is masked. Masking counts updates; records hold both counts.
+    Raises InputError where there is none, where two presets mix, or one run is there twice, and
+    for an own one of a figure that is of certain tasks or one method.
     """
-    masked = run.config["run"]["reward_masked_updates"]
-    if not masked or not run.records:
-        return 0.0
-    told = sorted((record["update"], record["environment_step"]) for record in run.records)
-    updates, steps = zip(*told, strict=True)
-    return float(np.interp(masked, updates, steps))
+    if own and name not in OWN:
+        raise InputError("--own", name, f"accepted for figures {', '.join(OWN)}")
+    recipe = own_recipe(RECIPES[name], runs) if own else RECIPES[name]
+    wanted = set(recipe.runs)
+    found = [run for run in runs if planned(run) in wanted]
+    presets = sorted({run.config["preset"] for run in found})
+    if preset is not None:
+        found = [run for run in found if run.config["preset"] == preset]
+    elif len(presets) > 1:
+        accepted = f"figure {name} takes runs of one preset: choose one with --preset"
+        raise InputError("--runs", presets, accepted)
+    if not found:
+        methods, tasks = _few(recipe.methods, "methods"), _few(recipe.tasks, "tasks")
+        make = f"python -m fast sweep --figure {name} --preset {preset or 'paper'} --out DIR"
+        accepted = f"figure {name} takes {methods} on {tasks}; none is here. Make them: {make}"
+        raise InputError("--runs", f"{len(runs)} runs", accepted)
+    counts = Counter(planned(run) for run in found)
+    twice = sorted(str(key) for key, count in counts.items() if count > 1)
+    if twice:
+        raise InputError("--runs", twice, "one run of each task, method and seed is accepted")
+    return Chosen(name, recipe, found, len(runs) - len(found), own)
 
 
-def carried(y: Floats) -> list[tuple[int, int]]:
-    """Where `y` is NaN after a number: (index of the last number, index of the last NaN)."""
-    defined = np.isfinite(y)
-    spans = []
-    for index in range(1, len(y)):
-        if not defined[index] and defined[index - 1]:
-            ends = np.flatnonzero(defined[index:])
-            spans.append((index - 1, index + int(ends[0]) - 1 if len(ends) else len(y) - 1))
-    return spans
+def _few(names: Sequence[str], kind: str) -> str:
+    return ", ".join(names) if len(names) <= 3 else f"{len(names)} {kind}"
 
 
-def draw(runs: Sequence[Run], rows: Sequence[Row], form: str, columns: int = 2) -> bytes:
-    """The overview of `rows` as a file's content; `form` is png, pdf or svg."""
-    # Text stays text in the PDF; no date and no random ids, so that the same runs give one file.
-    stamp = {"png": {}, "pdf": {"CreationDate": None}, "svg": {"Date": None}}[form]
-    buffer = io.BytesIO()
-    with matplotlib.rc_context({"pdf.fonttype": 42, "svg.hashsalt": "overview"}):
-        compose(runs, rows, columns).savefig(buffer, format=form, metadata=stamp)
-    return buffer.getvalue()
+# --- the face --------------------------------------------------------------------------------
 
 
-def compose(runs: Sequence[Run], rows: Sequence[Row], columns: int = 2) -> Figure:
-    """The figure of `rows`; `columns` is 2 for a page and 1 for a narrow screen."""
-    looks = dict(zip(methods_of(runs), LOOKS, strict=False))
-    figure = Figure(figsize=(10.5, 7.8) if columns == 2 else (4.8, 13.2), dpi=150)
-    top = _write_face(figure, runs, columns)
-    figure.set_layout_engine("constrained", rect=(0, 0, 1, top), h_pad=0.09, w_pad=0.07)
-    spans: dict[int, float] = {}  # masked updates: environment step at which the masking ends
+def face(chosen: Chosen, note: str) -> Face:
+    """Title, what was run, and a warning where a run is missing, unfinished or unlike the rest."""
+    recipe, runs = chosen.recipe, chosen.runs
+    here, wanted = len(runs), len(recipe.runs)
+    seeds = Counter((run.config["task"], run.method) for run in runs).values()
+    few, many = min(seeds), max(seeds)
+    counts = [
+        f"{here:,} of {wanted:,} runs",
+        f"{few if few == many else f'{few} to {many}'} of {recipe.seeds} seeds",
+    ]
+    for name, kind in (("task", "tasks"), ("method", "methods")):
+        present, all_of = {run.config[name] for run in runs}, getattr(recipe, kind)
+        if len(present) < len(all_of):
+            counts.append(f"{len(present)} of {len(all_of)} {kind}")
+    other = sorted({setting for run in runs for setting in changed(run)})
+    if other:
+        counts.append(f"not the preset's: {', '.join(other)}")
+    if chosen.others:
+        counts.append(f"{chosen.others} other run{'s' * (chosen.others > 1)} left out")
+    warnings = [f"INCOMPLETE: {here:,} of {wanted:,} runs"] if here < wanted else []
+    unfinished = drawing.incomplete(runs)
+    if unfinished:
+        shortest = unfinished.replace("INCOMPLETE: ", "as little as ")
+        warnings.append(shortest if warnings else unfinished)
+    odd = sorted({
+        setting
+        for task, method in {(run.config["task"], run.method) for run in runs}
+        for setting in differing([run for run in chosen.of(task) if run.method == method])
+    } - {"seed", "device"})  # fmt: skip
+    if odd:
+        warnings.append(f"RUNS OF ONE METHOD DIFFER in {', '.join(odd)}")
+    return Face(
+        title(chosen.name, chosen.own),
+        drawing.subtitle(runs, *counts),
+        "; ".join(warnings) or None,
+        f"{note} Recipe: {recipe.note}.",
+    )
+
+
+def changed(run: Run) -> list[str]:
+    """The settings of a run, by dotted name, that task, preset and method would not give it.
+
+    Those that follow from the number of updates are compared with what that number gives.
+    """
+    config = run.config
+    try:
+        usual = configs.build(config["task"], run.method, config["preset"])
+    except InputError:  # a preset or a method of another version
+        return []
+    as_long = configs.settle(replace(usual, run=replace(usual.run, updates=run.planned)))
+    there, named = flat(config), flat(json.loads(configs.to_json(as_long)))
+    named["run.updates"] = usual.run.updates
+    own = there.keys() & named.keys() - {"seed", "device"}
+    return [name for name in there if name in own and there[name] != named[name]]
+
+
+# --- single runs -----------------------------------------------------------------------------
+
+
+def _single_runs(chosen: Chosen, panels: Sequence[Panel], note: str = HEAD_0) -> Drawing:
+    """One line a run, coloured by seed: a column a task, or a column a panel for one task."""
+    tasks, rows = chosen.tasks, drawing.rows_of(chosen.runs, panels)
+    across = len(tasks) if len(tasks) > 1 else len(panels)
+    down = len(panels) if len(tasks) > 1 else 1
+    figure = Figure(figsize=(max(8.0, 0.6 + 3.3 * across), 1.9 + 2.5 * down), dpi=150)
+    drawing.write_face(figure, face(chosen, note))
+    grid = figure.subplots(down, across, squeeze=False)
+    if len(tasks) == 1:
+        grid = grid.T
+    colours = drawing.seed_colours(chosen.runs)
+    all_spans: dict[int, float] = {}
+    marks: set[str] = set()
+    for task, column in zip(tasks, grid.T, strict=True):
+        runs = chosen.of(task)
+        of_task = [row for row in rows if row.task == task]
+        spans = drawing.masked_spans(runs)
+        all_spans |= spans
+        added = {
+            record["environment_step"]
+            for run in runs
+            for record in run.of("intervention")
+            if record["name"] == "late_norm"
+        }
+        last = max((row.environment_step for row in of_task), default=0)
+        for axes, panel in zip(column, panels, strict=True):
+            drawing.over_steps(axes, last, spans.values())
+            for step in added:
+                axes.axvline(step, color="#333333", linewidth=1.2, linestyle="--")
+                marks.add("added")
+
+            def style(row: Row) -> dict[str, Any]:
+                return {"color": colours[row.seed], "linewidth": 1.2, "alpha": 0.9}
+
+            widths = {run.config["net"]["hidden"] for run in runs} if panel is SCORE else ()
+            marks |= drawing.lines(axes, panel, of_task, style, widths)
+            title = panel.title.replace(", ", ",\n", 1)
+            if len(tasks) == 1:
+                drawing.plain(axes, panel.title if across < 4 else title)
+            else:
+                x = "environment steps" if panel is panels[-1] else ""
+                y = title if task == tasks[0] else ""
+                drawing.plain(axes, task if panel is panels[0] else "", x, y)
+    entries = [
+        Line2D([], [], color=colour, linewidth=1.8, label=f"seed {seed}")
+        for seed, colour in colours.items()
+    ]
+    drawing.legend(figure, entries, all_spans, marks)
+    return Drawing(figure, Row._fields, rows)
+
+
+def dominance(chosen: Chosen) -> Drawing:
+    """Largest score of the first hidden layer and saturation of the penultimate, run by run."""
+    return _single_runs(chosen, (SCORE, SATURATED))
+
+
+def late_norm(chosen: Chosen) -> Drawing:
+    """Return, largest score and saturation while LayerNorm is absent and after it was added."""
+    return _single_runs(chosen, (RETURN, SCORE, SATURATED))
+
+
+def classification(chosen: Chosen) -> Drawing:
+    """HL-Gauss: return, largest score, saturation of both hidden layers, penultimate dormancy.
+
+    Section 4.2 speaks of the saturation of either layer, the caption of the dormant percentage.
+    """
+    return _single_runs(chosen, (RETURN, SCORE, FIRST_SATURATED, SATURATED, DORMANT))
+
+
+def gradients(chosen: Chosen) -> Drawing:
+    """Mean magnitude of the loss's gradient in the weights of either hidden layer, run by run."""
+    return _single_runs(
+        chosen, GRADIENTS, "Critic head 0; mean absolute gradient of the layer's weights."
+    )
+
+
+# --- learning curves -------------------------------------------------------------------------
+
+
+class CurvePoint(NamedTuple):
+    """The evaluations of one task and method at one environment step, over `seeds` runs."""
+
+    task: str
+    method: str
+    environment_step: float
+    seeds: int
+    mean: float
+    standard_deviation: float
+
+
+def curve(runs: Sequence[Run]) -> list[CurvePoint]:
+    """Mean and standard deviation over the runs of one task and method, step by step.
+
+    The deviation is that among these runs (over n, not n - 1): of one run it is zero. A step that
+    not every run has reached is told of those that have.
+    """
+    at: dict[float, list[float]] = {}
     for run in runs:
-        masked = run.config["run"]["reward_masked_updates"]
-        if masked:
-            spans[masked] = max(spans.get(masked, 0.0), masked_until(run))
-    last = max((row.environment_step for row in rows), default=0)
-    any_carried = False
-    grid = figure.subplots(len(PANELS) // columns, columns, squeeze=False).flat
-    for axes, panel in zip(grid, PANELS, strict=True):
-        axes.set_xlim(0, 1.02 * max(last, 1))
-        for end in spans.values():
-            axes.axvspan(0, end, color="#8a8a8a", alpha=0.16, linewidth=0)
-        any_carried |= _draw_panel(axes, panel, rows, looks)
-    _legend(figure, looks, rows, spans, any_carried, columns)
-    return figure
+        for step, value in zip(*series(run, "evaluation", "return"), strict=True):
+            at.setdefault(float(step), []).append(value)
+    task, method = runs[0].config["task"], runs[0].method
+    return [
+        CurvePoint(task, method, step, len(at[step]), float(np.mean(at[step])),
+                   float(np.std(at[step])))
+        for step in sorted(at)
+    ]  # fmt: skip
 
 
-def _write_face(figure: Figure, runs: Sequence[Run], columns: int) -> float:
-    """Write title, subtitle and warning; the height (0 to 1) that is left below them."""
-    title, subtitle, warning = face(runs)
-    inch = 1 / figure.get_figheight()
-    left, y = 0.12 / figure.get_figwidth(), 1 - 0.12 * inch
-    parts = [
-        (title, 13, "bold", "#111111"),
-        (subtitle, 9, "normal", "#444444"),
-        (warning or "", 10, "bold", "#b00020"),
+def learning_curves(chosen: Chosen) -> Drawing:
+    """A panel a task: mean evaluation return over seeds, shaded by their standard deviation."""
+    tasks, methods = chosen.tasks, drawing.methods_of(chosen.runs)
+    looks = drawing.looks_of(methods)
+    columns = min(4, len(tasks))
+    down = -(-len(tasks) // columns)
+    figure = Figure(figsize=(max(8.0, 3.3 * columns), 1.9 + 2.4 * down), dpi=150)
+    note = "Mean over seeds; the band is one standard deviation among them, to either side."
+    drawing.write_face(figure, face(chosen, note))
+    grid = figure.subplots(down, columns, squeeze=False)
+    rows: list[CurvePoint] = []
+    spans: dict[int, float] = {}
+    for index, axes in enumerate(grid.flat):
+        if index >= len(tasks):
+            axes.set_visible(False)
+            continue
+        runs, last = chosen.of(tasks[index]), 0.0
+        of_task = drawing.masked_spans(runs)
+        spans |= of_task
+        for method in methods:
+            of_method = [run for run in runs if run.method == method]
+            points = curve(of_method) if of_method else []
+            rows += points
+            x, mean, spread = (
+                np.array([getattr(point, name) for point in points])
+                for name in ("environment_step", "mean", "standard_deviation")
+            )
+            colour, marker = looks[method]
+            axes.plot(x, mean, color=colour, linewidth=1.5, marker=marker, markersize=4,
+                      markevery=max(1, len(x) // 6))  # fmt: skip
+            axes.fill_between(x, mean - spread, mean + spread, color=colour, alpha=0.15,
+                              linewidth=0)  # fmt: skip
+            last = max([last, *x])
+        drawing.over_steps(axes, last, of_task.values())
+        axes.set_ylim(min(0.0, axes.get_ylim()[0]), max(1.0, axes.get_ylim()[1]))
+        below = index + columns >= len(tasks)
+        left = "evaluation return" if index % columns == 0 else ""
+        drawing.plain(axes, tasks[index], "environment steps" if below else "", left)
+    drawing.legend(figure, drawing.method_entries(looks), spans, set())
+    return Drawing(figure, CurvePoint._fields, rows)
+
+
+# --- aggregates ------------------------------------------------------------------------------
+
+
+class Aggregate(NamedTuple):
+    """One statistic of one method's returns, and its 95 % interval."""
+
+    method: str
+    statistic: str
+    value: float
+    low: float
+    high: float
+    tasks: int
+    runs: int
+
+
+def final_return(run: Run) -> float:
+    """The return of the last evaluation, NaN where there is none."""
+    values = series(run, "evaluation", "return")[1]
+    return float(values[-1]) if len(values) else math.nan
+
+
+def final_returns(runs: Sequence[Run], method: str) -> dict[str, Floats]:
+    """The defined final returns of one method, by task; a task without any is left out."""
+    found: dict[str, list[float]] = {}
+    for run in runs:
+        if run.method == method and math.isfinite(value := final_return(run)):
+            found.setdefault(run.config["task"], []).append(value)
+    return {task: np.array(found[task]) for task in sorted(found)}
+
+
+def aggregates(runs: Sequence[Run]) -> list[Aggregate]:
+    """Median, interquartile mean and mean of each method; the same runs give the same intervals.
+
+    Empty where no run has been evaluated.
+    """
+    rows = []
+    for method in drawing.methods_of(runs):
+        scores = list(final_returns(runs, method).values())
+        count = sum(len(task) for task in scores)
+        for name, statistic in stats.STATISTICS.items() if scores else ():
+            low, high = stats.interval(statistic, scores, generator=np.random.default_rng(0))
+            rows.append(
+                Aggregate(method, name, float(statistic(scores)), low, high, len(scores), count)
+            )
+    return rows
+
+
+def improvements(runs: Sequence[Run]) -> list[Aggregate]:
+    """How often each other method's run beats one of the first method, on the tasks of both."""
+    first, *others = drawing.methods_of(runs)
+    theirs, rows = final_returns(runs, first), []
+    for method in others:
+        ours = final_returns(runs, method)
+        tasks = sorted(ours.keys() & theirs.keys())
+        if tasks:
+            pair = [ours[task] for task in tasks], [theirs[task] for task in tasks]
+            statistic = stats.probability_of_improvement
+            low, high = stats.interval(statistic, *pair, generator=np.random.default_rng(0))
+            value, count = float(statistic(*pair)), sum(len(task) for task in pair[0])
+            rows.append(Aggregate(method, f"beats {first}", value, low, high, len(tasks), count))
+    return rows
+
+
+def _unevaluated(chosen: Chosen) -> InputError:
+    accepted = f"figure {chosen.name} needs runs that were evaluated and scored at least once"
+    return InputError("--runs", f"{len(chosen.runs)} runs", accepted)
+
+
+def aggregate_returns(chosen: Chosen) -> Drawing:
+    """Median and mean over tasks, interquartile mean over runs, with 95 % bootstrap intervals.
+
+    The paper's axis is the episodic return; DMC's lies between 0 and 1000 in every task.
+    """
+    rows = aggregates(chosen.runs)
+    if not rows:
+        raise _unevaluated(chosen)
+    methods = list(dict.fromkeys(row.method for row in rows))
+    looks = drawing.looks_of(methods)
+    figure = Figure(figsize=(10.5, 2.1 + 0.48 * len(methods)), dpi=150)
+    note = f"{LAST} Bars: 95 % intervals, stratified bootstrap over runs; line: the estimate."
+    alone = [
+        run for run, count in Counter(planned(r)[:2] for r in chosen.runs).items() if count < 2
     ]
-    for text, size, weight, colour in parts:
-        for line in textwrap.wrap(text, 1150 // size if columns == 2 else 510 // size):
-            figure.text(left, y, line, size=size, weight=weight, color=colour, va="top")
-            y -= size * 1.45 / 72 * inch
-    return y - 0.04 * inch
+    if alone:
+        note += " Tasks with one run of a method widen no interval: those are too narrow."
+    drawing.write_face(figure, face(chosen, note))
+    grid = figure.subplots(1, len(stats.STATISTICS), squeeze=False)[0]
+    for axes, name in zip(grid, stats.STATISTICS, strict=True):
+        shown = [row for row in rows if row.statistic == name]
+        for y, row in enumerate(shown):
+            axes.barh(y, row.high - row.low, left=row.low, height=0.6, alpha=0.75,
+                      color=looks[row.method][0])  # fmt: skip
+            axes.plot([row.value] * 2, [y - 0.36, y + 0.36], color="#111111", linewidth=2)
+        title = {"median": "Median", "IQM": "Interquartile mean", "mean": "Mean"}[name]
+        drawing.plain(axes, title, "evaluation return")
+        axes.set_ylim(len(shown) - 0.5, -0.5)
+        labels = [f"{row.method}\n{_counted(row)}" for row in shown]
+        axes.set_yticks(range(len(shown)), labels if axes is grid[0] else [], size=9)
+        axes.set_xlim(left=min(0.0, axes.get_xlim()[0]))
+    return Drawing(figure, Aggregate._fields, rows)
 
 
-def _draw_panel(
-    axes: Axes, panel: Panel, rows: Sequence[Row], looks: dict[str, tuple[str, str]]
-) -> bool:
-    """Draw the lines of one panel; whether an undefined value was carried on somewhere."""
-    any_carried = False
-    of_panel = [row for row in rows if row.panel in panel.keys]
-    for (_, method, key), group in groupby(of_panel, key=lambda r: (r.run, r.method, r.panel)):
-        points = list(group)
-        x = np.array([row.environment_step for row in points])
-        y = np.array([row.value for row in points])
-        colour, marker = looks[method]
-        bold = key == panel.keys[0]
-        style: dict[str, Any] = {"color": colour, "linewidth": 1.8 if bold else 0.8}
-        axes.plot(
-            x, y, **style, marker=marker if bold else None, markersize=4.5,
-            markevery=max(1, len(x) // 8), alpha=1 if bold else 0.75,
-        )  # fmt: skip
-        for first, last in carried(y):
-            axes.plot([x[first], x[last]], [y[first]] * 2, **style, linestyle=":")
-            any_carried = True
-    values = np.array([row.value for row in of_panel])
-    values = values[np.isfinite(values)]
-
-    if panel.keys[0].endswith("largest_share"):
-        # A share lies between 1/N and 1, and starts near 1/N: only a log scale shows both ends.
-        axes.set_yscale("log")
-        axes.set_ylim(0.7 * min([*values, 0.1]), 1.3)
-        axes.set_yticks([tick for tick in (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1)
-                         if tick >= axes.get_ylim()[0]])  # fmt: skip
-        axes.yaxis.set_minor_locator(NullLocator())
-        axes.yaxis.set_major_formatter(FuncFormatter(_percent))
-        axes.axhline(DOMINANT_SHARE, color="#333333", linewidth=1, linestyle=(0, (6, 3)))
-        axes.annotate("dominant above 1/2", (0.01, DOMINANT_SHARE), (0, 3),
-                      xycoords=("axes fraction", "data"), textcoords="offset points",
-                      size=8.5, color="#333333")  # fmt: skip
-    elif panel.keys[0].endswith("saturated"):
-        axes.set_ylim(-0.03, 1.05)
-        axes.yaxis.set_major_formatter(FuncFormatter(_percent))
-    else:
-        for row in rows:
-            if row.panel == RANDOM_POLICY and panel.kind == "evaluation":
-                axes.axhline(row.value, color="#777777", linewidth=1, linestyle=(0, (2, 2)))
-        high = axes.get_ylim()[1]
-        axes.set_ylim(min(0.0, *values, 0.0), max(high, 1.0))
-    axes.set_title(panel.title, loc="left", size=10, weight="bold")
-    axes.set_xlabel("environment steps", size=9)
-    axes.xaxis.set_major_formatter(FuncFormatter(_thousands))
-    axes.tick_params(labelsize=9, length=3)
-    axes.grid(True, color="#000000", alpha=0.09, linewidth=0.8)
-    axes.spines[["top", "right"]].set_visible(False)
-    if not len(values):
-        axes.text(0.5, 0.45, "no number recorded", transform=axes.transAxes, ha="center",
-                  color="#777777")  # fmt: skip
-    return any_carried
+def _counted(row: Aggregate) -> str:
+    return f"{row.tasks} task{'s' * (row.tasks > 1)}, {row.runs} run{'s' * (row.runs > 1)}"
 
 
-def _legend(
-    figure: Figure,
-    looks: dict[str, tuple[str, str]],
-    rows: Sequence[Row],
-    spans: dict[int, float],
-    any_carried: bool,
-    columns: int,
-) -> None:
-    """One legend below all panels: the methods, then every other mark that the figure has."""
-    entries: list[Line2D | Patch] = [
-        Line2D([], [], color=colour, marker=marker, markersize=4.5, linewidth=1.8, label=method)
-        for method, (colour, marker) in looks.items()
+# --- scatter plots ---------------------------------------------------------------------------
+
+
+class RunPoint(NamedTuple):
+    """One run in numbers; scores are means over training (head 0), undefined ones carried on."""
+
+    run: str
+    task: str
+    method: str
+    seed: int
+    largest_score: float
+    srank: float
+    final_return: float
+    dormant: float
+
+
+class MethodPoint(NamedTuple):
+    """One method in numbers: the mean over `tasks` of the tasks' means over `runs` in all."""
+
+    method: str
+    tasks: int
+    runs: int
+    largest_score: float
+    srank: float
+    final_return: float
+    dormant: float
+
+
+METRICS = ("largest_score", "srank", "final_return", "dormant")
+AGAINST = (
+    ("srank", "srank,\nfirst hidden layer"),
+    ("final_return", "last\nevaluation return"),
+    ("dormant", "0.1-dormant,\npenultimate layer"),
+)
+AVERAGED = (
+    "Critic head 0. The paper says averaged over seeds and tasks, not when: scores are means over "
+    f"training, undefined ones carried on. {LAST}"
+)
+
+
+def run_points(chosen: Chosen) -> list[RunPoint]:
+    def averaged(run: Run, key: str) -> float:
+        values = drawing.filled(series(run, "scores", key)[1])
+        values = values[np.isfinite(values)]
+        return float(np.mean(values)) if len(values) else math.nan
+
+    return [
+        RunPoint(
+            run.folder.name,
+            *planned(run),
+            averaged(run, SCORE.keys[0]),
+            averaged(run, SRANK),
+            final_return(run),
+            averaged(run, DORMANT.keys[0]),
+        )
+        for run in chosen.runs
     ]
-    entries.append(Line2D([], [], color="#555555", linewidth=1.8, label="bold: critic head 0"))
-    entries.append(Line2D([], [], color="#555555", linewidth=0.8, label="thin: critic head 1"))
-    if any(row.panel == RANDOM_POLICY for row in rows):
-        entries.append(Line2D([], [], color="#777777", linewidth=1, linestyle=(0, (2, 2)),
-                              label="return of a random policy"))  # fmt: skip
-    for masked in spans:
-        label = f"reward masked to 0 (first {masked:,} updates)"
-        entries.append(Patch(color="#8a8a8a", alpha=0.3, linewidth=0, label=label))
-    if any_carried:
-        entries.append(Line2D([], [], color="#555555", linewidth=1.8, linestyle=":",
-                              label="undefined (layer wholly dead): last value"))  # fmt: skip
-    figure.legend(handles=entries, loc="outside lower left", ncols=4 if columns == 2 else 1,
-                  frameon=False, fontsize=9)  # fmt: skip
 
 
-def _number(value: float | None) -> float:
-    return np.nan if value is None else value
+def method_points(chosen: Chosen) -> list[MethodPoint]:
+    """A point a method, from the runs in which all four numbers are defined.
+
+    Raises InputError where there is no such run.
+    """
+    points = [p for p in run_points(chosen) if all(math.isfinite(getattr(p, m)) for m in METRICS)]
+    rows = []
+    for method in drawing.methods_of(chosen.runs):
+        ours = [point for point in points if point.method == method]
+        tasks = [[p for p in ours if p.task == task] for task in chosen.tasks]
+        tasks = [of_task for of_task in tasks if of_task]
+        if tasks:
+            values = (
+                float(stats.mean([np.array([getattr(p, metric) for p in task]) for task in tasks]))
+                for metric in METRICS
+            )
+            rows.append(MethodPoint(method, len(tasks), len(ours), *values))
+    if not rows:
+        raise _unevaluated(chosen)
+    return rows
 
 
-def _each(values: Iterable[object]) -> str:
-    """The distinct values, in order of appearance: what the runs share is said once."""
-    return " / ".join(dict.fromkeys(map(str, values)))
+def _scatter(
+    chosen: Chosen, panels: Sequence[tuple[str, Sequence[Any]]], rows: Sequence[Any], note: str
+) -> Drawing:
+    """A row of three axes for each panel (title, points)."""
+    looks = drawing.looks_of(drawing.methods_of(chosen.runs))
+    figure = Figure(figsize=(10.5, 2.1 + 2.2 * len(panels)), dpi=150)
+    drawing.write_face(figure, face(chosen, note))
+    grid = figure.subplots(len(panels), len(AGAINST), squeeze=False)
+    for index, (title, points) in enumerate(panels):
+        for axes, (metric, label) in zip(grid[index], AGAINST, strict=True):
+            for method, (colour, marker) in looks.items():
+                ours = [point for point in points if point.method == method]
+                axes.plot([point.largest_score for point in ours],
+                          [getattr(point, metric) for point in ours], marker, color=colour,
+                          markersize=9 if len(panels) == 1 else 5.5, alpha=0.85)  # fmt: skip
+            axes.margins(0.12)
+            if metric == "dormant":
+                axes.yaxis.set_major_formatter(FuncFormatter(drawing.percent))
+            x = "largest activation score, first hidden layer" if index + 1 == len(panels) else ""
+            drawing.plain(axes, title if axes is grid[index, 0] else "", x, label)
+            _wide(axes, [point.largest_score for point in points])
+    drawing.legend(figure, drawing.method_entries(looks), (), set())
+    return Drawing(figure, type(rows[0])._fields, rows)
 
 
-def _percent(value: float, _: int | None = None) -> str:
-    return f"{100 * value:.4g} %"
+def _wide(axes: Axes, values: Sequence[float]) -> None:
+    """A logarithmic x axis, labelled at 1, 2 and 5, for values that differ by a factor above 10."""
+    values = [value for value in values if math.isfinite(value)]
+    if values and max(values) > 10 * min(values):
+        axes.set_xscale("log")
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        axes.xaxis.set_minor_formatter(NullFormatter())
 
 
-def _thousands(value: float, _: int | None = None) -> str:
-    return f"{value / 1000:g}k" if abs(value) >= 1000 else f"{value:g}"
+def scatter_by_method(chosen: Chosen) -> Drawing:
+    """A point a method: largest score against srank, return and the penultimate's dormancy.
+
+    The paper averages over seeds and tasks and does not say over which part of training: here the
+    three scores are means over all of it and the return is that of the last evaluation.
+    """
+    rows = method_points(chosen)
+    return _scatter(chosen, [("", rows)], rows, AVERAGED)
+
+
+def scatter_by_run(chosen: Chosen) -> Drawing:
+    """Figure 9 task by task, a point a run."""
+    rows = run_points(chosen)
+    panels = [(task, [point for point in rows if point.task == task]) for task in chosen.tasks]
+    return _scatter(chosen, panels, rows, AVERAGED)
+
+
+# --- all of them -----------------------------------------------------------------------------
+
+FIGURES: dict[str, Callable[[Chosen], Drawing]] = {
+    "2": dominance,
+    "3": dominance,
+    "5": aggregate_returns,
+    "6": learning_curves,
+    "7": aggregate_returns,
+    "8": aggregate_returns,
+    "9": scatter_by_method,
+    "10": late_norm,
+    "11": classification,
+    "12": dominance,
+    "13": gradients,
+    "14": scatter_by_run,
+    "15": learning_curves,
+    "16": late_norm,
+    "17": classification,
+}
+
+
+# What `own` draws of all: one of each kind that compares methods.
+OWN = ("5", "6", "9", "14")
+
+
+def draw(name: str, runs: Sequence[Run], preset: str | None = None, own: bool = False) -> Drawing:
+    """Figure `name` of the runs that belong to it; raises InputError where none can be made."""
+    return FIGURES[name](choose(name, runs, preset, own))
+
+
+def draw_all(
+    runs: Sequence[Run], preset: str | None = None, own: bool = False
+) -> tuple[dict[str, Drawing], dict[str, InputError]]:
+    """Every figure that has at least one run, and why the others cannot be drawn."""
+    drawn, refused = {}, {}
+    for name in OWN if own else FIGURES:
+        try:
+            drawn[name] = draw(name, runs, preset, own)
+        except InputError as error:
+            refused[name] = error
+    return drawn, refused
+
+
+def supervised(folder: Path) -> Path | None:
+    """The records of Figure 4's experiment, in the folder or in one of it; None if there are none.
+
+    `python -m fast supervised intervention` writes them.
+    """
+    found = [*folder.glob("intervention.csv"), *sorted(folder.glob("*/intervention.csv"))]
+    return found[0] if found else None
+
+
+def figure_4(folder: Path, path: Path) -> Path:
+    """A dominant neuron made in supervised training: `supervised_figures.py` draws it."""
+    records = supervised(folder)
+    if records is None:
+        make = "python -m fast supervised intervention --out DIR"
+        accepted = f"figure 4 needs the intervention.csv of a classifier. Make it: {make}"
+        raise InputError("--runs", str(folder), accepted)
+    from fast.supervised_figures import draw_figure_4
+
+    return draw_figure_4(records, path)
+
+
+def write(
+    name: str, folder: Path, out: Path, preset: str | None = None, own: bool = False
+) -> tuple[list[Path], dict[str, InputError]]:
+    """Write `figure-NAME.png`, `.pdf` and `.csv` into `out`, for `all` of whatever can be drawn.
+
+    Returns the PNGs, and why figures of `all` are missing. Raises InputError where the name is
+    unknown or nothing can be drawn.
+    """
+    if name not in RECIPES and name != "all":
+        raise unknown("NAME", name, [*RECIPES, "all"])
+    if out.exists() and not out.is_dir():
+        raise InputError("--out", str(out), "a folder, new or not, is accepted")
+    if name == "4":
+        return [figure_4(folder, out / "figure-4.png")], {}
+    if name != "all":
+        drawn_one = draw(name, find_runs(folder), preset, own)
+        return [drawing.save(drawn_one, out / f"figure-{name}.png")], {}
+    alone = supervised(folder) and not any(folder.glob("*/config.json"))
+    drawn, refused = draw_all([] if alone else find_runs(folder), preset, own)
+    paths = [drawing.save(drawn[name], out / f"figure-{name}.png") for name in drawn]
+    try:
+        paths.append(figure_4(folder, out / "figure-4.png"))
+    except InputError as error:
+        refused["4"] = error
+    if not paths:
+        raise InputError("--runs", str(folder), "none of its runs belongs to a figure")
+    return paths, refused

@@ -4,6 +4,7 @@
 """
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -100,7 +101,7 @@ def find_runs(folder: Path | str) -> list[Run]:
     folder = Path(folder)
     if (folder / "config.json").is_file():
         return [read_run(folder)]
-    runs = [read_run(path.parent) for path in sorted(folder.glob("*/config.json"))]
+    runs = [read_run(path.parent) for path in sorted(folder.glob("[!.]*/config.json"))]
     if not runs:
         accepted = "a run's folder, or a folder of them, is accepted (each holds a config.json)"
         raise InputError("runs", str(folder), accepted)
@@ -128,3 +129,10 @@ def flat(settings: dict[str, Any], prefix: str = "") -> dict[str, Any]:
         else:
             leaves[prefix + name] = value
     return leaves
+
+
+def differing(runs: Sequence[Run]) -> list[str]:
+    """The settings, by dotted name, that are not the same in all runs."""
+    every = [flat(run.config) for run in runs]
+    names = dict.fromkeys(name for settings in every for name in settings)
+    return [name for name in names if any(s.get(name) != every[0].get(name) for s in every)]

@@ -10,7 +10,7 @@ import json
 import re
 import shlex
 import zipfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from html import escape
 from operator import attrgetter
@@ -20,14 +20,16 @@ from string import Template
 import matplotlib.image
 import numpy as np
 
-from fast import figures
+from fast import drawing, figures, overview
 from fast.errors import InputError
+from fast.figures import Aggregate
 from fast.records import Run, find_runs
 from fast.story import (
     UNDEFINED,
     UNRECORDED,
     Facts,
     about_run,
+    counts,
     duration,
     facts,
     how_far,
@@ -41,68 +43,174 @@ from fast.story import (
 
 COUNTERS = ("kind", "agent_step", "environment_step", "update")
 STRIP = 6  # frames shown of one episode
+MANY = 4  # runs, above which what is said of each is folded or told of all together
 
 
 def report(runs_folder: Path | str, out: Path | str) -> Path:
-    """Write `report.html` and the overview (`overview.png`, `.pdf`, `.csv`) into the folder `out`.
+    """Write `report.html` into the folder `out`; for runs of one task the overview beside it.
 
-    Returns the path of the page. Raises InputError, before anything is written, where
-    `runs_folder` holds no run, or runs that do not belong on one page, or `out` is a file.
+    With several tasks, or several seeds of a method, the page has the paper's figures that can be
+    drawn and the statistics of the returns. Returns the path of the page. Raises InputError,
+    before anything is written, where `runs_folder` holds no run, or runs that do not belong on
+    one page, or `out` is a file.
     """
-    runs, out = find_runs(runs_folder), Path(out)
+    runs, out, pictures = find_runs(runs_folder), Path(out), {}
     if out.exists() and not out.is_dir():
         raise InputError("--out", str(out), "a folder, new or not, is accepted")
-    figures.overview(runs, out / "overview.png")
-    rows = figures.overview_rows(runs)
-    wide, narrow = (figures.draw(runs, rows, "svg", columns) for columns in (2, 1))
+    tasks = {run.config["task"] for run in runs}
+    wide, narrow = b"", b""
+    if len(tasks) == 1:
+        drawn = overview.overview(runs)
+        drawing.save(drawn, out / "overview.png")
+        wide = drawing.content(drawn.figure, "svg")
+        narrow = drawing.content(overview.overview(runs, columns=1).figure, "svg")
+    statistics: list[Aggregate] = []
+    if len(tasks) > 1 or len(runs) > len({(run.config["task"], run.method) for run in runs}):
+        papers = figures.draw_all(runs)[0]
+        owns = papers.keys().isdisjoint(figures.OWN)  # a sweep of tasks that the paper has not
+        own_ones = figures.draw_all(runs, own=True)[0] if owns else {}
+        for own, every in ((False, papers), (True, own_ones)):
+            for name, drawn in every.items():
+                pictures[figures.title(name, own)] = drawing.content(drawn.figure, "png")
+        if len({run.config["preset"] for run in runs}) == 1:
+            statistics = figures.aggregates(runs) + figures.improvements(runs)
+    if figures.supervised(Path(runs_folder)):
+        drawn_4 = figures.figure_4(Path(runs_folder), out / "figure-4.png")
+        pictures[figures.title("4")] = drawn_4.read_bytes()
+    out.mkdir(parents=True, exist_ok=True)
     path = out / "report.html"
-    path.write_text(page(runs, wide, narrow), encoding="utf-8")
+    path.write_text(page(runs, wide, narrow, pictures, statistics), encoding="utf-8")
     return path
 
 
-def page(runs: Sequence[Run], wide: bytes, narrow: bytes) -> str:
-    """The whole page; `wide` and `narrow` are the figure as SVG, for wide and narrow screens."""
-    groups = {
-        method: [facts(run) for run in runs if run.method == method]
-        for method in figures.methods_of(runs)
-    }
-    every = [f for fs in groups.values() for f in fs]
-    compared = side_by_side(groups) if len(groups) > 1 else []
-    task = runs[0].config["task"]
-    warning = figures.incomplete(runs)
+Groups = dict[str, list[Facts]]  # by method
+
+
+def page(
+    runs: Sequence[Run],
+    wide: bytes,
+    narrow: bytes,
+    pictures: Mapping[str, bytes] | None = None,
+    statistics: Sequence[Aggregate] = (),
+) -> str:
+    """The whole page. `wide` and `narrow` are the overview as SVG, for wide and narrow screens;
+    `pictures` the paper's figures as PNG by title, and `statistics` those of the returns."""
+    every = [facts(run) for run in runs]
+    by_task: dict[str, Groups] = {}
+    for f in sorted(every, key=lambda f: drawing.methods_of(runs).index(f.run.method)):
+        by_task.setdefault(f.run.config["task"], {}).setdefault(f.run.method, []).append(f)
+    (task, groups), *others = sorted(by_task.items())
+    compared = side_by_side(groups) if len(groups) > 1 and not others else []
+    every = [f for groups in by_task.values() for fs in groups.values() for f in fs]
+    title = f"{len(by_task)} tasks" if others else task
+    warning = drawing.incomplete(runs)
+    first = every[0].run
     return PAGE.substitute(
-        title=escape(f"What the neurons did: {task}"),
+        title=escape(f"What the neurons did: {title}"),
         warning=f"<p class=warning>{escape(warning)}</p>" if warning else "",
-        gist=" ".join(compared[:3]) or about_run(every[0])[0],
-        trained=_trained(groups),
-        strips="".join(_strip(f.run) for f in every if f.run.seed == every[0].run.seed),
-        runs="".join(_run_block(f, folded=len(every) > 4) for f in every),
-        compared=f"<h3>Side by side</h3>{_list(compared)}" if compared else "",
-        alt=escape(
-            "Four panels over environment steps: evaluation return, largest activation share of "
-            "the first hidden layer, saturated neurons of the next layer, srank. The numbers are "
-            "in the table below."
+        gist=" ".join(compared[:3]) or (counts(every) if others else about_run(every[0])[0]),
+        trained=_trained(runs),
+        strips="" if others else "".join(
+            _strip(f.run) for f in every if f.run.seed == first.seed
         ),
-        wide=_uri(wide, "svg+xml"),
-        narrow=_uri(narrow, "svg+xml"),
-        table=_table(groups),
-        how_far=_list(how_far(groups)),
-        here=_here(groups),
-        made="".join(_made(f.run) for f in every),
-        go_on=_go_on(groups),
+        happened=(
+            "".join(_task(name, groups) for name, groups in sorted(by_task.items()))
+            if others
+            else _overview(wide, narrow)
+            + "".join(_run_block(f, folded=len(every) > MANY) for f in every)
+            + (f"<h3>Side by side</h3>{_list(compared)}" if compared else "")
+        ),
+        figures=_figures(pictures or {}),
+        numbers=_statistics(statistics) + ("" if others else _table(groups)),
+        how_far="" if others else _list(how_far(groups)),
+        here=_here(runs),
+        made=_made(runs) if len(runs) > MANY else "".join(_made([run]) for run in runs),
+        go_on=_go_on(runs),
+    )  # fmt: skip
+
+
+def _overview(wide: bytes, narrow: bytes) -> str:
+    alt = (
+        "Four panels over environment steps: evaluation return, largest activation share of "
+        "the first hidden layer, saturated neurons of the next layer, srank. The numbers are "
+        "in the table below."
+    )
+    return (
+        '<figure><picture class=plot><source media="(max-width: 600px)" '
+        f'srcset="{_uri(narrow, "svg+xml")}"><img src="{_uri(wide, "svg+xml")}" alt="{alt}">'
+        "</picture><figcaption>Every line is one critic head of one run, nothing is smoothed. "
+        "Where a layer is wholly dead a share and an srank are undefined; there the last value is "
+        "carried on as a dotted line.</figcaption></figure>"
     )
 
 
-def _trained(groups: dict[str, list[Facts]]) -> str:
-    run = next(iter(groups.values()))[0].run
-    env = run.config["env"]
-    names = " and ".join(name_of(method) for method in groups)
+def _task(task: str, groups: Groups) -> str:
+    """What happened on one task of several, folded."""
+    fs = [f for of_method in groups.values() for f in of_method]
     return (
-        f"An agent learned the task {name_of(run.config['task'])} of the DeepMind control suite by "
-        f"trial and error, with the algorithm DrQ, as {names}. It sees nothing but pictures: the "
-        f"last {number(env['frame_stack'])} frames of {number(env['size'])} by "
-        f"{number(env['size'])} pixels. Each of its actions is held for "
-        f"{number(env['action_repeat'])} control steps. "
+        f"<details><summary>{name_of(task)}: {counts(fs)}</summary>"
+        + "".join(_run_block(f, folded=True) for f in fs)
+        + (f"<h3>Side by side</h3>{_list(side_by_side(groups))}" if len(groups) > 1 else "")
+        + f"{_table(groups)}{_list(how_far(groups))}</details>"
+    )
+
+
+def _figures(pictures: Mapping[str, bytes]) -> str:
+    """The paper's figures, each with what it is of."""
+    if not pictures:
+        return ""
+    return (
+        "<h2>The figures of the paper, from these runs</h2><p>Each says on its face which of its "
+        "runs are here. As PNG, PDF and CSV: <code>python -m fast figure all --runs DIR</code>, "
+        "with <code>--own</code> for those that are like the paper's and of other runs.</p>"
+    ) + "".join(
+        f'<figure><div class=plot><img src="{_uri(png, "png")}" alt="{escape(title)}">'
+        "</div></figure>"
+        for title, png in pictures.items()
+    )
+
+
+def _statistics(rows: Sequence[Aggregate]) -> str:
+    """A line a method: the aggregates of its last returns, each over its 95 % interval."""
+    if not rows:
+        return ""
+    names = list(dict.fromkeys(row.statistic for row in rows))
+    head = "".join(f"<th scope=col>{escape(n)}</th>" for n in (*names, "tasks", "runs"))
+    body = ""
+    for method in dict.fromkeys(row.method for row in rows):
+        of_method = {row.statistic: row for row in rows if row.method == method}
+        body += f"<tr><th scope=row>{escape(method)}</th>"
+        for name in names:
+            row, write = of_method.get(name), percent if name.startswith("beats") else number
+            if row is None:
+                body += "<td></td>"
+                continue
+            between = f"{write(row.low)} to {write(row.high)}"
+            body += f"<td>{write(row.value)}<br><small>{between}</small></td>"
+        some = next(iter(of_method.values()))
+        body += f"<td>{number(some.tasks)}</td><td>{number(some.runs)}</td></tr>"
+    return (
+        "<div class=scroll><table><thead><tr><td></td>"
+        f"{head}</tr></thead><tbody>{body}</tbody></table></div><p><small>Of the last evaluation "
+        "return of each run. Median and mean are over the tasks' means, the interquartile mean "
+        "(IQM) is over all runs. Below each its 95&nbsp;% interval: a stratified bootstrap over "
+        "runs, so it says where other seeds might lead, not other tasks; with few seeds it is too "
+        "narrow, and with one a task it is a point. The last columns but two say how often a run "
+        "beats one of the first method on the same task, a tie counting half.</small></p>"
+    )
+
+
+def _trained(runs: Sequence[Run]) -> str:
+    env = runs[0].config["env"]
+    names = " and ".join(name_of(method) for method in drawing.methods_of(runs))
+    tasks = sorted({run.config["task"] for run in runs})
+    repeats = sorted({run.config["env"]["action_repeat"] for run in runs})
+    return (
+        f"An agent learned the task{plural(len(tasks))} {', '.join(map(name_of, tasks))} of the "
+        f"DeepMind control suite by trial and error, with the algorithm DrQ, as {names}. It sees "
+        f"nothing but pictures: the last {number(env['frame_stack'])} frames of "
+        f"{number(env['size'])} by {number(env['size'])} pixels. Each of its actions is held for "
+        f"{' or '.join(map(number, repeats))} control steps. "
         "A critic learns to foretell how much reward will follow, and an actor to choose what the "
         "critic likes. The critic's foretelling is done by two small networks, its heads; each has "
         "a first hidden layer and a next one, and this page looks inside them."
@@ -188,7 +296,7 @@ TABLE = (  # label, attribute of Facts, how its cell is written
 )
 
 
-def _table(groups: dict[str, list[Facts]]) -> str:
+def _table(groups: Groups) -> str:
     """A column per method; with several seeds the mean, and the lowest and highest below it."""
 
     rows: list[tuple[str, Callable[[list[Facts]], str]]] = [
@@ -210,12 +318,12 @@ def _table(groups: dict[str, list[Facts]]) -> str:
         + "</tr>"
         for label, write in rows
     )
-    return f"<table><thead><tr><td></td>{head}</tr></thead><tbody>{body}</tbody></table>"
+    table = f"<table><thead><tr><td></td>{head}</tr></thead><tbody>{body}</tbody></table>"
+    return f"<div class=scroll>{table}</div>"
 
 
-def _here(groups: dict[str, list[Facts]]) -> str:
+def _here(runs: Sequence[Run]) -> str:
     """The scale of these runs, to be read beside that of the paper's."""
-    runs = [f.run for fs in groups.values() for f in fs]
     config = runs[0].config
     seeds = len({run.seed for run in runs})
     return (
@@ -226,35 +334,42 @@ def _here(groups: dict[str, list[Facts]]) -> str:
     )
 
 
-def _made(run: Run) -> str:
-    """The commands and the machine behind a run, from its `session` records."""
-    sessions = run.of("session")
+def _made(runs: Sequence[Run]) -> str:
+    """The commands and the machine behind runs, from their `session` records."""
+    sessions = [session for run in runs for session in run.of("session")]
     commands = list(dict.fromkeys(s["command"] for s in sessions if s.get("command")))
     items = []
     for key in dict.fromkeys(key for session in sessions for key in session):
         if key in (*COUNTERS, "command"):
             continue
-        values = dict.fromkeys(_plain(session[key]) for session in sessions if key in session)
+        values = list(dict.fromkeys(_plain(s[key]) for s in sessions if key in s))
+        if len(values) > MANY:
+            values = [values[0], "…", values[-1]]
         items.append(f"<dt>{escape(key)}</dt><dd>{escape('; then '.join(values))}</dd>")
-    quality = run.config["env"]["render_quality"]
-    settings = json.dumps(run.config, indent=2)
+    qualities = drawing.each(run.config["env"]["render_quality"] for run in runs)
+    presets = drawing.each(run.config["preset"] for run in runs)
+    if len(runs) == 1:
+        head = f"{name_of(runs[0].method)}, seed {number(runs[0].seed)}"
+        told = "All its settings", json.dumps(runs[0].config, indent=2)
+    else:
+        head = f"All {number(len(runs))} runs"
+        told = "Settings of the first", json.dumps(runs[0].config, indent=2)
+    made = _commands(commands) if commands else "<p>No command is recorded.</p>"
+    if len(commands) > MANY:
+        made = f"<details><summary>{number(len(commands))} commands</summary>{made}</details>"
     return (
-        f"<h3>{name_of(run.method)}, seed {number(run.seed)}</h3>"
-        + (_commands(commands) if commands else "<p>Its command is not recorded.</p>")
-        + f"<dl class=facts><dt>preset</dt><dd>{escape(run.config['preset'])}</dd>"
-        + f"<dt>render quality</dt><dd>{escape(quality)}</dd>"
+        f"<h3>{head}</h3>{made}<dl class=facts><dt>preset</dt><dd>{escape(presets)}</dd>"
+        + f"<dt>render quality</dt><dd>{escape(qualities)}</dd>"
         + f"<dt>sessions</dt><dd>{number(len(sessions))}</dd>{''.join(items)}</dl>"
-        + f"<details><summary>All its settings</summary><pre>{escape(settings)}</pre></details>"
+        + f"<details><summary>{told[0]}</summary><pre>{escape(told[1])}</pre></details>"
     )
 
 
-def _go_on(groups: dict[str, list[Facts]]) -> str:
-    runs = [f.run for fs in groups.values() for f in fs]
-    task = shlex.quote(runs[0].config["task"])
+def _go_on(runs: Sequence[Run]) -> str:
     paper = [
-        f"python -m fast train --task {task} --method {shlex.quote(method)} --preset paper "
-        f"--seed 0 --out {shlex.quote(f'runs/paper-{method}-0')}"
-        for method in groups
+        f"python -m fast train --task {shlex.quote(task)} --method {shlex.quote(method)} "
+        f"--preset paper --seed 0 --out {shlex.quote(f'runs/{task}.{method}.0')}"
+        for task, method in dict.fromkeys((run.config["task"], run.method) for run in runs)
     ]
     unfinished = [
         f"python -m fast train --resume {shlex.quote(str(run.folder))}"
@@ -374,16 +489,12 @@ adds nothing that a plain weighted sum could not do.</dd>
 singular values that make up 99&nbsp;% of the sum of all.</p>
 
 <h2>What happened</h2>
-<figure><picture class=plot><source media="(max-width: 600px)" srcset="$narrow">
-<img src="$wide" alt="$alt"></picture>
-<figcaption>Every line is one critic head of one run, nothing is smoothed. Where a layer is
-wholly dead a share and an srank are undefined; there the last value is carried on as a dotted
-line.</figcaption></figure>
-$runs
-$compared
+$happened
+
+$figures
 
 <h2>The numbers</h2>
-<div class=scroll>$table</div>
+$numbers
 <p><small>There are two critic heads; shares, saturation, dormancy and srank are those of the worse
 one (the larger, for srank the smaller). Steps are environment steps; milliseconds are the mean
 over the run's timing records. The first layer is the first hidden layer of a head, the next layer

@@ -13,8 +13,8 @@ from typing import TypeGuard
 
 import numpy as np
 
-from fast.figures import DOMINANT_SHARE
-from fast.records import Floats, Run, flat, series
+from fast.drawing import DOMINANT_SHARE
+from fast.records import Floats, Run, differing, series
 
 HEADS = (0, 1)  # of the critic
 # Neuron Dominance: twice the 500,000 masked updates of B.1, which are half of the training
@@ -409,6 +409,18 @@ def _compare_returns(reference: str, ours: list[Facts], method: str, theirs: lis
     return text + "."
 
 
+def counts(fs: Sequence[Facts]) -> str:
+    """How many runs showed what the paper reports, for a page of many."""
+    scored = [f for f in fs if f.scored]
+    dominant = sum(f.dominant_step is not None for f in scored)
+    collapsed = sum(f.collapsed_step is not None for f in scored)
+    return (
+        f"Of {number(len(scored))} scored run{plural(len(scored))} a neuron became dominant in "
+        f"{number(dominant)}, the next layer collapsed in {number(collapsed)}, and the one before "
+        f"the other in the same head in {number(sum(f.sequence for f in scored))}."
+    )
+
+
 def how_far(groups: dict[str, list[Facts]]) -> list[str]:
     """What these runs can and cannot show, in HTML."""
     said = []
@@ -426,9 +438,9 @@ def how_far(groups: dict[str, list[Facts]]) -> list[str]:
             "they lie apart."
         )
     runs = [f.run for fs in groups.values() for f in fs]
-    differing = differing_settings(runs)
-    if differing:
-        names = ", ".join(f"<code>{escape(name)}</code>" for name in differing)
+    others = [name for name in differing(runs) if name not in ("method", "seed")]
+    if others:
+        names = ", ".join(f"<code>{escape(name)}</code>" for name in others)
         said.append(f"Apart from method and seed, the runs' settings differ in {names}.")
     elif len(runs) > 1:
         said.append("Apart from method and seed, the runs' settings are the same.")
@@ -457,18 +469,6 @@ def smaller_than_the_papers(runs: Sequence[Run]) -> bool:
         or len({run.seed for run in runs}) < PAPER_SEEDS
         or min(run.config["agent"]["batch_size"] for run in runs) < PAPER_BATCH
     )
-
-
-def differing_settings(runs: Sequence[Run]) -> list[str]:
-    """The settings, by dotted name, that are not the same in all runs, but for method and seed."""
-    every = [flat(run.config) for run in runs]
-    names = dict.fromkeys(name for settings in every for name in settings)
-    return [
-        name
-        for name in names
-        if name not in ("method", "seed")
-        and any(settings.get(name) != every[0].get(name) for settings in every)
-    ]
 
 
 def _comparison(a: float, b: float, more: str, less: str, equal: str) -> str:

@@ -27,6 +27,7 @@ from fast.allocator import keep_large_blocks
 from fast.config import Config
 from fast.envs import dmc
 from fast.errors import InputError
+from fast.interventions import INTERVENTIONS, Moment
 from fast.replay import Batch, Replay
 from fast.runs import RunFolder, read_config, refuse_used
 
@@ -92,6 +93,7 @@ def generator(*key: int) -> torch.Generator:
 
 # What a generator is for: the second part of its key.
 WEIGHTS, POLICY, REPLAY, AUGMENTATION, SCORES, ENVIRONMENT, EVALUATION = range(7)
+INTERVENTION = 7
 
 
 def environment_seed(*key: int) -> int:
@@ -184,9 +186,29 @@ class Training:
             f"  scores every {run.score_interval:,} updates, evaluation every "
             f"{run.evaluation_interval:,} agent steps"
             + (f", reward masked for {run.reward_masked_updates:,} updates"
-               if run.reward_masked_updates else ""),
+               if run.reward_masked_updates else "")
+            + "".join(f"\n  {line}" for line in self.chosen()),
             file=sys.stderr,
         )  # fmt: skip
+
+    def chosen(self) -> list[str]:
+        """What the method changes of plain DrQ, with the numbers that were chosen."""
+        c, does, updates = self.config, self.config.intervention, self.config.run.updates
+        told = {
+            "reset": f"Reset every {does.reset_interval:,} updates",
+            "redo": f"ReDo every {does.redo_interval:,} updates, tau {does.redo_tau}",
+            "pruning": f"pruning ({does.pruning_distribution}) to {does.pruning_sparsity:.0%} from "
+            f"{does.pruning_start * updates:,.0f} to {does.pruning_end * updates:,.0f}, every "
+            f"{does.pruning_interval:,} updates",
+            "late_norm": f"LayerNorm from update {int(does.late_norm_at * updates):,} on",
+        }
+        lines = [told[name] for name in does.names]
+        if c.loss.kind == "hl_gauss":
+            span = f"[{c.loss.low:g}, {c.loss.high:g}]"
+            lines.append(f"HL-Gauss: {c.loss.bins} bins on {span}, sigma {c.loss.sigma:g}")
+        if c.net.normalisation != "none" or c.agent.weight_decay:
+            lines.append(f"normalisation {c.net.normalisation}, decay {c.agent.weight_decay:g}")
+        return lines
 
     def play_episode(self, bar: tqdm) -> None:
         """One training episode, with its updates."""
@@ -266,10 +288,24 @@ class Training:
         if self.device.type == "cuda":  # the next action waits for it anyway
             torch.cuda.synchronize()
         self.clock.lap("update")
+        self.intervene()
         if self.update % run.log_interval == 0:
             self.require_finite()
             self.log("update", **{name: value.item() for name, value in self.info.items()})
             self.log_timing()
+
+    def intervene(self) -> None:
+        """Reset, recycle, prune, ... after an update, where it is due; a record for each."""
+        names = self.config.intervention.names
+        for index, (name, act) in enumerate(INTERVENTIONS.items()):
+            if name in names:
+                g = generator(self.config.seed, INTERVENTION, self.update, index)
+                sample = self.replay.sample
+                told = act(Moment(self.update, self.config.run.updates, self.agent, sample, g))
+                if told is not None:
+                    self.agent.hold_masks()
+                    self.log("intervention", name=name, **told)
+                self.clock.lap("intervention")
 
     def mask(self, batch: Batch) -> Batch:
         """The batch as the critic sees it: without reward while rewards are masked (B.1)."""
@@ -490,6 +526,7 @@ def train(config: Config | None, path: Path, stop: Stop) -> bool:
         config = read_config(path)
     else:
         refuse_used(path)
+    config = configs.settle(config)
     configs.check(config)
     require_device(config)
     keep_large_blocks()

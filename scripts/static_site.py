@@ -99,7 +99,8 @@ def site(out: Path, found: list[Notebook]) -> None:
     for notebook in found:
         page = out / f"{notebook.name}.html"
         print(page.relative_to(out.parent), flush=True)
-        marimo_export("html", notebook.path, "-o", page, "-f")
+        # without the plumbing: the code that teaches is shown by its cell
+        marimo_export("html", notebook.path, "-o", page, "-f", "--no-include-code")
         text = page.read_text()
         if NETWORK not in text:
             sys.exit(f"{page}: marimo no longer loads its scripts from {NETWORK}")

@@ -146,7 +146,8 @@ def test_the_package_fast_imports_nothing():
 
 
 # Reading a run, drawing a figure and --help must be quick: none of these may load torch.
-TORCH_FREE = ["config", "figures", "report", "demo", "doctor", "__main__"]
+TORCH_FREE = ["config", "recipes", "sweep", "forecast", "figures", "overview", "drawing", "stats",
+              "supervised_figures", "pictures", "report", "demo", "doctor", "__main__"]  # fmt: skip
 
 
 @pytest.mark.parametrize("name", TORCH_FREE)

@@ -20,6 +20,13 @@ from theory import dominance, dormancy, recycling
 from theory.claim import Claim, Outcome, find
 from theory.decide import CHAPTERS, CLAIMS, Decision, decide
 
+MEANING = {
+    "holds": "it is true, the proof is below",
+    "holds if": "it is true, with an assumption that the paper does not say",
+    "refuted": "it is false, as the counterexample shows",
+    "open": "neither proved nor refuted",
+}
+
 
 def decide_all(options: argparse.Namespace) -> int:
     start = time.perf_counter()
@@ -117,16 +124,20 @@ def show(options: argparse.Namespace) -> int:
     claim = CLAIMS[options.id]
     print(f"{claim.id}\n{claim.source}\n")
     _section("Statement", claim.statement)
+    _section("Letters", next(c for c in CHAPTERS if claim in c.CLAIMS).LETTERS)
     if claim.given:
         print("Assumptions")
         for a in claim.given:
-            print(f"  {a.name}{'' if a.said else ' (unsaid in the paper)'}: {a.says}")
+            unsaid = "" if a.said else " (unsaid in the paper)"
+            print(f"  {a.says}{unsaid}" if a.name == a.says else f"  {a.name}{unsaid}: {a.says}")
             if a.name in claim.needs:
-                print(f"      needed: without it the conclusion fails for {claim.needs[a.name]}")
+                needed = f"    needed: without it the conclusion fails for {claim.needs[a.name]}"
+                print(_wrapped(needed))
         print()
-    _section("Verdict", claim.verdict)
+    _section("Verdict", f"{claim.verdict}: {MEANING[claim.verdict]}")
     if claim.counterexample is not None:
-        _section("Counterexample", str(claim.counterexample))
+        end = "All that is assumed is true of it; what is claimed is not."
+        _section("Counterexample", f"{claim.counterexample}\n{end}")
         if claim.steps is not None:
             _section("Step by step", "\n".join(claim.steps(claim.counterexample)))
     _section("Where the proof breaks", claim.breaks)
@@ -147,17 +158,16 @@ def _section(title: str, text: str) -> None:
     if text:
         print(title)
         for line in text.strip().splitlines():
-            indent = " " * (len(line) - len(line.lstrip()))
-            print(
-                textwrap.fill(
-                    line,
-                    96,
-                    initial_indent="  ",
-                    subsequent_indent=f"  {indent}",
-                    break_on_hyphens=False,
-                )
-            )
+            print(_wrapped(line))
         print()
+
+
+def _wrapped(line: str) -> str:
+    """Indented by two more than the line is, and so where it goes on."""
+    indent = " " * (2 + len(line) - len(line.lstrip()))
+    return textwrap.fill(
+        line.strip(), 98, initial_indent=indent, subsequent_indent=indent, break_on_hyphens=False
+    )
 
 
 def search(options: argparse.Namespace) -> int:
@@ -169,7 +179,7 @@ def search(options: argparse.Namespace) -> int:
         return 2
 
     def progress(size: object, tried: int) -> None:
-        print(f"size {size}: {tried} instances tried", flush=True)
+        print(f"size {size}: {tried} instances tried so far", flush=True)
 
     found: Outcome = find(claim, options.without, options.examples, options.seed, progress)
     if found.violation is None:
@@ -177,7 +187,7 @@ def search(options: argparse.Namespace) -> int:
     else:
         print(f"counterexample of size {found.size}: {found.violation}")
         if claim.steps is not None:
-            print("\n".join(f"  {line}" for line in claim.steps(found.violation)))
+            print("\n".join(f"  {line}".rstrip() for line in claim.steps(found.violation)))
     return 0
 
 
@@ -262,8 +272,8 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     draw.add_argument("--out", type=Path, required=True, help="a .png, .pdf or .svg file")
     options = parser.parse_args(arguments)
     if getattr(options, "id", None) not in {None, *CLAIMS}:
-        near = get_close_matches(options.id, CLAIMS, n=3, cutoff=0.3)
-        near += [id for id in CLAIMS if options.id in id and id not in near][:3]
+        near = sorted((id for id in CLAIMS if options.id.lower() in id), key=len)[:3]
+        near += [id for id in get_close_matches(options.id, CLAIMS, 3, 0.3) if id not in near]
         parser.error(f"no claim {options.id!r}; nearest: {', '.join(near) or 'see the table'}")
     if options.run is plot and options.out.suffix not in (".png", ".pdf", ".svg"):
         parser.error(f"--out: {options.out.name!r}; accepted: a name with .png, .pdf or .svg")
@@ -271,10 +281,9 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
 
 
 def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise ValueError
-    return number
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r}; accepted: a whole number, 1 or more")
+    return int(text)
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -27,6 +27,16 @@ from ref import dynamics, losses, mitigations, nn, optim, scores
 from ref.checks import Array, Params, require
 from theory.claim import Assumption, Claim, Curve, vector
 
+# What `python -m theory show` says of the letters.
+LETTERS = """\
+Layer k has N neurons; g_j ≥ 0 is what neuron j gives for an input (after a ReLU).
+D are the inputs, E a mean over them; an instance lists g for each: g ∈ {one, another, ..}.
+u_i = N E g_i / Σ_j E g_j is the score of neuron i; Σ_j is the sum over all neurons j.
+Neuron m of layer k+1 receives z = w_1 g_1 + .. + w_N g_N + b; m is mostly left out.
+It is saturated if z ≤ 0 at every input, a zombie if z > 0 at every input.
+In learning: ŷ = Σ_j v_j relu(z_j), target y, r = ŷ - y, learning rate α, Γ = g_1² + .. + g_N².
+"""
+
 F = Fraction
 ONE, ZERO = F(1), F(0)
 Vector = tuple[Fraction, ...]
@@ -1312,7 +1322,7 @@ CLAIMS: tuple[Claim, ...] = (
         counterexample=neuron([(1,), (0,)], (1,)),
         breaks="Twice. Line 1, E|w_1 g_1| > Σ_{j≥2} E|w_j g_j|, does not follow: w_1 ≥ mean w is "
         "no bound on |w_j| (dominance.line-1). And the last line goes from the sign of a mean, "
-        "E z, to the sign of z at every input (dominance.last-line).",
+        "E z, to the sign of z at every input (dominance.last-line): that is what fails above.",
         repaired_by=(*REPAIRS, "dominance.cone-relu"),
         steps=theorem_steps,
         remark="For independent symmetric continuous weights w_1 ≥ mean w has probability 1/2, so "

@@ -25,6 +25,16 @@ from scipy import optimize, special
 from ref import scores
 from theory.claim import Assumption, Claim, vector
 
+# What `python -m theory show` says of the letters.
+LETTERS = """\
+h_i is what neuron i of a layer of N gives for an input x, E a mean over the inputs.
+s_i = E|h_i| / ((1/N) Σ_j E|h_j|) is its score; it is dormant if that is 0, τ-dormant if ≤ τ.
+h(x) = φ(z), z = w x + b: φ is the activation function, Z where φ is 0, K where φ' is.
+D is the domain of the inputs; its support are the points around which inputs do occur.
+C¹: with a continuous derivative. #S: how many are in S. φ', ∇_x, ∂, d/d..: derivatives.
+softsign(z) = z / (1 + |z|), an activation function of which all numbers are exact.
+"""
+
 INF = math.inf
 
 # ------------------------------------------------------------- activations, their zeros and kinks
@@ -1210,7 +1220,7 @@ CLAIMS: tuple[Claim, ...] = (
         sizes=(1, 2),
         verdict="refuted",
         counterexample=SOFT,
-        breaks="Lemma 2.",
+        breaks="Lemma 2 (dormancy.ocp-lemma-2): next to x, outside of D, h need not be 0.",
         repaired_by=("dormancy.ocp-theorem-1-region", "dormancy.ocp-star"),
         steps=neuron_steps,
     ),
@@ -1225,7 +1235,7 @@ CLAIMS: tuple[Claim, ...] = (
         sizes=(1, 2),
         verdict="refuted",
         counterexample=STEPS,
-        breaks="Lemma 3.",
+        breaks="Lemma 3 (dormancy.ocp-lemma-3): on one piece of D h may be 0, on another not.",
         repaired_by=("dormancy.ocp-theorem-1-region", "dormancy.ocp-star"),
         steps=neuron_steps,
     ),

@@ -1,4 +1,4 @@
-"""Does a dominant neuron lower the rank? srnk, Theorem 2, its proof line by line, and repairs.
+"""Does a dominant neuron lower the rank? srank, Theorem 2, its proof line by line, and repairs.
 
 Neuron Dominance, section 3.3 and A.2. X is a batch of features, B rows (samples) by N columns
 (neurons), n = min(B, N), σ_1 ≥ σ_2 ≥ ... its singular values, R = σ_1 / Σ σ_i, s_j the sum of
@@ -32,6 +32,16 @@ from ref import scores
 from ref.checks import Array
 from theory.claim import Assumption, Claim, Curve, vector
 
+# What `python -m theory show` says of the letters.
+LETTERS = """\
+X is a batch of features, a row for each of B samples and a column for each of N neurons.
+s_j is the sum of column j, c_j its norm (root of the sum of squares), n the smaller of B and N.
+σ_1 ≥ σ_2 ≥ .. are the singular values of X, R = σ_1 / (σ_1 + σ_2 + ..): 1 iff X has rank 1.
+srank (also 'srnk' in the paper) is the least k with σ_1 + .. + σ_k ≥ (1 - δ) (σ_1 + σ_2 + ..).
+i.i.d. rows: each drawn anew, with the given probabilities; E, Var: mean, variance over draws.
+Of an entry of column j: mean μ_j, variance v_j, q_j = √(μ_j² + v_j). w.p.: with probability.
+"""
+
 Number = Any  # a Fraction; a float where a root is irrational
 Row = tuple[Fraction, ...]
 
@@ -55,7 +65,7 @@ class Matrix:
 
 @dataclass(frozen=True)
 class Cut:
-    """A batch, the δ of srnk, and a factor for the whole batch."""
+    """A batch, the δ of srank, and a factor for the whole batch."""
 
     x: Matrix
     delta: Fraction
@@ -102,7 +112,7 @@ class Law:
 
 @dataclass(frozen=True)
 class LawCut:
-    """A law and the δ of srnk."""
+    """A law and the δ of srank."""
 
     law: Law
     delta: Fraction
@@ -136,7 +146,7 @@ class TwoLaws:
 
 @dataclass(frozen=True)
 class Lottery:
-    """A random batch of any kind: ((probability, X), ...), and the δ of srnk."""
+    """A random batch of any kind: ((probability, X), ...), and the δ of srank."""
 
     outcomes: tuple[tuple[Fraction, Matrix], ...]
     delta: Fraction
@@ -241,7 +251,7 @@ def ratio(x: Matrix) -> Number:
     return shares(x)[0]
 
 
-def srnk(x: Matrix, delta: Fraction) -> Number:
+def srank(x: Matrix, delta: Fraction) -> Number:
     """Eq. (3): the least k with σ_1 + ... + σ_k ≥ (1 - δ) Σ σ_i; exact where shares are."""
     p = shares(x)
     if any(isinstance(share, float) for share in p):
@@ -730,41 +740,43 @@ MORE_OF_THEOREM_2 = (  # further violations: three samples; one neuron that is c
 )
 
 
-# --------------------------------------------------------------------------- srnk, eq. (3)
+# --------------------------------------------------------------------------- srank, eq. (3)
 
 
-def srnk_one_strictly(i: Cut) -> bool:
-    return bool((srnk(i.x, i.delta) == 1) == (ratio(i.x) > 1 - i.delta))
+def srank_one_strictly(i: Cut) -> bool:
+    return bool((srank(i.x, i.delta) == 1) == (ratio(i.x) > 1 - i.delta))
 
 
-def srnk_one(i: Cut) -> bool:
+def srank_one(i: Cut) -> bool:
     """Floats cannot tell at a tie of irrational singular values: that is not counted against."""
     if not decided(i.x, i.delta):
         return True
     r = ratio(i.x)
-    return not math.isnan(r) and (srnk(i.x, i.delta) == 1) == (r >= 1 - i.delta)
+    return not math.isnan(r) and (srank(i.x, i.delta) == 1) == (r >= 1 - i.delta)
 
 
-def srnk_is_one(i: Cut) -> bool:
-    return bool(srnk(i.x, i.delta) == 1)
+def srank_is_one(i: Cut) -> bool:
+    return bool(srank(i.x, i.delta) == 1)
 
 
-def srnk_keeps(i: Cut) -> bool:
+def srank_keeps(i: Cut) -> bool:
     x, delta = array(i.x), float(i.delta)
     return scores.srank(float(i.scale) * x, delta) == scores.srank(x, delta)
 
 
-def by_share_slack(i: Cut) -> Number:
-    """1 + ⌈(r - 1) [1 - R - δ]₊ / (1 - R)⌉ - srnk, r the rank; a float tie counts as reached."""
-    r, top = rank(i.x), ratio(i.x)
-    if math.isnan(top):
-        return math.nan
-    if r == 1:
-        return 1 - srnk(i.x, i.delta)
-    needed = (r - 1) * max(1 - top - i.delta, 0) / (1 - top)
+def srank_limit(r: int, top: Number, delta: Number) -> Number:
+    """1 + ⌈(r - 1) [1 - R - δ]₊ / (1 - R)⌉, r the rank, R = top; a float tie counts as reached."""
+    if r == 1 or top == 1:
+        return 1
+    needed = (r - 1) * max(1 - top - delta, 0) / (1 - top)
     if isinstance(needed, float) and abs(needed - round(needed)) <= 100 * ERROR:
         needed = max(round(needed), 0 if needed <= 0 else 1)
-    return 1 + math.ceil(needed) - srnk(i.x, i.delta)
+    return 1 + math.ceil(needed)
+
+
+def by_share_slack(i: Cut) -> Number:
+    r, top = rank(i.x), ratio(i.x)
+    return math.nan if math.isnan(top) else srank_limit(r, top, i.delta) - srank(i.x, i.delta)
 
 
 def by_share(i: Cut) -> bool:
@@ -781,11 +793,11 @@ def two_columns(x: Matrix) -> bool:
 
 
 def few_columns_slack(i: Cut) -> Number:
-    """k - srnk for the least k for which all columns but the k longest are within δ ||X||_F."""
+    """k - srank for the least k for which all columns but the k longest are within δ ||X||_F."""
     norms = sorted((root(e) for e in energies(i.x)), reverse=True)
     frobenius = root(sum(energies(i.x)))
     k = next(k for k in range(len(norms) + 1) if sum(norms[k:]) <= i.delta * frobenius)
-    return k - srnk(i.x, i.delta)
+    return k - srank(i.x, i.delta)
 
 
 def few_columns(i: Cut) -> bool:
@@ -803,7 +815,7 @@ def column_strictly(x: Matrix) -> bool:
 
 
 def certain(outcomes: Any, delta: Fraction) -> Fraction:
-    """Pr(R ≥ 1 - δ): that srnk is 1."""
+    """Pr(R ≥ 1 - δ): that srank is 1."""
     return sum((p for p, x in outcomes if ratio_or_zero(x) >= 1 - delta), Fraction(0))
 
 
@@ -842,31 +854,31 @@ def two_laws_steps(i: TwoLaws) -> list[str]:
     return lines
 
 
-SRNK = (
+SRANK = (
     Claim(
-        id="rank.srnk-one-strict",
+        id="rank.srank-one-strict",
         source=f"{PAPER}, section 3.3",
-        title="srnk is 1 exactly when R exceeds 1 - δ",
-        statement="srnk_δ(X) = 1  ⇔  R > 1 - δ",
+        title="srank is 1 exactly when R exceeds 1 - δ",
+        statement="srank_δ(X) = 1  ⇔  R > 1 - δ",
         given=(CUT_NOT_ZERO,),
-        then=srnk_one_strictly,
+        then=srank_one_strictly,
         instances=cuts,
         sizes=SHAPES,
         verdict="refuted",
         counterexample=Cut(EYE, Fraction(1, 2)),
-        breaks="Eq. (3) asks for ≥ 1 - δ, so srnk is 1 at equality too.",
-        repaired_by=("rank.srnk-one",),
+        breaks="Eq. (3) asks for ≥ 1 - δ, so srank is 1 at equality too.",
+        repaired_by=("rank.srank-one",),
         steps=matrix_steps(
-            ("1 - δ", lambda i: 1 - i.delta), ("srnk", lambda i: srnk(i.x, i.delta))
+            ("1 - δ", lambda i: 1 - i.delta), ("srank", lambda i: srank(i.x, i.delta))
         ),
     ),
     Claim(
-        id="rank.srnk-one",
-        source="repairs rank.srnk-one-strict",
-        title="srnk is 1 exactly when R reaches 1 - δ",
-        statement="X ≠ 0  ⇒  ( srnk_δ(X) = 1  ⇔  R ≥ 1 - δ )",
+        id="rank.srank-one",
+        source="repairs rank.srank-one-strict",
+        title="srank is 1 exactly when R reaches 1 - δ",
+        statement="X ≠ 0  ⇒  ( srank_δ(X) = 1  ⇔  R ≥ 1 - δ )",
         given=(CUT_NOT_ZERO,),
-        then=srnk_one,
+        then=srank_one,
         instances=cuts,
         sizes=SHAPES,
         verdict="holds if",
@@ -876,29 +888,29 @@ SRNK = (
     Claim(
         id="rank.collapse-shows",
         source=f"{PAPER}, section 3.3",
-        title="Features that are zero for every input have srnk 1",
-        statement="representation collapse, X = 0  ⇒  srnk_δ(X) = 1, its smallest value",
+        title="Features that are zero for every input have srank 1",
+        statement="representation collapse, X = 0  ⇒  srank_δ(X) = 1, its smallest value",
         given=(Assumption("X = 0", "X = 0", cut_zero),),
-        then=srnk_is_one,
+        then=srank_is_one,
         instances=cuts,
         sizes=SHAPES,
         verdict="refuted",
         counterexample=Cut(ZERO, Fraction(1, 2)),
-        breaks="Σ σ_i = 0: srnk is undefined exactly where the text wants it to warn; and near 0 "
+        breaks="Σ σ_i = 0: srank is undefined exactly where the text wants it to warn; and near 0 "
         "it may have any value, for it does not see scale.",
-        repaired_by=("rank.srnk-scale",),
-        steps=matrix_steps(("srnk", lambda i: srnk(i.x, i.delta))),
+        repaired_by=("rank.srank-scale",),
+        steps=matrix_steps(("srank", lambda i: srank(i.x, i.delta))),
     ),
     Claim(
-        id="rank.srnk-scale",
+        id="rank.srank-scale",
         source="repairs rank.collapse-shows",
-        title="srnk does not see the scale of the features",
-        statement="X ≠ 0, c ≠ 0  ⇒  srnk_δ(cX) = srnk_δ(X)",
+        title="srank does not see the scale of the features",
+        statement="X ≠ 0, c ≠ 0  ⇒  srank_δ(cX) = srank_δ(X)",
         given=(
             CUT_NOT_ZERO,
             Assumption("c ≠ 0", "c ≠ 0", scale_not_zero),
         ),
-        then=srnk_keeps,
+        then=srank_keeps,
         instances=scaled_cuts,
         sizes=SHAPES,
         verdict="holds if",
@@ -906,16 +918,16 @@ SRNK = (
             "X ≠ 0": Cut(ZERO, Fraction(1, 2), Fraction(2)),
             "c ≠ 0": Cut(matrix((1,)), Fraction(1, 2), Fraction(0)),
         },
-        proof="σ_i(cX) = |c| σ_i(X), and |c| cancels. So 'features near 0' and 'srnk near 1' are "
-        "independent: srnk of cI is that of I for every c ≠ 0.",
+        proof="σ_i(cX) = |c| σ_i(X), and |c| cancels. So 'features near 0' and 'srank near 1' are "
+        "independent: srank of cI is that of I for every c ≠ 0.",
         remark="c is a power of two, by which floats are multiplied exactly.",
     ),
     Claim(
-        id="rank.srnk-by-share",
-        source=f"{PAPER}, eq. (3): what R says of srnk above 1",
-        title="The largest share of the singular values bounds srnk",
-        statement="r = rank X > 1  ⇒  srnk_δ(X) ≤ 1 + ⌈(r-1) [1 - R - δ]₊ / (1 - R)⌉\n"
-        "hence srnk_δ(X) ≤ ⌈(1-δ) r⌉",
+        id="rank.srank-by-share",
+        source=f"{PAPER}, eq. (3): what R says of srank above 1",
+        title="The largest share of the singular values bounds srank",
+        statement="r = rank X > 1  ⇒  srank_δ(X) ≤ 1 + ⌈(r-1) [1 - R - δ]₊ / (1 - R)⌉\n"
+        "hence srank_δ(X) ≤ ⌈(1-δ) r⌉",
         given=(CUT_NOT_ZERO,),
         then=by_share,
         instances=cuts,
@@ -924,7 +936,7 @@ SRNK = (
         needs={"X ≠ 0": Cut(ZERO, Fraction(1, 2))},
         proof="Beside σ_1 there are r-1 shares that sum to 1 - R; the j largest of them sum to "
         "at least j (1-R)/(r-1), which reaches 1 - R - δ as soon as j ≥ (r-1)(1-R-δ)/(1-R). The "
-        "right side falls in R, and R ≥ 1/r gives the second line. For r = 1, srnk = 1.",
+        "right side falls in R, and R ≥ 1/r gives the second line. For r = 1, srank = 1.",
         slack=by_share_slack,
         tight_at=Cut(EYE, Fraction(1, 4)),
     ),
@@ -986,8 +998,8 @@ SRNK = (
     Claim(
         id="rank.probability-at-least",
         source="repairs rank.probability-rises",
-        title="E R near 1 makes srnk 1 likely",
-        statement="Pr(srnk_δ = 1) ≥ (E R - (1-δ)) / δ     (X = 0 counted as R = 0)",
+        title="E R near 1 makes srank 1 likely",
+        statement="Pr(srank_δ = 1) ≥ (E R - (1-δ)) / δ     (X = 0 counted as R = 0)",
         given=(),
         then=probability_at_least,
         instances=lotteries,
@@ -1003,9 +1015,9 @@ SRNK = (
     Claim(
         id="rank.probability-at-most",
         source="repairs rank.probability-rises",
-        title="E R near 1/n makes srnk 1 unlikely",
-        statement="X ≠ 0  ⇒  E R ≥ 1/n + (1 - δ - 1/n) Pr(srnk_δ = 1)\n"
-        "hence, if δ < 1 - 1/n:  Pr(srnk_δ = 1) ≤ (E R - 1/n) / (1 - δ - 1/n)",
+        title="E R near 1/n makes srank 1 unlikely",
+        statement="X ≠ 0  ⇒  E R ≥ 1/n + (1 - δ - 1/n) Pr(srank_δ = 1)\n"
+        "hence, if δ < 1 - 1/n:  Pr(srank_δ = 1) ≤ (E R - 1/n) / (1 - δ - 1/n)",
         given=(Assumption("X ≠ 0", "X ≠ 0 almost surely", lottery_not_zero, said=False),),
         then=probability_at_most,
         instances=lotteries,
@@ -1238,7 +1250,7 @@ PRINTED = (
         source=f"{PAPER}, A.2, eq. (10)",
         title="Eq. (10) never gives more than 1/√n",
         statement="Σ s_i² ≤ B Σ x_ij², that is: right side of (10) ≤ 1/√n\n"
-        "so it certifies srnk_δ = 1 for no δ < 1 - 1/√n (N = 256 ≤ B: δ < 0.9375)",
+        "so it certifies srank_δ = 1 for no δ < 1 - 1/√n (N = 256 ≤ B: δ < 0.9375)",
         given=(),
         then=eq_10_small,
         **MATRIX,
@@ -1254,7 +1266,7 @@ PRINTED = (
         source=f"{PAPER}, Theorem 2, eq. (4)",
         title="The printed bound never exceeds √((2B-1)/(nB))",
         statement="E s_1 ≠ 0  ⇒  right side of (4) ≤ √((2B-1)/(nB))\n"
-        "(N = 256, B = 512: ≤ 0.0884, so it could certify srnk_δ = 1 for no δ < 0.91)",
+        "(N = 256, B = 512: ≤ 0.0884, so it could certify srank_δ = 1 for no δ < 0.91)",
         given=(MEAN_NOT_ZERO,),
         then=printed_small,
         **ORDERED,
@@ -1818,10 +1830,13 @@ def rms_share_bounds(x: Matrix) -> bool:
     return bool(rms_slack(x) >= -ERROR)
 
 
+def ratio_floor(p: Number, batch: int) -> Number:
+    """p / (p + √B (1 - p)), p = u_1/N on a batch of B."""
+    return quotient(p, p + math.sqrt(batch) * (1 - p))
+
+
 def share_bound(x: Matrix) -> Number:
-    """p / (p + √B (1 - p)), p = u_1/N on the batch."""
-    p = share(x)
-    return quotient(p, p + math.sqrt(len(x.rows)) * (1 - p))
+    return ratio_floor(share(x), len(x.rows))
 
 
 def share_slack(x: Matrix) -> Number:
@@ -1969,18 +1984,18 @@ DETERMINISTIC = (
     Claim(
         id="rank.rms-dominant",
         source="repairs the use of rank.theorem-2",
-        title="A neuron dominant by RMS makes srnk 1",
-        statement="X ≠ 0, Σ_{j≥2} c_j ≤ δ/(1-δ) c_1  ⇒  srnk_δ(X) = 1",
+        title="A neuron dominant by RMS makes srank 1",
+        statement="X ≠ 0, Σ_{j≥2} c_j ≤ δ/(1-δ) c_1  ⇒  srank_δ(X) = 1",
         given=(
             Assumption("X ≠ 0", "X ≠ 0", cut_not_zero),
             Assumption("RMS-dominant", "(1-δ) Σ_{j≥2} c_j ≤ δ c_1", rms_dominant),
         ),
-        then=srnk_is_one,
+        then=srank_is_one,
         instances=cuts,
         sizes=SHAPES,
         verdict="holds",
         needs={"X ≠ 0": Cut(ZERO, Fraction(1, 2)), "RMS-dominant": Cut(EYE, Fraction(1, 4))},
-        proof="R ≥ c_1/Σ c ≥ 1 - δ by rank.rms-share; then rank.srnk-one.",
+        proof="R ≥ c_1/Σ c ≥ 1 - δ by rank.rms-share; then rank.srank-one.",
     ),
     Claim(
         id="rank.top-two-columns",
@@ -2001,8 +2016,8 @@ DETERMINISTIC = (
     Claim(
         id="rank.few-columns",
         source="repairs rank.top-two-columns",
-        title="k columns with nearly all energy bound srnk by k",
-        statement="X ≠ 0, |S| = k, Σ_{j∉S} c_j ≤ δ ||X||_F  ⇒  srnk_δ(X) ≤ k",
+        title="k columns with nearly all energy bound srank by k",
+        statement="X ≠ 0, |S| = k, Σ_{j∉S} c_j ≤ δ ||X||_F  ⇒  srank_δ(X) ≤ k",
         given=(Assumption("X ≠ 0", "X ≠ 0", cut_not_zero),),
         then=few_columns,
         instances=cuts,
@@ -2323,7 +2338,7 @@ EXPECTED = (
         verdict="holds if",
         needs={"μ ≠ 0": CENTRED},
         proof="(1 + C√(n-1))² ≤ n (1 + C²) by Cauchy-Schwarz. So dividing by √n, not Jensen's "
-        "inequality, is what makes the approach useless for srnk.",
+        "inequality, is what makes the approach useless for srank.",
         slack=e3_weaker_slack,
         error=ERROR,
         tight_at=law(2, (1, (1,))),
@@ -2331,9 +2346,9 @@ EXPECTED = (
     Claim(
         id="rank.p1",
         source="repairs the use of rank.theorem-2",
-        title="Dominance by RMS makes srnk 1 likely",
+        title="Dominance by RMS makes srank 1 likely",
         statement="E x_1² ≠ 0, i.i.d. rows, V = (κ_4-1)/B  ⇒  "
-        "Pr(srnk_δ = 1) ≥ 9/(9 + 16V) - 2(1-δ)/δ Σ_{j≥2} q_j/q_1",
+        "Pr(srank_δ = 1) ≥ 9/(9 + 16V) - 2(1-δ)/δ Σ_{j≥2} q_j/q_1",
         given=(Assumption("q_1 ≠ 0", "x_1 is not 0 almost surely", cut_first_not_zero),),
         then=p1,
         instances=law_cuts,
@@ -2384,8 +2399,8 @@ EXPECTED = (
         error=ERROR,
         curve=partial(_law_curve, {"rescaled (4), open": rescaled_bound, "E1k": e1k_bound}),
         remark="Neither proved nor refuted. The right side is at most 1/√n, so it would be "
-        "useless for srnk; it does not follow from (10) alone. With dead rows it is false.",
+        "useless for srank; it does not follow from (10) alone. With dead rows it is false.",
     ),
 )
 
-CLAIMS: tuple[Claim, ...] = (*SRNK, *PRINTED, *LINES, *DETERMINISTIC, *EXPECTED)
+CLAIMS: tuple[Claim, ...] = (*SRANK, *PRINTED, *LINES, *DETERMINISTIC, *EXPECTED)

@@ -22,6 +22,15 @@ from ref import dynamics, mitigations, nn, scores
 from ref.mitigations import Reader
 from theory.claim import Assumption, Claim, Curve, vector
 
+# What `python -m theory show` says of the letters.
+LETTERS = """\
+h_i = relu(w_i x + b_i) is what neuron i of a layer of N gives, f = Σ_i out_i h_i the output.
+E is a mean over the batch, s_i = E|h_i| / ((1/N) Σ_j E|h_j|) the score; τ-dormant: s_i ≤ τ.
+G_i is the same of |dL/dh_i|, the gradient of the loss L, in the place of |h_i|.
+ReDo: a τ-dormant neuron gets fresh incoming weights, and its outgoing ones become 0.
+An instance scores on `batch` and compares the output at `asked`.
+"""
+
 Row = tuple[Fraction, ...]
 
 

@@ -130,7 +130,13 @@ def _(domain, dormant, params, score, tau, x, z):
         _gates.plot(domain, (_i + 1, _i + 1), color=style.GREY, linewidth=1)
         if _open.any():
             _ends = x[_open, 0]
-            _gates.plot((_ends.min(), _ends.max()), (_i + 1,) * 2, color=_c, linewidth=9)
+            _gates.plot(
+                (_ends.min(), _ends.max()),
+                (_i + 1,) * 2,
+                color=_c,
+                linewidth=9,
+                solid_capstyle="butt",
+            )
         _acts.plot(wide, _h[:, _i], color=_c)
     _gates.set(title="where each gate is open", ylim=(4.7, 0.3), yticks=range(1, 5))
     _gates.set_ylabel("neuron")

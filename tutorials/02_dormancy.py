@@ -118,7 +118,7 @@ def _(domain, name, neuron, phi):
     _zx = (float(neuron.w) * _x + float(neuron.b)).tolist()
     _h, _slope = ([float(of(t)) for t in _zx] for of in (phi.value, phi.slope))
     _right.plot(_x, _h, color=style.BLUE)
-    _right.plot(_x, _slope, color=style.VERMILION)
+    _right.plot(_x, _slope, "--", color=style.VERMILION)
     _right.set_ylim(min(-0.6, *_h, *_slope) - 0.1, max(1.4, *_h, *_slope) + 0.1)
     _right.set(title="this neuron: $h$ and $\\partial h / \\partial b$", xlabel="$x$", xlim=(-2, 2))
     _text.axis("off")

@@ -29,7 +29,7 @@ with app.setup(hide_code=True):
         "rank.e1",
         "rank.e1k",
         "rank.probability-rises",
-        "rank.srnk-one-strict",
+        "rank.srank-one-strict",
     ]
     ROWS, WIDTH, DELTA = 24, 6, 0.01
     BOUNDS = {  # each is at most R, for every batch
@@ -260,8 +260,8 @@ def _(applies, curves, units):
         _told = "Neuron 1 is not the largest: Theorem 2 does not speak of this layer."
     elif violated:
         _told = (
-            "Theorem 2 applies, and **its bound is above the truth** where the red area is: there "
-            "it is false. The bounds that repair it stay below, and do not see the unit."
+            "Theorem 2 applies, and **its bound is above the truth** where the orange area is: "
+            "there it is false. The bounds that repair it stay below, and do not see the unit."
         )
     else:
         _told = "In all these units the printed bound stays below the truth for this layer."
@@ -462,7 +462,7 @@ def _():
         [
             mo.md("## What the paper says, what is true, where to look"),
             style.ledger(
-                "rank.srnk-one-strict",
+                "rank.srank-one-strict",
                 "rank.collapse-shows",
                 "rank.probability-rises",
                 "rank.theorem-2",

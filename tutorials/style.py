@@ -94,10 +94,17 @@ def _lines(lines: Iterable[str]) -> str:
 
 def _text(text: str) -> str:
     """HTML of a line of theory's: there x_1 and x_{1j} have an index, and 2^n is a power."""
-    text = html.escape(text)
+    return _raised(html.escape(text))
+
+
+def _raised(text: str) -> str:
     for mark, tag in (("_", "sub"), (r"\^", "sup")):
         group = r"\{([^}]*)\}" if tag == "sub" else r"\(([^)]*)\)"
-        text = re.sub(rf"(?<=\S){mark}(?:{group}|(-?[A-Za-z0-9]+))", rf"<{tag}>\1\2</{tag}>", text)
+        text = re.sub(
+            rf"(?<=\S){mark}(?:{group}|(-?[A-Za-zα-ω0-9]+))",
+            lambda m, tag=tag: f"<{tag}>{_raised(m[1] or m[2])}</{tag}>",
+            text,
+        )
     return text
 
 
@@ -112,7 +119,11 @@ def _badge(verdict: str) -> str:
 def claim(id: str) -> mo.Html:
     """A claim as theory has it: title, verdict, source, statement, assumptions."""
     it = CLAIMS[id]
-    given = [f"{a.name}: {a.says}{'' if a.said else ' (unsaid in the paper)'}" for a in it.given]
+    given = [
+        ("" if a.name == a.says else f"{a.name}: ")
+        + f"{a.says}{'' if a.said else ' (unsaid in the paper)'}"
+        for a in it.given
+    ]
     bullets = "".join(f"<li>{_text(line)}</li>" for line in given)
     body = _lines(it.statement.splitlines())
     if given:

@@ -24,7 +24,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from fast import nets, scores
+from fast import losses, mitigations, nets, scores
 from fast.config import AgentConfig, Config
 from fast.replay import Batch
 
@@ -64,12 +64,16 @@ def random_shift(obs: Tensor, shift: Tensor, pad: int) -> Tensor:
     return obs.flatten(2).gather(2, source.expand(-1, channels, -1)).view_as(obs)
 
 
+HIDDEN = [f"heads.{head}.dense{layer}" for head in (0, 1) for layer in (0, 1)]  # of the critic
+
+
 class DrQ:
     """Networks, optimizers and the update. Observations are uint8, actions in [-1, 1]."""
 
     def __init__(self, config: Config, obs_channels: int, actions: int, generator: torch.Generator):
         agent = config.agent
-        self.config, self.actions = agent, actions
+        self.config, self.actions, self.settings = agent, actions, config
+        self.masks: mitigations.Masks = {}  # of pruned parameters of the critic, by their names
         self.device = torch.device(config.device)
         with torch.random.fork_rng(devices=[]):  # torch's own initial draws are thrown away
             self.critic = nets.Critic(obs_channels, actions, config)
@@ -136,23 +140,50 @@ class DrQ:
             mean_log_std = self.actor(self.critic.encoder(o, exact))
             next_action, log_prob = nets.squashed_sample(*mean_log_std, n)
             q = self.target(self.target.encoder(o, exact), next_action)
-            values.append(torch.minimum(*q) - self.temperature * log_prob)
+            bonus = self.temperature * log_prob if self.settings.loss.entropy_in_target else 0
+            values.append(torch.minimum(*q) - bonus)
         return batch.reward + self.config.discount * batch.mask * torch.stack(values).mean(0)
 
-    @staticmethod
-    def critic_loss(q: Tensor, target: Tensor) -> Tensor:
-        """Sum over heads and augmentations of mean squared errors; q: (2, M * batch)."""
-        errors = q.view(2, -1, len(target)) - target
-        return errors.square().mean(2).sum()
+    def critic_loss(self, outputs: Tensor, target: Tensor) -> Tensor:
+        """Sum over heads and augmentations of the batch's mean loss, for targets (batch,).
+
+        outputs: (2, M * batch, 1) under MSE; under HL-Gauss logits (2, M * batch, bins), whose
+        cross-entropy is taken with the histogram of each target.
+        """
+        loss = self.settings.loss
+        if loss.kind == "mse":
+            each = (outputs.view(2, -1, len(target)) - target).square()
+        else:
+            label, _ = losses.hl_gauss(target, self.critic.edges, loss.sigma)
+            logits = outputs.view(2, -1, *label.shape)
+            each = -(logits.log_softmax(3) * label).sum(3)
+        return each.mean(2).sum()
 
     def step_critic(self, obs: Tensor, action: Tensor, target: Tensor) -> dict[str, Tensor]:
         augmentations = len(obs) // len(action)
-        q = self.critic(self.critic.encoder(obs), action.repeat(augmentations, 1))
-        loss = self.critic_loss(q, target)
+        outputs = self.critic.outputs(self.critic.encoder(obs), action.repeat(augmentations, 1))
+        loss = self.critic_loss(outputs, target)
         self.critic_optimizer.zero_grad()
         loss.backward()
         self.critic_optimizer.step()
-        return {"critic_loss": loss.detach(), "value": q.detach().mean(), "target": target.mean()}
+        self.hold_masks()
+        value = self.critic.value(outputs.detach()).mean()
+        info = {"critic_loss": loss.detach(), "value": value, "target": target.mean()}
+        if self.critic.classifies:
+            low, high = self.critic.edges[0], self.critic.edges[-1]
+            info["clipped"] = ((target < low) | (target > high)).to(target.dtype).mean()
+        return info
+
+    def hold_masks(self) -> None:
+        """Pruned weights of the critic are 0, also after a step of its optimizer."""
+        if self.masks:
+            mitigations.apply_masks(dict(self.critic.named_parameters()), self.masks)
+
+    def insert_layer_norm(self) -> None:
+        """LayerNorm in the hidden layers of critic and target from now on: late LN (4.1.4)."""
+        eps = self.settings.net.layer_norm_eps
+        mitigations.insert_layer_norm(self.critic, self.critic_optimizer, HIDDEN, eps)
+        mitigations.insert_layer_norm(self.target, None, HIDDEN, eps)
 
     @torch.no_grad()
     def step_target(self) -> None:
@@ -195,13 +226,13 @@ class DrQ:
             features = self.critic.encoder(batch.obs, exact=True)
         target = self.target_value(batch, [batch.next_obs], draws.next_noise[:1], exact=True)
         critic_taps: nets.Taps = {}
-        q = self.critic(features, batch.action, critic_taps)
+        outputs = self.critic.outputs(features, batch.action, critic_taps)
         actor_loss, _, actor_taps = self.actor_loss(features, draws.noise)
 
         modules = {f"critic{i}": head for i, head in enumerate(self.critic.heads)}
         modules["actor"] = self.actor.head
         result = {}
-        losses = (self.critic_loss(q, target), critic_taps), (actor_loss, actor_taps)
+        losses = (self.critic_loss(outputs, target), critic_taps), (actor_loss, actor_taps)
         for loss, taps in losses:
             names = [name.split("/") for name in taps]
             weights = [modules[network].get_submodule(layer).weight for network, layer in names]
@@ -214,6 +245,7 @@ class DrQ:
 
     def state_dict(self) -> dict:
         return {
+            "masks": dict(self.masks),
             "critic": self.critic.state_dict(),
             "target": self.target.state_dict(),
             "actor": self.actor.state_dict(),
@@ -226,6 +258,10 @@ class DrQ:
     @torch.no_grad()
     def load_state_dict(self, state: dict) -> None:
         state = copy.deepcopy(state)  # torch's optimizers would share the moments with their source
+        self.masks = {name: mask.to(self.device) for name, mask in state["masks"].items()}
+        late = "late_norm" in self.settings.intervention.names
+        if late and state["critic"].keys() > self.critic.state_dict().keys():
+            self.insert_layer_norm()  # as it had been when this was saved
         self.critic.load_state_dict(state["critic"])
         self.target.load_state_dict(state["target"])
         self.actor.load_state_dict(state["actor"])

@@ -6,7 +6,12 @@ terminated: what jaxrl does with six wrappers, in one class. dm_control is impor
 only, because it reads MUJOCO_GL when it is imported: `select_renderer` has to come first.
 
 The tasks of the domain `lqr` are left out: their actions have no bounds to rescale to and their
-episodes no time limit.
+episodes no time limit. Added are the variants of Neuron Dominance, Appendix B.1, in each of which
+one thing of a suite's task, its SOURCE, is changed:
+
+    cartpole-balance_sparse-narrow  rewarded within narrower ranges of position and angle
+    finger-spin-fast                rewarded above a higher velocity
+    SOURCE-masked                   nothing here: the learner masks the reward in its updates
 """
 
 import functools
@@ -36,6 +41,16 @@ ACTION_REPEAT = {
 }
 ACTION_REPEAT_ELSEWHERE = 2
 
+# B.1's constants, by the names that dm_control has for them. Of finger-spin B.1 sets two more,
+# _INITIAL_SPIN_VELOCITY = 10 and _STOP_VELOCITY = 20: dm_control defines both and reads neither, so
+# there is nothing to set.
+NARROW_CART_RANGE = (-0.0001, 0.0001)  # _CART_RANGE, metres; the suite's: -0.25 to 0.25
+NARROW_ANGLE_COSINE_RANGE = (0.9999, 1)  # _ANGLE_COSINE_RANGE; the suite's: 0.995 to 1
+FAST_SPIN_VELOCITY = 30.0  # _SPIN_VELOCITY, rad/s; the suite's: 15
+
+NARROW, FAST = "cartpole-balance_sparse-narrow", "finger-spin-fast"
+MASKED = "-masked"
+
 # As in jaxrl: the first camera of the model, but the third, from the side, for the quadruped.
 CAMERA = {"quadruped": 2}
 
@@ -64,9 +79,16 @@ context.free()
 """
 
 
+def source(task: str) -> str:
+    """The suite's task that `task` is or is a variant of."""
+    return {NARROW: "cartpole-balance_sparse", FAST: "finger-spin"}.get(
+        task, task.removesuffix(MASKED)
+    )
+
+
 def action_repeat(task: str) -> int:
-    """Control steps per agent step that the field uses for `task`."""
-    return ACTION_REPEAT.get(task, ACTION_REPEAT_ELSEWHERE)
+    """Control steps per agent step that the field uses for `task`; a variant has its source's."""
+    return ACTION_REPEAT.get(source(task), ACTION_REPEAT_ELSEWHERE)
 
 
 def camera(task: str) -> int:
@@ -75,15 +97,20 @@ def camera(task: str) -> int:
 
 
 def tasks() -> list[str]:
-    """The names of all usable tasks, `domain-task`. Imports dm_control, opens no GL context."""
-    return [f"{domain}-{name}" for domain, name in _suite().ALL_TASKS if domain != "lqr"]
+    """The names of all usable tasks: `domain-name` of the suite, and the variants.
+
+    Imports dm_control, opens no GL context.
+    """
+    suite = [f"{domain}-{name}" for domain, name in _suite().ALL_TASKS if domain != "lqr"]
+    return [*suite, NARROW, FAST, *(task + MASKED for task in suite)]
 
 
 def validate(task: str) -> None:
     """Raises `InputError` with the near names unless `task` is one of `tasks()`."""
     known = tasks()
     if task not in known:
-        raise unknown("--task", task, known)
+        shown = [name for name in known if not name.endswith(MASKED)]
+        raise unknown("--task", task, known, [*shown, f"each of the suite's with {MASKED}"])
 
 
 @functools.cache
@@ -129,17 +156,17 @@ def make(
     camera: int | None = None,
     render_quality: str = "suite",
 ) -> "DMControl":
-    """Makes the environment of `task`, a name like `cartpole-swingup_sparse`.
+    """Makes the environment of `task`, a name like `cartpole-swingup_sparse` or a variant's.
 
     `size` is the side of a frame in pixels; `action_repeat` and `camera` are the field's choice for
     the task when None (camera -1 is the free one). With the same `seed` the episodes are those of
-    `suite.load(domain, name, task_kwargs={"random": seed})`.
+    `suite.load(domain, name, task_kwargs={"random": seed})`, those of a variant but for rewards.
 
     Raises `InputError` for anything that cannot be used.
     """
     validate(task)
     if action_repeat is None:
-        action_repeat = ACTION_REPEAT.get(task, ACTION_REPEAT_ELSEWHERE)
+        action_repeat = ACTION_REPEAT.get(source(task), ACTION_REPEAT_ELSEWHERE)
     if camera is None:
         camera = CAMERA.get(task.partition("-")[0], 0)
     for field, value, most in [
@@ -183,8 +210,9 @@ class DMControl(gymnasium.Env[np.ndarray, np.ndarray]):
     ):
         self.task, self.size, self.action_repeat = task, size, action_repeat
         self._random = np.random.RandomState(seed)
-        domain, _, name = task.partition("-")
+        domain, _, name = source(task).partition("-")
         self._env = _suite().load(domain, name, task_kwargs={"random": self._random})
+        _change_reward(self._env.task, task)
         self._camera = _open_camera(self._env.physics, size, camera, render_quality)
 
         spec = self._env.action_spec()
@@ -294,6 +322,19 @@ class DMControl(gymnasium.Env[np.ndarray, np.ndarray]):
         """Frees the physics and its GL context; the environment is unusable afterwards."""
         self._in_episode = False
         self._env.physics.free()
+
+
+def _change_reward(suite_task: Any, task: str) -> None:
+    """Makes this one instance the variant `task`: other environments keep the suite's reward."""
+    if task == NARROW:  # class attributes, which it reads through itself
+        suite_task._CART_RANGE = NARROW_CART_RANGE
+        suite_task._ANGLE_COSINE_RANGE = NARROW_ANGLE_COSINE_RANGE
+    if task == FAST:  # a global of its module, so the reward that reads it is replaced
+        suite_task.get_reward = _spins_fast
+
+
+def _spins_fast(physics: Any) -> float:
+    return float(physics.hinge_velocity() <= -FAST_SPIN_VELOCITY)
 
 
 def _open_camera(physics: Any, size: int, camera: int, render_quality: str) -> Any:

@@ -1,6 +1,7 @@
 """The presets are what their sources say."""
 
-from dataclasses import fields
+import math
+from dataclasses import fields, replace
 
 import pytest
 
@@ -18,6 +19,17 @@ B2 = {
     "agent.adam_eps": 1e-8,
     "agent.weight_decay": 0.0,
     "run.replay_capacity": 100_000,
+    "loss.bins": 101,
+    "loss.sigma": 0.75,
+    "loss.low": 0.0,
+    "loss.high": 100.0,
+    "intervention.reset_interval": 100_000,
+    "intervention.redo_interval": 1000,
+    "intervention.redo_tau": 0.1,
+    "intervention.pruning_interval": 1000,
+    "intervention.pruning_sparsity": 0.95,
+    "intervention.pruning_start": 0.2,
+    "intervention.pruning_end": 0.8,
 }
 JAXRL = {
     "env.size": 84,
@@ -57,26 +69,153 @@ ELSEWHERE = {
     "run.score_batch": 256,
     "run.log_interval": 1000,
     "run.checkpoint_interval": 5000,
+    "net.encoder": "conv",
+    "net.resnet_width": 64,
+    "loss.kind": "mse",
+    "loss.entropy_in_target": True,
+    "intervention.names": (),
+    "intervention.redo_batch": 256,
+    "intervention.redo_initialisation": "initial",
+    "intervention.redo_second_head_moments": True,
+    "intervention.pruning_distribution": "erk",
+    "intervention.late_norm_at": 0.5,  # 4.1.4: the second half of training
 }
 
 
+def settled(*choice):
+    return configs.settle(configs.build(*choice))
+
+
+PARTS = ("env", "net", "loss", "intervention", "agent", "run")
+
+
 def flatten(config):
-    parts = {name: getattr(config, name) for name in ("env", "net", "agent", "run")}
+    parts = {name: getattr(config, name) for name in PARTS}
     return {f"{n}.{f.name}": getattr(p, f.name) for n, p in parts.items() for f in fields(p)}
 
 
 def test_the_paper_preset_is_appendix_b2_and_every_setting_has_a_source():
-    assert flatten(configs.build("cartpole-swingup")) == B2 | JAXRL | ELSEWHERE
+    assert flatten(settled("cartpole-swingup")) == B2 | JAXRL | ELSEWHERE
 
 
-def test_lnwd_adds_layer_norm_and_a_decay_of_1e_4_and_nothing_else():
-    changed = {"net.normalisation": "layer_norm", "agent.weight_decay": 1e-4}
-    base = flatten(configs.build("cartpole-swingup"))
-    assert flatten(configs.build("cartpole-swingup", "lnwd")) == base | changed
+@pytest.mark.parametrize(
+    ("method", "changed"),
+    [
+        ("reset", {"intervention.names": ("reset",)}),
+        ("redo", {"intervention.names": ("redo",)}),
+        ("pruning", {"intervention.names": ("pruning",)}),
+        ("late-ln", {"intervention.names": ("late_norm",)}),
+        ("hl-gauss", {"loss.kind": "hl_gauss"}),
+        ("hl-gauss-x10", {"loss.kind": "hl_gauss", "loss.high": 1000.0, "loss.sigma": 7.5}),
+        ("ln", {"net.normalisation": "layer_norm"}),
+        ("lnwd", {"net.normalisation": "layer_norm", "agent.weight_decay": 1e-4}),
+        ("resnet18", {"net.encoder": "resnet18"}),
+        ("baseline", {}),
+    ],
+)
+def test_a_method_is_a_preset_over_few_settings(method, changed):
+    assert flatten(settled("cartpole-swingup", method)) == B2 | JAXRL | ELSEWHERE | changed
+
+
+def test_every_method_is_in_the_table_above():
+    assert len(configs.METHODS) == 10
+
+
+@pytest.mark.parametrize(
+    ("updates", "reset", "redo", "pruning"), [(8000, 800, 160, 96), (20, 2, 1, 1)]
+)
+def test_intervals_of_short_presets_scale_with_the_run(updates, reset, redo, pruning):
+    config = configs.build("cartpole-swingup", "reset", "laptop")
+    config = configs.settle(replace(config, run=replace(config.run, updates=updates)))
+    found = config.intervention
+    intervals = found.reset_interval, found.redo_interval, found.pruning_interval
+    assert intervals == (reset, redo, pruning)
+    assert configs.settle(config) == config
+
+
+def test_a_masked_task_masks_the_first_half_of_its_updates_unless_told_otherwise():
+    config = configs.build("reacher-easy-masked")
+    assert configs.settle(config).run.reward_masked_updates == 500_000  # B.1
+    assert config.env.action_repeat == 4
+    config = replace(config, run=replace(config.run, updates=7, reward_masked_updates=5))
+    assert configs.settle(config).run.reward_masked_updates == 5
+
+
+def test_an_interval_that_is_given_is_kept():
+    config = configs.build("cartpole-swingup", "redo", "laptop")
+    config = replace(config, intervention=replace(config.intervention, redo_interval=7))
+    assert configs.settle(config).intervention.redo_interval == 7
+
+
+@pytest.mark.parametrize(
+    ("part", "change", "field"),
+    [
+        ("loss", {"high": 0.0}, "--loss.high"),
+        ("loss", {"bins": 1}, "--loss.bins"),
+        ("loss", {"sigma": 0.0}, "--loss.sigma"),
+        ("loss", {"kind": "huber"}, "--loss.kind"),
+        ("intervention", {"names": ("redo", "redo")}, "--intervention.names"),
+        ("intervention", {"names": ("rdo",)}, "--intervention.names"),
+        ("intervention", {"pruning_end": 0.1}, "--intervention.pruning-end"),
+        ("intervention", {"pruning_sparsity": 1.5}, "--intervention.pruning-sparsity"),
+        ("intervention", {"reset_interval": -1}, "--intervention.reset-interval"),
+        ("net", {"encoder": "vgg"}, "--net.encoder"),
+    ],
+)
+def test_a_setting_that_cannot_work_is_refused_by_its_name(part, change, field):
+    config = settled("cartpole-swingup")
+    config = replace(config, **{part: replace(getattr(config, part), **change)})
+    with pytest.raises(InputError) as error:
+        configs.check(config)
+    assert error.value.field == field
+
+
+@pytest.mark.parametrize(
+    ("method", "change", "field"),
+    [
+        ("reset", {"reset_interval": 300}, "--intervention.reset-interval"),
+        ("redo", {"redo_interval": 1000}, "--intervention.redo-interval"),
+        # 280 is before 0.95 of 300 updates, and 560 after the last
+        ("pruning", {"pruning_interval": 280, "pruning_start": 0.95, "pruning_end": 1.0},
+         "--intervention.pruning-interval"),
+        ("late-ln", {"late_norm_at": 0.0}, "--intervention.late-norm-at"),
+        ("late-ln", {"late_norm_at": 1.0}, "--intervention.late-norm-at"),
+    ],
+)  # fmt: skip
+def test_an_intervention_that_would_never_act_is_refused(method, change, field):
+    config = settled("cartpole-swingup", method, "tiny")
+    config = replace(config, intervention=replace(config.intervention, **change))
+    with pytest.raises(InputError, match="never act") as error:
+        configs.check(config)
+    assert error.value.field == field
+    spared = replace(config, intervention=replace(config.intervention, names=()))
+    configs.check(spared)
+
+
+def test_an_interval_of_one_update_less_than_the_run_is_accepted():
+    config = settled("cartpole-swingup", "reset", "tiny")
+    configs.check(replace(config, intervention=replace(config.intervention, reset_interval=299)))
+
+
+@pytest.mark.parametrize("share", [math.nan, math.inf, -math.inf])
+@pytest.mark.parametrize("option", ["pruning_start", "pruning_end"])
+def test_a_share_that_is_no_number_is_refused_where_intervals_are_made_from_it(option, share):
+    config = configs.build("cartpole-swingup", "pruning", "laptop")
+    config = replace(config, intervention=replace(config.intervention, **{option: share}))
+    with pytest.raises(InputError, match="0 to 1") as error:
+        configs.check(configs.settle(config))
+    assert error.value.field == f"--intervention.{option.replace('_', '-')}"
+
+
+def test_late_norm_is_refused_where_the_norms_are_there_already():
+    config = settled("cartpole-swingup", "lnwd")
+    config = replace(config, intervention=replace(config.intervention, names=("late_norm",)))
+    with pytest.raises(InputError, match="normalisation none"):
+        configs.check(config)
 
 
 def test_the_original_drq_preset_is_its_repositorys():
-    ours = flatten(configs.build("cartpole-swingup", preset="drq-original"))
+    ours = flatten(settled("cartpole-swingup", "baseline", "drq-original"))
     changed = {key: value for key, value in ours.items() if value != (B2 | JAXRL | ELSEWHERE)[key]}
     assert changed == {
         "net.hidden": 1024,
@@ -98,7 +237,7 @@ def test_the_original_drq_preset_is_its_repositorys():
 @pytest.mark.parametrize("preset", configs.PRESETS)
 @pytest.mark.parametrize("method", configs.METHODS)
 def test_every_preset_of_every_method_is_accepted(preset, method):
-    configs.check(configs.build("quadruped-walk", method, preset))
+    configs.check(configs.settle(configs.build("quadruped-walk", method, preset)))
 
 
 def test_action_repeat_and_camera_come_from_the_task():

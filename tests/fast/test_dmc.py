@@ -4,10 +4,12 @@ import io
 import itertools
 import math
 import os
+import re
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -303,6 +305,11 @@ def test_an_unusable_action_is_refused_and_the_episode_goes_on(make: Make) -> No
     [
         ({"task": "cartpole-swingup_spars"}, "did you mean cartpole-swingup_sparse"),
         ({"task": "cartpole"}, "--task"),
+        ({"task": "cartpole-balance_sparse-narow"}, "did you mean cartpole-balance_sparse-narrow"),
+        ({"task": "finger-spin-quick"}, "accepted: .*finger-spin-fast, each of the suite's with"),
+        ({"task": "finger-spin-fast-masked"}, "--task"),
+        ({"task": "reacher-easy-maskd"}, "did you mean reacher-easy-masked"),
+        ({"task": "lqr-lqr_2_1-masked"}, "--task"),
         ({"task": "lqr-lqr_2_1"}, "--task"),
         ({"size": 0}, "--env.size"),
         ({"size": 4097}, "--env.size"),
@@ -330,6 +337,147 @@ def test_the_quadruped_alone_is_not_seen_by_the_first_camera() -> None:
     cameras = {task: dmc.camera(task) for task in dmc.tasks()}
     assert {camera for task, camera in cameras.items() if "quadruped" in task} == {2}
     assert {camera for task, camera in cameras.items() if "quadruped" not in task} == {0}
+
+
+# --- variants ----------------------------------------------------------------------------------
+
+
+def reward(env: dmc.DMControl) -> float:
+    """The reward of the present state, as the environment itself asks for it."""
+    return env._env.task.get_reward(env._env.physics)
+
+
+def put_cartpole(env: dmc.DMControl, cart: float, cosine: float) -> None:
+    """At rest; the cosine is written where the reward reads it, so that it is exact."""
+    physics = env._env.physics
+    physics.data.qpos[:] = cart, 0
+    physics.data.qvel[:] = 0
+    physics.forward()
+    physics.named.data.xmat["pole_1", "zz"] = cosine
+
+
+def put_finger(env: dmc.DMControl, velocity: float) -> None:
+    """The spinner turns at `velocity` and the rest hangs still."""
+    physics = env._env.physics
+    physics.data.qpos[:] = physics.data.qvel[:] = 0
+    physics.named.data.qvel["hinge"] = velocity
+    physics.forward()
+
+
+def above(value: float) -> float:
+    return math.nextafter(value, math.inf)
+
+
+def below(value: float) -> float:
+    return math.nextafter(value, -math.inf)
+
+
+@pytest.mark.parametrize(
+    ("task", "carts", "cosines"),
+    [
+        ("cartpole-balance_sparse", (-0.25, 0.25), (0.995, 1.0)),
+        ("cartpole-balance_sparse-narrow", (-0.0001, 0.0001), (0.9999, 1.0)),
+        ("cartpole-swingup_sparse", (-0.25, 0.25), (0.995, 1.0)),
+    ],
+)
+def test_sparse_cartpoles_are_rewarded_up_to_their_bounds_and_not_beside_them(
+    make: Make, task: str, carts: tuple[float, float], cosines: tuple[float, float]
+) -> None:
+    env = make(task)
+    env.reset()
+    for cart in (carts[0], 0.0, carts[1]):
+        for cosine in cosines:
+            put_cartpole(env, cart, cosine)
+            assert reward(env) == 1
+    for cart in (below(carts[0]), above(carts[1])):
+        put_cartpole(env, cart, 1.0)
+        assert reward(env) == 0
+    for cosine in (below(cosines[0]), above(cosines[1]), -1.0):
+        put_cartpole(env, 0.0, cosine)
+        assert reward(env) == 0
+
+
+@pytest.mark.parametrize(("task", "bound"), [("finger-spin", 15.0), ("finger-spin-fast", 30.0)])
+def test_finger_spin_is_rewarded_from_its_velocity_on_in_one_direction(
+    make: Make, task: str, bound: float
+) -> None:
+    env = make(task)
+    env.reset()
+    given = {-bound: 1, below(-bound): 1, above(-bound): 0, bound: 0, above(bound): 0, 0.0: 0}
+    for velocity, expected in given.items():
+        put_finger(env, velocity)
+        assert reward(env) == expected
+
+
+def test_two_of_the_three_constants_of_finger_spin_are_defined_and_never_read() -> None:
+    dmc.select_renderer()
+    from dm_control.suite import finger
+
+    package = Path(finger.__file__).parents[1]
+    source = "".join(path.read_text() for path in package.rglob("*.py"))
+    uses = {
+        name: len(re.findall(rf"\b{name}\b", source))
+        for name in ("_INITIAL_SPIN_VELOCITY", "_STOP_VELOCITY", "_SPIN_VELOCITY")
+    }
+    assert uses == {"_INITIAL_SPIN_VELOCITY": 1, "_STOP_VELOCITY": 1, "_SPIN_VELOCITY": 2}
+
+
+@pytest.mark.parametrize("variant_first", [True, False])
+@pytest.mark.parametrize(
+    ("plain", "variant"),
+    [
+        ("cartpole-balance_sparse", "cartpole-balance_sparse-narrow"),
+        ("finger-spin", "finger-spin-fast"),
+    ],
+)
+def test_a_variant_leaves_every_other_environment_of_the_process_as_it_is(
+    make: Make, plain: str, variant: str, variant_first: bool
+) -> None:
+    order = [variant, plain, variant, plain] if variant_first else [plain, variant, plain, variant]
+    envs = [make(task, action_repeat=1) for task in order]
+    for env in envs:
+        env.reset()
+    for env in [*envs, *reversed(envs)]:
+        if "cartpole" in plain:
+            put_cartpole(env, 0.01, 1.0)
+        else:
+            put_finger(env, -25.0)
+        assert reward(env) == (env.task == plain)
+        # One step on, the cart is where it was and the spinner has lost little.
+        _, rewarded, *_ = env.step(np.zeros(env.action_space.shape))
+        assert rewarded == (env.task == plain)
+    direct = suite_environment(plain, 0)
+    assert "get_reward" not in vars(direct.task)
+    assert "_CART_RANGE" not in vars(direct.task)
+
+
+@pytest.mark.parametrize(
+    "variant", ["cartpole-balance_sparse-narrow", "finger-spin-fast", "reacher-easy-masked"]
+)
+def test_a_variant_is_its_source_in_all_but_the_reward(make: Make, variant: str) -> None:
+    source = dmc.source(variant)
+    assert source in dmc.tasks()
+    assert dmc.action_repeat(variant) == dmc.action_repeat(source) == make(variant).action_repeat
+    env, other = (make(task, action_repeat=100, seed=5) for task in (variant, source))
+    assert env.task == variant
+    (seen, rewards, others), (same, plain, ends) = play(env), play(other)
+    np.testing.assert_array_equal(seen, same)
+    assert others == ends
+    if variant.endswith("masked"):  # the learner masks, not the environment
+        assert rewards == plain
+        assert any(plain)  # else there is nothing to see
+    assert env.state_dict()["task"] == variant
+
+
+def test_every_task_of_the_suite_has_a_masked_variant_with_its_camera_and_repeat() -> None:
+    known = dmc.tasks()
+    masked = {task for task in known if task.endswith(dmc.MASKED)}
+    plain = set(known) - masked - {dmc.NARROW, dmc.FAST}
+    assert {dmc.source(task) for task in masked} == plain
+    assert len(known) == len(set(known)) == 2 * len(plain) + 2
+    for task in known:
+        assert dmc.camera(task) == dmc.camera(dmc.source(task))
+        assert dmc.action_repeat(task) == dmc.action_repeat(dmc.source(task))
 
 
 def test_gymnasiums_own_checks_pass(make: Make) -> None:

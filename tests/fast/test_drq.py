@@ -9,7 +9,7 @@ import torch
 from torch.nn import functional as F
 
 from fast import config as configs
-from fast import nets, scores
+from fast import losses, nets, scores
 from fast.agents.drq import Draws, DrQ, random_shift
 from fast.replay import Batch
 
@@ -344,10 +344,14 @@ def test_scores_are_those_of_the_layers_on_unaugmented_pictures_and_change_nothi
 
     taps = {}
     features = agent.critic.encoder(batch.obs).detach()
-    q = agent.critic(features, batch.action, taps)
+    outputs = agent.critic.outputs(features, batch.action, taps)
     y = agent.target_value(batch, [batch.next_obs], draws.next_noise)
     for i, head in enumerate(agent.critic.heads):
-        loss = F.mse_loss(q[i], y)
+        if agent.critic.classifies:
+            histogram, _ = losses.hl_gauss(y, agent.critic.edges, agent.settings.loss.sigma)
+            loss = losses.cross_entropy(outputs[i], histogram)
+        else:
+            loss = F.mse_loss(outputs[i, :, 0], y)
         for name in ("dense0", "dense1"):
             weight = head.get_submodule(name).weight
             gradient = torch.autograd.grad(loss, weight, retain_graph=True)[0]
@@ -383,3 +387,15 @@ def test_an_agent_that_was_loaded_from_another_shares_nothing_with_it():
     two.update(batch, draws, 2)
     after = flat(one.critic), one.critic_optimizer.state_dict()["state"][0]["exp_avg"]
     assert all(torch.equal(x, y) for x, y in zip(before, after, strict=True))
+
+
+@pytest.mark.parametrize("width", [1, 16, 33, 50, 64])
+def test_a_resnet_may_have_any_width(width):
+    config = configs.build("cartpole-swingup", "resnet18", "tiny")
+    encoder = nets.ResNet18(9, replace(config.net, resnet_width=width))
+    pictures = torch.zeros(1, 9, SIZE, SIZE, dtype=torch.uint8)
+    assert encoder(pictures).shape == (1, 8 * width)
+    groups = {m.num_channels: m.num_groups for m in encoder.modules() if hasattr(m, "num_groups")}
+    assert groups == {
+        n * width: n * width // 16 if n * width % 16 == 0 else 1 for n in (1, 2, 4, 8)
+    }

@@ -18,9 +18,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fast import demo as demos
-from fast import figures, story
+from fast import drawing, overview, story
 from fast.errors import InputError
-from fast.records import Run, find_runs, read_run, series
+from fast.records import Run, find_runs, flat, read_run, series
 from fast.report import page, report
 
 STEPS_PER_UPDATE = 8
@@ -173,14 +173,14 @@ KEYS = ["return"] + [
 
 def test_the_csv_holds_exactly_the_recorded_values(tmp_path):
     runs = two_runs()
-    path = figures.overview(runs, tmp_path / "new" / "overview.png")
+    path = drawing.save(overview.overview(runs), tmp_path / "new" / "overview.png")
     assert path.read_bytes().startswith(b"\x89PNG")
     assert path.with_suffix(".pdf").read_bytes().startswith(b"%PDF")
     with path.with_suffix(".csv").open() as file:
         told = [tuple(row.values()) for row in csv.DictReader(file)]
     expected = []
     for run in runs:
-        head = (run.folder.name, run.method, str(run.seed))
+        head = (run.folder.name, run.config["task"], run.method, str(run.seed))
         for key, line in product(KEYS, run.records):
             if key in line and line["kind"] in ("evaluation", "scores"):
                 value = math.nan if line[key] is None else float(line[key])
@@ -192,7 +192,7 @@ def test_the_csv_holds_exactly_the_recorded_values(tmp_path):
 
 def test_the_lines_are_the_rows_and_an_undefined_value_is_carried_on_dotted():
     runs = two_runs()
-    figure = figures.compose(runs, figures.overview_rows(runs))
+    figure = overview.overview(runs).figure
     lines = [line for line in figure.axes[1].lines if len(line.get_xdata()) > 2]
     np.testing.assert_array_equal(lines[0].get_xdata(), [80, 160, 240, 320])
     np.testing.assert_array_equal(lines[0].get_ydata(), [0.1, 0.75, np.nan, 0.6])
@@ -217,7 +217,7 @@ def test_every_nan_after_a_number_is_carried_and_no_other(values):
             last = value
         filled.append(last)
     carried = np.array(values)
-    for first, end in figures.carried(np.array(values)):
+    for first, end in drawing.carried(np.array(values)):
         assert not math.isnan(values[first])
         carried[first + 1 : end + 1] = values[first]
     np.testing.assert_array_equal(carried, [math.nan if v is None else v for v in filled])
@@ -225,10 +225,10 @@ def test_every_nan_after_a_number_is_carried_and_no_other(values):
 
 def test_the_phase_of_masked_reward_is_shaded_up_to_the_step_of_its_last_update():
     runs = two_runs(masked=25)  # 25 updates lie between the scores at 20 and 30
-    assert figures.masked_until(runs[0]) == 25 * STEPS_PER_UPDATE
-    assert figures.masked_until(make([scores(10)], masked=25)) == 10 * STEPS_PER_UPDATE
-    assert figures.masked_until(make(masked=25)) == figures.masked_until(make([scores(9)])) == 0
-    figure = figures.compose(runs, figures.overview_rows(runs))
+    assert drawing.masked_spans(runs) == {25: 25 * STEPS_PER_UPDATE}
+    assert drawing.masked_spans([make([scores(10)], masked=25)]) == {25: 10 * STEPS_PER_UPDATE}
+    assert drawing.masked_spans([make(masked=25), make([scores(9)])]) == {25: 0}
+    figure = overview.overview(runs).figure
     for axes in figure.axes:
         (shade,) = axes.patches
         assert (shade.get_x(), shade.get_width()) == (0, 200)
@@ -237,7 +237,7 @@ def test_the_phase_of_masked_reward_is_shaded_up_to_the_step_of_its_last_update(
 
 
 def test_the_figures_face_says_what_was_run_and_that_it_is_incomplete():
-    title, subtitle, warning = figures.face(two_runs())
+    title, subtitle, warning, _ = overview.face(two_runs())
     assert title == "cartpole-swingup_sparse: baseline, lnwd"
     for part in ("preset laptop", "render quality fast", "action repeat 8", "1 seed per method",
                  "100 of 100 / 66 of 100 planned updates", "800 environment steps"):  # fmt: skip
@@ -245,40 +245,42 @@ def test_the_figures_face_says_what_was_run_and_that_it_is_incomplete():
     assert warning.replace("\u00a0", " ") == (
         "INCOMPLETE: 66 % of the planned updates (lnwd, seed 3)"
     )
-    assert "INCOMPLETE: 99 %" in figures.incomplete([make([scores(999)], updates=1000)])
-    assert "INCOMPLETE: 99 %" in figures.incomplete([make([scores(1000)], updates=1000)])
+    assert "INCOMPLETE: 99 %" in drawing.incomplete([make([scores(999)], updates=1000)])
+    assert "INCOMPLETE: 99 %" in drawing.incomplete([make([scores(1000)], updates=1000)])
     whole = make([scores(1000), evaluation(1000, 1.0)], updates=1000)
-    assert figures.incomplete([whole]) is None
+    assert drawing.incomplete([whole]) is None
     seeds = [make(folder=str(i), method=m, seed=i) for i, m in enumerate("aab")]
-    assert "seeds: a 2, b 1" in figures.face(seeds)[1].replace("\u00a0", " ")
+    assert "seeds: a 2, b 1" in overview.face(seeds)[1].replace("\u00a0", " ")
 
 
 @pytest.mark.parametrize(
-    ("runs", "name"),
+    "runs",
     [
-        ([make(folder="a"), make(folder="b", task="walker-walk")], "x.png"),
-        ([make(folder="a"), make(folder="up/a")], "x.png"),
-        ([make(folder=str(i), method=str(i)) for i in range(8)], "x.png"),
-        ([make()], "x.pdf"),
+        [make(folder="a"), make(folder="b", task="walker-walk")],
+        [make(folder="a"), make(folder="up/a")],
+        [make(folder=str(i), method=str(i)) for i in range(len(drawing.LOOKS) + 1)],
     ],
 )
-def test_runs_or_names_that_fit_no_figure_are_refused_and_nothing_is_written(tmp_path, runs, name):
+def test_runs_that_fit_no_overview_are_refused(runs):
     with pytest.raises(InputError):
-        figures.overview(runs, tmp_path / "new" / name)
-    assert list(tmp_path.iterdir()) == []
+        overview.overview(runs)
 
 
-def test_baseline_comes_first_and_no_two_methods_look_alike():
-    methods = ["redo", "baseline", "adam"]
-    runs = [make(folder=name, method=name) for name in methods]
-    assert figures.methods_of(runs) == ["baseline", "adam", "redo"]
-    assert len({colour for colour, _ in figures.LOOKS}) == len(figures.LOOKS)
-    assert len({marker for _, marker in figures.LOOKS}) == len(figures.LOOKS)
+def test_a_method_looks_the_same_in_every_figure_and_no_two_alike():
+    runs = [make(folder=name, method=name) for name in ("lnwd", "z", "baseline", "adam")]
+    methods = drawing.methods_of(runs)
+    assert methods == ["baseline", "lnwd", "adam", "z"]
+    looks = drawing.looks_of(methods)
+    assert [looks[name] for name in methods[:2]] == [drawing.LOOKS[name] for name in methods[:2]]
+    for place in (0, 1):  # colour, marker
+        assert len({look[place] for look in looks.values()}) == 4
+        assert len({look[place] for look in drawing.LOOKS.values()}) == len(drawing.LOOKS)
 
 
 def test_figure_page_and_demo_need_neither_torch_nor_pyplot():
     code = (
-        "import sys, fast.demo; print('torch' in sys.modules, 'matplotlib.pyplot' in sys.modules)"
+        "import sys, fast.demo, fast.figures\n"
+        "print('torch' in sys.modules, 'matplotlib.pyplot' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["False", "False"]
@@ -720,9 +722,9 @@ def test_the_demo_goes_on_where_it_failed_and_ends_with_figure_and_page(
     assert str(out / "report.html") in said
     assert (out / "overview.png").stat().st_size
     assert "baseline" in Page((out / "report.html").read_text()).text
-    flat = [story.flat(run.config) for run in find_runs(out)]
+    chosen = [flat(run.config) for run in find_runs(out)]
     for name, value in demos.SETTINGS.items():
-        assert [part[name] for part in flat] == [value, value]
+        assert [part[name] for part in chosen] == [value, value]
 
 
 def test_a_training_that_ends_well_but_unfinished_does_not_pass_for_a_run(

@@ -14,6 +14,7 @@ import pytest
 import torch
 
 from fast import config as configs
+from fast import recipes
 from fast.__main__ import main
 from fast.errors import InputError
 from fast.runs import RunFolder
@@ -129,6 +130,37 @@ def test_the_folder_holds_only_the_episodes_of_the_buffer_and_events_of_the_reco
     assert [e.value for e in shown] == [np.float32(r["return"]) for r in recorded]
 
 
+def short(task, method):
+    """Thirty updates in episodes of twenty agent steps."""
+    config = configs.build(task, method, "tiny")
+    config = replace(config, env=replace(config.env, action_repeat=50))
+    run = {"updates": 30, "evaluation_interval": 40, "log_interval": 10, "score_interval": 10}
+    return replace(config, run=replace(config.run, **run))
+
+
+@pytest.mark.parametrize("method", [*configs.METHODS, "all interventions"])
+def test_every_method_resumes_bit_exactly(method, tmp_path):
+    config = short("cartpole-swingup-masked", method if method in configs.METHODS else "hl-gauss")
+    if method == "all interventions":
+        names = ("reset", "redo", "pruning", "late_norm")
+        config = replace(config, intervention=replace(config.intervention, names=names))
+    whole, folder = tmp_path / "whole", tmp_path / "run"
+    assert train(config, whole, Stop())
+    assert not train(config, folder, StopAtEpisode(folder, 1))  # at update 21, after late LN
+    assert train(None, folder, Stop())
+    assert_equal_runs(folder, whole)
+    assert metrics(folder, "intervention") == metrics(whole, "intervention")
+
+
+@pytest.mark.parametrize("task", [*recipes.PAPER_SPARSE, *recipes.FURTHER_MASKED])
+def test_every_sparse_and_masked_task_of_the_paper_is_trained(task, tmp_path):
+    folder = tmp_path / "run"
+    assert train(short(task, "baseline"), folder, Stop())
+    masked = json.loads((folder / "config.json").read_text())["run"]["reward_masked_updates"]
+    assert masked == (15 if task.endswith("-masked") else 0)
+    assert [record["update"] for record in metrics(folder, "update")] == [10, 20, 30]
+
+
 @pytest.mark.parametrize("episode", [0, 3, 7])
 def test_stopping_after_an_episode_and_resuming_changes_no_bit(whole, tmp_path, episode):
     folder = tmp_path / "run"
@@ -216,7 +248,7 @@ def test_a_second_process_on_the_same_folder_is_refused(tmp_path, capsys):
     ("changes", "field", "hint"),
     [
         (["--task", "cartpole-swingup_spars"], "--task", "cartpole-swingup_sparse"),
-        (["--method", "lnw"], "--method", "did you mean lnwd?"),
+        (["--method", "lnw"], "--method", "did you mean lnwd or ln?"),
         (["--preset", "laptp"], "--preset", "did you mean laptop?"),
         (["--agent.batch-size", "0"], "--agent.batch-size", "1 or more"),
         (["--agent.learning-rate", "nan"], "--agent.learning-rate", "above 0"),

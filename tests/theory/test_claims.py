@@ -65,6 +65,14 @@ def test_a_refuted_claim_says_where_it_breaks_and_its_repairs_stand(claim):
             assert excluded or repair.then(claim.counterexample)
 
 
+@pytest.mark.parametrize("claim", [c for c in HOLDING if c.slack is not None], ids=str)
+def test_a_bound_holds_down_to_a_slack_of_minus_its_error_and_no_further(claim, monkeypatch):
+    module = sys.modules[claim.then.__module__]
+    for slack, truth in [(-claim.error, True), (-2 * claim.error - 1e-30, False)]:
+        monkeypatch.setattr(module, claim.slack.__name__, lambda _, slack=slack: slack)
+        assert claim.then(claim.tight_at) == truth
+
+
 @pytest.mark.parametrize("claim", HOLDING, ids=str)
 def test_what_holds_has_a_proof_in_words(claim):
     assert claim.proof
@@ -209,6 +217,8 @@ def test_every_claim_can_be_shown(capsys):
         assert cli.main(["show", claim.id]) == 0
         shown = capsys.readouterr().out
         assert claim.source in shown
+        assert "\nLetters\n" in shown
+        assert max(map(len, shown.splitlines())) <= 100
         assert claim.verdict in shown
         if claim.steps is not None and claim.counterexample is not None:
             assert "Step by step" in shown

@@ -192,6 +192,40 @@ def test_the_flows_of_classification_are_semi_gradients_of_the_reference(c):
     assert np.abs(move_psi - math.log(2) * exact_psi / states).max() <= CLOSE
 
 
+@given(st.sampled_from(collapse.LOGITS).flatmap(collapse.discounted_classifiers))
+def test_the_flow_of_hl_gauss_is_the_semi_gradient_of_the_reference(c):
+    psi, w = np.asarray(c.psi, float), math.log(2) * np.asarray(c.w, float)
+    bins = len(c.centres)
+    objective = dynamics.hl_gauss(losses.bin_edges(0, bins, bins), 0.75)
+    expected = semi_gradients(c, psi, w, objective)
+    for found, move in zip(collapse.hl_gauss_flow(c, psi, w), expected, strict=True):
+        assert np.abs(found / len(c.transition) - move).max() <= CLOSE
+
+
+def test_predictions_agree_where_they_always_did_and_where_they_had_the_time():
+    def apart(gamma, psi, w):
+        return classifier(((0, 1), (1, 0)), gamma, [psi], [w], (0, 1), "two-hot")
+
+    start = apart("9/10", [0, 1], [0, 1])  # p-hat is (1/2, 1/2) and (1/3, 2/3)
+    assert collapse.differences(start, 1)[0] == pytest.approx(1 / 6, abs=4 * EPS)
+    assert collapse.predictions_close(start)
+    assert collapse.predictions_close(apart("9/10", [1, 1], [0, 1]))
+    slow = apart("99/100", [1, 0], [0, 0])
+    way = collapse.differences(slow)
+    assert way[0] == 0 and not collapse.predictions_close(slow)
+    assert collapse.INTEGRATED < way[-1] < max(way)  # it falls, and later it is gone
+    assert collapse.differences(slow, 100_000)[-1] <= collapse.INTEGRATED
+    early = collapse.differences(slow, 100)
+    assert early[-1] == max(early)
+
+
+def test_of_the_differences_the_last_one_counts(monkeypatch):
+    small, large = collapse.INTEGRATED, 1.01 * collapse.INTEGRATED
+    for way, truth in [([1.0, large, small], True), ([1.0, small, large], False)]:
+        monkeypatch.setattr(collapse, "differences", lambda _, way=way: way)
+        assert collapse.predictions_close(None) is truth
+
+
 def test_the_flow_that_theorem_3_prints_is_not_the_reference_s():
     c = BY_ID["theorem-3"].counterexample
     w = np.zeros((1, 2))

@@ -49,11 +49,11 @@ def test_exact_shares_are_those_of_lapack_up_to_rounding(x: rank.Matrix) -> None
 
 
 @given(st.sampled_from(rank.SHAPES).flatmap(rank.cuts))
-def test_srnk_is_that_of_ref_where_floats_can_tell(i: rank.Cut) -> None:
+def test_srank_is_that_of_ref_where_floats_can_tell(i: rank.Cut) -> None:
     p = rank.shares(i.x)
     gaps = [abs(float(sum(p[: k + 1]) - (1 - i.delta))) for k in range(len(p))]
     if min(gaps) > rank.ERROR:
-        assert rank.srnk(i.x, i.delta) == scores.srank(rank.array(i.x), float(i.delta))
+        assert rank.srank(i.x, i.delta) == scores.srank(rank.array(i.x), float(i.delta))
 
 
 @given(any_matrix)

@@ -1,0 +1,397 @@
+"""What every figure is made of: looks, a face that says what was run, lines, marks and files.
+
+A line is one run, neither smoothed nor averaged, and is drawn from the very rows that go to the
+figure's CSV. Where a whole layer is dead its scores are undefined (NaN, and NaN in the CSV); there
+the last value is carried on as a dotted line (Neuron Dominance, B.1).
+"""
+
+import csv
+import io
+import math
+import textwrap
+from collections.abc import Callable, Iterable, Sequence
+from itertools import groupby
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+from matplotlib.ticker import FuncFormatter, NullFormatter, NullLocator
+
+from fast.errors import InputError
+from fast.records import Floats, Run, series
+
+# A method looks the same in every figure, and this is their order. Okabe and Ito's colours, told
+# apart by every kind of colour vision, and three more; the markers say it again.
+LOOKS = {
+    "baseline": ("#D55E00", "o"),
+    "reset": ("#CC79A7", "D"),
+    "redo": ("#E69F00", "v"),
+    "pruning": ("#56B4E9", "P"),
+    "hl-gauss": ("#009E73", "^"),
+    "hl-gauss-x10": ("#6B7A1E", "<"),
+    "ln": ("#000000", "X"),
+    "lnwd": ("#0072B2", "s"),
+    "late-ln": ("#6A3D9A", ">"),
+    "resnet18": ("#8C510A", "*"),
+}
+DOMINANT_SHARE = 0.5  # Neuron Dominance, Definition 1: a score above N/2 is a share above 1/2
+DASHED = (0, (6, 3))
+GREY, SHADE = "#555555", "#8a8a8a"
+
+
+class Panel(NamedTuple):
+    """One axes: the records' keys that it draws, the first one bold, and its words.
+
+    `axis` is linear, fraction (0 to 100 %), share or score (logarithmic, with Definition 1's
+    threshold), or magnitude (logarithmic; what is exactly zero is marked at the lower edge).
+    """
+
+    title: str
+    kind: str
+    keys: tuple[str, ...]
+    axis: str = "linear"
+
+
+class Row(NamedTuple):
+    """One point of a line and one line of a CSV; `panel` is the key of the record it stands in."""
+
+    run: str
+    task: str
+    method: str
+    seed: int
+    panel: str
+    environment_step: float
+    value: float
+
+
+class Drawing(NamedTuple):
+    """A figure, and the rows that it shows, each a line of its CSV under `header`."""
+
+    figure: Figure
+    header: Sequence[str]
+    rows: Sequence[tuple]
+
+
+def save(drawing: Drawing, path: Path) -> Path:
+    """Write `path` (.png) and beside it the same as .pdf and .csv; returns `path`."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content(drawing.figure, "png"))
+    path.with_suffix(".pdf").write_bytes(content(drawing.figure, "pdf"))
+    write_table(drawing, path.with_suffix(".csv"))
+    return path
+
+
+def write_table(drawing: Drawing, path: Path) -> None:
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(drawing.header)
+        writer.writerows(drawing.rows)
+
+
+def content(figure: Figure, form: str) -> bytes:
+    """The figure as a file's content; `form` is png, pdf or svg."""
+    # Text stays text in the PDF; no date and no random ids, so that the same runs give one file.
+    stamp = {"png": {}, "pdf": {"CreationDate": None}, "svg": {"Date": None}}[form]
+    buffer = io.BytesIO()
+    with matplotlib.rc_context({"pdf.fonttype": 42, "svg.hashsalt": "figure"}):
+        figure.savefig(buffer, format=form, metadata=stamp)
+    figure.set_layout_engine("none")  # what the first form has laid out holds for the others
+    return buffer.getvalue()
+
+
+# --- which look --------------------------------------------------------------------------------
+
+
+def methods_of(runs: Iterable[Run]) -> list[str]:
+    """The methods of `runs`: the known ones in the order of LOOKS, then others by name."""
+    present = {run.method for run in runs}
+    return [name for name in LOOKS if name in present] + sorted(present - LOOKS.keys())
+
+
+def looks_of(methods: Sequence[str]) -> dict[str, tuple[str, str]]:
+    """(colour, marker) of each method; raises InputError where there are more than looks."""
+    if len(methods) > len(LOOKS):
+        raise InputError("runs", methods, f"at most {len(LOOKS)} methods are accepted")
+    spare = iter([look for name, look in LOOKS.items() if name not in methods])
+    return {name: LOOKS[name] if name in LOOKS else next(spare) for name in methods}
+
+
+def seed_colours(runs: Iterable[Run]) -> dict[int, str]:
+    colours = [colour for colour, _ in LOOKS.values()]
+    return {seed: colours[seed % len(colours)] for seed in sorted({run.seed for run in runs})}
+
+
+# --- what runs say -----------------------------------------------------------------------------
+
+
+def rows_of(runs: Iterable[Run], panels: Sequence[Panel]) -> list[Row]:
+    """Every point that the panels draw of the runs."""
+    return [
+        Row(run.folder.name, run.config["task"], run.method, run.seed, key, *point)
+        for run in runs
+        for panel in panels
+        for key in panel.keys
+        for point in zip(*series(run, panel.kind, key), strict=True)
+    ]
+
+
+def carried(y: Floats) -> list[tuple[int, int]]:
+    """Where `y` is NaN after a number: (index of the last number, index of the last NaN)."""
+    defined = np.isfinite(y)
+    spans = []
+    for index in range(1, len(y)):
+        if not defined[index] and defined[index - 1]:
+            ends = np.flatnonzero(defined[index:])
+            spans.append((index - 1, index + int(ends[0]) - 1 if len(ends) else len(y) - 1))
+    return spans
+
+
+def filled(y: Floats) -> Floats:
+    """`y` with the last number carried on; NaN before the first."""
+    y = y.copy()
+    for first, last in carried(y):
+        y[first + 1 : last + 1] = y[first]
+    return y
+
+
+def step_of(run: Run, update: int) -> float:
+    """The environment step of an update, as far as the run has come: records hold both counts."""
+    told = sorted((record["update"], record["environment_step"]) for record in run.records)
+    return float(np.interp(update, *zip(*told, strict=True))) if told else 0.0
+
+
+def masked_spans(runs: Iterable[Run]) -> dict[int, float]:
+    """Number of masked updates -> the environment step at which the masking ends."""
+    spans: dict[int, float] = {}
+    for run in runs:
+        masked = run.config["run"]["reward_masked_updates"]
+        if masked:
+            spans[masked] = max(spans.get(masked, 0.0), step_of(run, masked))
+    return spans
+
+
+# --- the face ----------------------------------------------------------------------------------
+
+
+class Face(NamedTuple):
+    """What stands above the panels: title, what was run, what to know, and a warning."""
+
+    title: str
+    subtitle: str
+    warning: str | None = None
+    note: str = ""
+
+
+def subtitle(runs: Sequence[Run], *more: str) -> str:
+    """How the runs were made and how far they came, with `more` parts; no part is broken."""
+    env = [run.config["env"] for run in runs]
+    last = max((r["environment_step"] for run in runs for r in run.records), default=0)
+    parts = [
+        f"preset {each(run.config['preset'] for run in runs)}",
+        f"render quality {each(e.get('render_quality') for e in env)}",
+        f"{each(e.get('size') for e in env)} pixels a side",
+        f"action repeat {each(e.get('action_repeat') for e in env)}",
+        *more,
+        f"{_progress(runs)} planned updates",
+        f"{last:,} environment steps",
+    ]
+    return " · ".join(part.replace(" ", "\u00a0") for part in parts)
+
+
+def _progress(runs: Sequence[Run]) -> str:
+    pairs = list(dict.fromkeys((run.reached, run.planned) for run in runs))
+    if len(pairs) <= 2:
+        return " / ".join(f"{reached:,} of {planned:,}" for reached, planned in pairs)
+    reached = sorted(pair[0] for pair in pairs)
+    planned = each(f"{number:,}" for number in sorted({pair[1] for pair in pairs}))
+    return f"{reached[0]:,} to {reached[-1]:,} of {planned}"
+
+
+def incomplete(runs: Sequence[Run]) -> str | None:
+    """A warning that names the run furthest from its planned updates, None if all are finished."""
+    unfinished = [run for run in runs if not run.finished]
+    if not unfinished:
+        return None
+    worst = min(unfinished, key=lambda run: run.reached / run.planned)
+    # Rounded down: 99.9 % is not yet 100 %, and without its last evaluation no run is.
+    percent = min(99, 100 * worst.reached // worst.planned)
+    which = f"{worst.method}, seed\u00a0{worst.seed}"
+    if len({run.config["task"] for run in runs}) > 1:
+        which = f"{worst.config['task']}, {which}"
+    return f"INCOMPLETE: {percent} % of the planned updates ({which})"
+
+
+def write_face(figure: Figure, face: Face) -> None:
+    """Write the face at the top of the figure and give the layout what is left below."""
+    width, inch = figure.get_figwidth() - 0.24, 1 / figure.get_figheight()
+    left, y = 0.12 / figure.get_figwidth(), 1 - 0.12 * inch
+    parts = [
+        (face.title, 13, "bold", "#111111"),
+        (face.subtitle, 9, "normal", "#444444"),
+        (face.note, 9, "normal", "#444444"),
+        (face.warning or "", 10, "bold", "#b00020"),
+    ]
+    for text, size, weight, colour in parts:
+        letter = size * (0.68 if weight == "bold" else 0.6)  # points a letter, generously
+        for line in textwrap.wrap(text, int(width * 72 / letter)):
+            figure.text(left, y, line, size=size, weight=weight, color=colour, va="top")
+            y -= size * 1.45 / 72 * inch
+    top = y - 0.04 * inch
+    figure.set_layout_engine("constrained", rect=(0, 0, 1, top), h_pad=0.09, w_pad=0.07)
+
+
+# --- panels ------------------------------------------------------------------------------------
+
+
+def plain(axes: Axes, title: str, x: str = "environment steps", y: str = "") -> None:
+    """The style that all axes have."""
+    axes.set_title(title, loc="left", size=10, weight="bold")
+    axes.set_xlabel(x, size=9)
+    axes.set_ylabel(y, size=9)
+    axes.tick_params(which="both", labelsize=9)
+    axes.tick_params(length=3)
+    axes.grid(True, color="#000000", alpha=0.09, linewidth=0.8)
+    axes.spines[["top", "right"]].set_visible(False)
+
+
+def over_steps(axes: Axes, last: float, spans: Iterable[float] = ()) -> None:
+    """An x axis of environment steps, with the masked phases shaded."""
+    axes.set_xlim(0, 1.02 * max(last, 1))
+    axes.xaxis.set_major_formatter(FuncFormatter(_thousands))
+    for end in spans:
+        axes.axvspan(0, end, color=SHADE, alpha=0.16, linewidth=0)
+
+
+def lines(
+    axes: Axes,
+    panel: Panel,
+    rows: Sequence[Row],
+    style: Callable[[Row], dict[str, Any]],
+    widths: Iterable[int] = (),
+) -> set[str]:
+    """Draw the panel's lines, one a run and key; which MARKS were needed.
+
+    `style` gives a line's keywords from its first row, `widths` are the layer's widths N.
+    """
+    marks: set[str] = set()
+    of_panel = [row for row in rows if row.panel in panel.keys]
+    values = np.array([row.value for row in of_panel])
+    values = values[np.isfinite(values)]
+    floor = 10.0 ** math.floor(math.log10(min(values[values > 0], default=1.0)))
+    for _, group in groupby(of_panel, key=lambda row: (row.run, row.panel)):
+        points = list(group)
+        x = np.array([row.environment_step for row in points])
+        y = np.array([row.value for row in points])
+        looks = style(points[0])
+        zero = (y == 0) & (panel.axis == "magnitude")
+        axes.plot(x, np.where(zero, np.nan, y), **looks)
+        bare = {name: looks[name] for name in ("color", "linewidth")}
+        for first, last in carried(y):
+            axes.plot([x[first], x[last]], [y[first]] * 2, **bare, linestyle=":")
+            marks.add("carried")
+        if zero.any():
+            axes.plot(x[zero], np.full(zero.sum(), floor), "v", markersize=3.5, clip_on=False,
+                      color=looks["color"])  # fmt: skip
+            marks.add("zero")
+    _scale(axes, panel.axis, values, widths, floor)
+    if not len(values):
+        axes.text(0.5, 0.45, "no number recorded", transform=axes.transAxes, ha="center",
+                  color="#777777")  # fmt: skip
+    return marks
+
+
+def _scale(axes: Axes, axis: str, values: Floats, widths: Iterable[int], floor: float) -> None:
+    """The y axis: its scale, limits, and where dominance begins."""
+    if axis == "share":
+        # A share lies between 1/N and 1, and starts near 1/N: only a log scale shows both ends.
+        axes.set_yscale("log")
+        axes.set_ylim(0.7 * min([*values, 0.1]), 1.3)
+        axes.set_yticks([tick for tick in (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1)
+                         if tick >= axes.get_ylim()[0]])  # fmt: skip
+        axes.yaxis.set_minor_locator(NullLocator())
+        axes.yaxis.set_major_formatter(FuncFormatter(percent))
+        _threshold(axes, DOMINANT_SHARE, "dominant above 1/2")
+    elif axis == "score":
+        axes.set_yscale("log")
+        axes.set_ylim(0.8, 1.6 * max([*values, *widths, 10]))  # a score lies between 1 and N
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        for width in sorted(set(widths)):
+            half = DOMINANT_SHARE * width
+            _threshold(axes, half, f"dominant above N/2 = {half:g}")
+    elif axis == "fraction":
+        axes.set_ylim(-0.03, 1.05)
+        axes.yaxis.set_major_formatter(FuncFormatter(percent))
+    elif axis == "magnitude":
+        axes.set_yscale("log")
+        axes.set_ylim(floor, 10.0 ** math.ceil(math.log10(max([*values, 2 * floor]))))
+        axes.yaxis.set_minor_formatter(NullFormatter())
+    else:
+        axes.set_ylim(min(0.0, *values, 0.0), max(axes.get_ylim()[1], 1.0))
+
+
+def _threshold(axes: Axes, height: float, text: str) -> None:
+    axes.axhline(height, color="#333333", linewidth=1, linestyle=DASHED)
+    axes.annotate(text, (0.01, height), (0, -3), xycoords=("axes fraction", "data"), va="top",
+                  textcoords="offset points", size=8.5, color="#333333")  # fmt: skip
+
+
+# --- legends -----------------------------------------------------------------------------------
+
+MARKS = {
+    "carried": Line2D([], [], color=GREY, linewidth=1.8, linestyle=":",
+                      label="undefined (layer wholly dead): last value"),
+    "zero": Line2D([], [], color=GREY, linestyle="", marker="v", markersize=3.5,
+                   label="exactly zero"),
+    "added": Line2D([], [], color="#333333", linewidth=1.2, linestyle="--",
+                    label="LayerNorm added"),
+}  # fmt: skip
+
+
+def method_entries(looks: dict[str, tuple[str, str]]) -> list[Line2D | Patch]:
+    return [
+        Line2D([], [], color=colour, marker=marker, markersize=4.5, linewidth=1.8, label=method)
+        for method, (colour, marker) in looks.items()
+    ]
+
+
+def legend(
+    figure: Figure, entries: list[Line2D | Patch], spans: Iterable[int], marks: set[str]
+) -> None:
+    """One legend below all panels: `entries`, the masked updates, and the other marks."""
+    for masked in spans:
+        label = f"reward masked to 0 (first {masked:,} updates)"
+        entries.append(Patch(color=SHADE, alpha=0.3, linewidth=0, label=label))
+    entries += [MARKS[name] for name in MARKS if name in marks]
+    widths = [0.7 + 0.075 * len(str(entry.get_label())) for entry in entries]  # inches
+
+    def needed(columns: int) -> float:
+        """The width of a legend of so many columns, filled as matplotlib fills them."""
+        return sum(column.max() for column in np.array_split(widths, columns))
+
+    fitting = [n for n in range(1, len(widths) + 1) if needed(n) <= figure.get_figwidth()]
+    figure.legend(handles=entries, loc="outside lower left", ncols=max(fitting, default=1),
+                  frameon=False, fontsize=9)  # fmt: skip
+
+
+# --- words -------------------------------------------------------------------------------------
+
+
+def each(values: Iterable[object]) -> str:
+    """The distinct values, in order of appearance: what the runs share is said once."""
+    return " / ".join(dict.fromkeys(map(str, values)))
+
+
+def percent(value: float, _: int | None = None) -> str:
+    return f"{100 * value:.4g} %"
+
+
+def _thousands(value: float, _: int | None = None) -> str:
+    for unit, letter in ((1_000_000, "M"), (1000, "k")):
+        if abs(value) >= unit:
+            return f"{value / unit:g}{letter}"
+    return f"{value:g}"

@@ -1,0 +1,262 @@
+"""Every intervention at work inside the training loop: what it changes, when, what it leaves."""
+
+import copy
+import json
+from dataclasses import replace
+
+import pytest
+import torch
+from torch.nn import functional as F
+
+from fast import config as configs
+from fast import mitigations, scores
+from fast.agents.drq import HIDDEN, DrQ
+from fast.interventions import INTERVENTIONS, Moment
+from fast.train import Stop, Training, train
+
+UPDATES = 30
+LAYERS = ("trunk", "heads")
+
+
+def config_of(method, **settings):
+    """Thirty updates in episodes of twenty agent steps."""
+    config = configs.build("cartpole-swingup", method, "tiny")
+    config = replace(config, env=replace(config.env, action_repeat=50))
+    config = replace(config, run=replace(config.run, updates=UPDATES, score_batch=8))
+    return replace(config, intervention=replace(config.intervention, redo_batch=16, **settings))
+
+
+@pytest.fixture
+def watch(monkeypatch, tmp_path):
+    """Train, and get what each `intervene` found and left: (update, before, after, batch)."""
+
+    def run(config):
+        seen, plain = [], Training.intervene
+
+        def snapshot(agent):
+            modules = {"critic": agent.critic, "target": agent.target, "actor": agent.actor}
+            state = {name: {k: v.detach().clone() for k, v in module.named_parameters()}
+                     for name, module in modules.items()}  # fmt: skip
+            moments = mitigations.optimizer_state(
+                agent.critic_optimizer, agent.critic.named_parameters()
+            )
+            state["moments"] = copy.deepcopy(moments)
+            state["masks"] = dict(agent.masks)
+            actor = mitigations.optimizer_state(
+                agent.actor_optimizer, agent.actor.named_parameters()
+            )
+            state["actor moments"] = copy.deepcopy(actor)
+            return state
+
+        def intervene(training):
+            used, sample = [], training.replay.sample
+
+            def watched(size, generator):
+                used.append(sample(size, generator))
+                return used[-1]
+
+            training.replay.sample = watched
+            before = snapshot(training.agent)
+            with torch.no_grad():
+                frozen = copy.deepcopy(training.agent.critic)
+            plain(training)
+            training.replay.sample = sample
+            after = snapshot(training.agent)
+            seen.append((training.update, before, after, used, frozen))
+
+        monkeypatch.setattr(Training, "intervene", intervene)
+        assert train(config, tmp_path / "run", Stop())
+        records = map(json.loads, (tmp_path / "run/metrics.jsonl").read_text().splitlines())
+        return seen, [r for r in records if r["kind"] == "intervention"]
+
+    return run
+
+
+def same(one, other):
+    return one.keys() == other.keys() and all(torch.equal(one[k], other[k]) for k in one)
+
+
+def below(layers, values):
+    """Those of `values`, by name, that belong to one of `layers`, and the rest."""
+    inside = {k: v for k, v in values.items() if k.startswith(layers)}
+    return inside, {k: v for k, v in values.items() if k not in inside}
+
+
+def test_the_settings_know_the_interventions_that_there_are():
+    options = configs.InterventionConfig.__dataclass_fields__["names"].type
+    assert configs._choices(options) == tuple(INTERVENTIONS)
+
+
+def test_nothing_intervenes_in_the_baseline(watch):
+    seen, records = watch(config_of("baseline"))
+    assert records == []
+    assert [update for update, *_ in seen] == list(range(1, UPDATES + 1))
+    for _, before, after, used, _ in seen:
+        assert same(before["critic"], after["critic"]) and not used
+
+
+def test_reset_draws_trunk_and_heads_anew_and_keeps_all_else(watch):
+    seen, records = watch(config_of("reset", reset_interval=10))
+    assert [r["update"] for r in records] == [10, 20]  # not after the last update
+    drawn = []
+    for update, before, after, _, _ in seen:
+        if update not in (10, 20):
+            assert same(before["critic"], after["critic"]), update
+            assert same(before["target"], after["target"])
+            continue
+        old, kept = below(LAYERS, before["critic"])
+        new, encoder = below(LAYERS, after["critic"])
+        assert same(kept, encoder)
+        assert all(not torch.equal(old[k], new[k]) for k in old if k.endswith("linear.weight"))
+        assert all(not torch.equal(old[k], new[k]) for k in old if "dense" in k)
+        for slot, values in after["moments"].items():
+            reset, survived = below(LAYERS, values)
+            assert all((v == 0).all() for v in reset.values())
+            assert same(survived, below(LAYERS, before["moments"][slot])[1])
+            assert any((v != 0).any() for v in survived.values())
+        target, target_encoder = below(LAYERS, after["target"])
+        assert same(target, new)
+        assert same(target_encoder, below(LAYERS, before["target"])[1])
+        assert same(before["actor"], after["actor"])
+        for slot, values in before["actor moments"].items():
+            assert same(values, after["actor moments"][slot])
+        drawn.append(new)
+    assert not torch.equal(drawn[0]["trunk.linear.weight"], drawn[1]["trunk.linear.weight"])
+
+
+def test_redo_draws_the_dormant_neurons_of_both_heads_anew_and_no_others(watch):
+    seen, records = watch(config_of("redo", redo_interval=10))
+    assert [r["update"] for r in records] == [10, 20]
+    assert sum(r["critic0/dense0"] + r["critic1/dense1"] for r in records) > 0
+    for update, before, after, used, critic in seen:
+        if update not in (10, 20):
+            assert same(before["critic"], after["critic"]) and not used
+            continue
+        (batch,) = used
+        assert len(batch.obs) == 16
+        taps = {}
+        with torch.no_grad():
+            critic(critic.encoder(batch.obs, exact=True), batch.action, taps)
+        record = next(r for r in records if r["update"] == update)
+        for head in (0, 1):
+            masks = [scores.dormant(taps[f"critic{head}/dense{i}"][1], 0.1) for i in (0, 1)]
+            assert [record[f"critic{head}/dense{i}"] for i in (0, 1)] == [m.sum() for m in masks]
+            names = [f"heads.{head}.{n}.weight" for n in ("dense0", "dense1", "final")]
+            old, new = ([state["critic"][n] for n in names] for state in (before, after))
+            moments = [after["moments"]["mean"][n] for n in names]
+            for i, mask in enumerate(masks):
+                assert (new[i + 1][:, mask] == 0).all()  # outgoing
+                assert (moments[i][mask] == 0).all() and (moments[i + 1][:, mask] == 0).all()
+                assert (new[i][mask] != old[i][mask]).any(1).all()  # incoming
+            assert torch.equal(new[0][~masks[0]], old[0][~masks[0]])
+            both = ~masks[1][:, None] & ~masks[0]
+            assert torch.equal(new[1][both], old[1][both])
+            assert torch.equal(new[2][:, ~masks[1]], old[2][:, ~masks[1]])
+        rest = below(("heads",), before["critic"])[1]
+        assert same(rest, below(("heads",), after["critic"])[1])
+        assert same(before["target"], after["target"]) and same(before["actor"], after["actor"])
+        assert same(before["moments"]["count"], after["moments"]["count"])
+
+
+@pytest.mark.parametrize("switch", ["xavier", "moments"])
+def test_each_known_deviation_of_public_redo_is_behind_its_switch(watch, switch):
+    settings = {"redo_initialisation": "xavier"}
+    if switch == "moments":
+        settings = {"redo_second_head_moments": False}
+    seen, records = watch(config_of("redo", redo_interval=10, **settings))
+    assert records[0]["critic1/dense1"] > 0
+    _, before, after, _, _ = seen[9]
+    name = "heads.1.dense1.weight"
+    drawn = (after["critic"][name] != before["critic"][name]) & (after["critic"][name] != 0)
+    if switch == "xavier":
+        bound = (6 / (16 + 16)) ** 0.5  # of the uniform distribution; its largest of 16 is near it
+        assert bound / 2 < after["critic"][name][drawn].abs().max() <= bound
+    else:
+        for slot, values in before["moments"].items():
+            second = [k for k in values if k.startswith("heads.1.")]
+            assert all(torch.equal(values[k], after["moments"][slot][k]) for k in second)
+        first = before["moments"]["mean"]["heads.0.dense1.weight"]
+        assert not torch.equal(first, after["moments"]["mean"]["heads.0.dense1.weight"])
+
+
+@pytest.mark.parametrize("distribution", ["uniform", "erk"])
+def test_pruning_follows_its_schedule_and_pruned_weights_stay_at_zero(watch, distribution):
+    config = config_of("pruning", pruning_interval=4, pruning_distribution=distribution)
+    seen, records = watch(config)
+    # 20 % and 80 % of 30 updates are 6 and 24
+    assert [r["update"] for r in records] == [8, 12, 16, 20, 24]
+    masks = {}
+    for update, before, after, _, _ in seen:
+        assert all((before["critic"][k][~mask] == 0).all() for k, mask in masks.items())
+        due = update in (8, 12, 16, 20, 24)
+        assert same(masks, after["masks"]) != due
+        if due:
+            assert all((after["masks"][k] <= mask).all() for k, mask in masks.items())  # nested
+            masks = after["masks"]
+            record = next(r for r in records if r["update"] == update)
+            counts = [(m.numel(), m.sum().item()) for m in masks.values()]
+            size, kept = map(sum, zip(*counts, strict=True))
+            assert record["sparsity"] == pytest.approx(1 - kept / size)
+            wanted = 0.95 * (1 - (1 - (update - 6) / 18) ** 3)
+            # each tensor is rounded to a whole weight, and keeps one at least
+            assert abs(record["sparsity"] - wanted) <= len(masks) / size
+        assert same(before["target"], after["target"]) and same(before["actor"], after["actor"])
+    critic = seen[0][1]["critic"]
+    matrices = {k: v for k, v in critic.items() if k.startswith(LAYERS) and v.ndim > 1}
+    final = getattr(mitigations, f"{distribution}_sparsity")(matrices, 0.95)
+    assert masks.keys() == matrices.keys() == final.keys()
+    for name, mask in masks.items():
+        assert mask.sum() == max(1, round(mask.numel() * (1 - final[name])))
+
+
+def test_late_norm_comes_at_half_time_and_centres_the_layers(watch):
+    seen, records = watch(config_of("late-ln"))
+    assert [r["update"] for r in records] == [15]
+    norms = {
+        f"{layer.replace('dense', 'norm')}.{p}" for layer in HIDDEN for p in ("weight", "bias")
+    }
+    for update, before, after, _, _ in seen:
+        new = after["critic"].keys() - before["critic"].keys()
+        assert new == (norms if update == 15 else set())
+        assert after["critic"].keys() == after["target"].keys()
+        assert all(torch.equal(before["critic"][k], after["critic"][k]) for k in before["critic"])
+    last = seen[-1][2]["critic"]
+    assert all((last[k] != 1).any() for k in norms if k.endswith("weight"))  # and they are trained
+    z = torch.randn(4, 16)
+    expected = (z - z.mean(1, keepdim=True)) / (z.var(1, correction=0, keepdim=True) + 1e-6).sqrt()
+    fresh = seen[14][2]["critic"]
+    found = F.layer_norm(z, (16,), *(fresh[f"heads.0.norm0.{p}"] for p in ("weight", "bias")), 1e-6)
+    torch.testing.assert_close(found, expected)
+
+
+def test_interventions_combine_and_pruned_weights_survive_no_reset(watch):
+    names = ("reset", "redo", "pruning", "late_norm")
+    seen, records = watch(config_of("hl-gauss", names=names, reset_interval=10, redo_interval=5))
+    assert {r["name"] for r in records} == set(names)
+    for _, _, after, _, _ in seen:
+        assert all((after["critic"][k][~mask] == 0).all() for k, mask in after["masks"].items())
+
+
+def test_after_a_reset_the_target_is_the_critic_also_where_that_is_pruned():
+    config = config_of("reset", reset_interval=10)
+    agent = DrQ(config, 9, 1, torch.Generator().manual_seed(0))
+    weight = agent.critic.heads[1].dense0.weight
+    agent.masks = {"heads.1.dense0.weight": torch.arange(weight.numel()).view_as(weight) % 2 == 0}
+    act = INTERVENTIONS["reset"]
+    assert act(Moment(10, UPDATES, agent, None, torch.Generator().manual_seed(1)))
+    assert (weight == 0).any()
+    found, expected = (dict(m.named_parameters()) for m in (agent.target, agent.critic))
+    assert same(found, expected)
+
+
+def test_the_draws_of_an_intervention_are_its_own(watch, tmp_path):
+    """The run's own generators draw the same with ReDo and without, until its first event."""
+    seen, _ = watch(config_of("redo", redo_interval=10))
+    plain, _ = watch_again(watch, tmp_path)
+    assert same(seen[9][1]["critic"], plain[9][1]["critic"])
+    assert not same(seen[10][1]["critic"], plain[10][1]["critic"])
+
+
+def watch_again(watch, tmp_path):
+    (tmp_path / "run").rename(tmp_path / "first")
+    return watch(config_of("baseline"))

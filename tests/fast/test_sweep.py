@@ -1,0 +1,642 @@
+"""Sweeps: which runs are started, which go on, and what is said of those that fail.
+
+The training is a small script but for the last test; its orders are files, one word for each try.
+"""
+
+import fcntl
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from fast import config as configs
+from fast import forecast, recipes
+from fast import sweep as sweeps
+from fast.__main__ import main
+from fast.errors import InputError
+from fast.recipes import plan
+from fast.records import read_run
+
+ROOT = Path(__file__).parents[2]
+UPDATES = 300  # of the preset `tiny`
+
+# What `train` does to a folder, without training: it runs in OUT's parent, where `told` holds the
+# config.json and `orders` the orders of each run.
+FAKE = """
+import fcntl, json, os, shutil, signal, subprocess, sys, time
+from pathlib import Path
+here = Path(__file__).parent
+given = dict(zip(sys.argv[2::2], sys.argv[3::2]))
+folder = Path(given.get("--out") or given["--resume"])
+(here / "alive").mkdir(exist_ok=True)
+mark = here / "alive" / folder.name
+mark.touch()
+calls = here / "calls.jsonl"
+earlier = calls.read_text().count(f'["{folder.name}", [') if calls.exists() else 0
+orders = here / "orders" / folder.name
+orders = orders.read_text().split() if orders.exists() else []
+order = orders[earlier] if earlier < len(orders) else "finish"
+with calls.open("a") as file:
+    places = {k: os.environ.get(k) for k in ("CUDA_VISIBLE_DEVICES", "OMP_NUM_THREADS")}
+    call = [folder.name, sys.argv[1:], places, sorted(p.name for p in (here / "alive").iterdir())]
+    file.write(json.dumps(call) + "\\n")
+
+def record(kind, update, **more):
+    with (folder / "metrics.jsonl").open("a") as file:
+        file.write(json.dumps({"kind": kind, "update": update, **more}) + "\\n")
+
+def leave(status, said=""):
+    print("working\\n" + said, flush=True)
+    mark.unlink()
+    sys.exit(status)
+
+if order == "refuse":
+    leave(2, "error: no")
+folder.mkdir(exist_ok=True)
+told = here / "told" / folder.name
+if not (folder / "config.json").exists():
+    shutil.copy(told if told.exists() else here / "told/any", folder / "new")
+    (folder / "new").rename(folder / "config.json")  # whole or not at all, as train has it
+if order == "pair":  # the first waits for the second, the third for the fourth, and so on
+    started = [json.loads(line)[0] for line in calls.read_text().splitlines()]
+    while len(calls.read_text().splitlines()) < started.index(folder.name) // 2 * 2 + 2:
+        time.sleep(0.01)
+if order in ("wait", "stubborn"):
+    got = []
+    def take(number, frame):
+        got.append(number)
+        record("signal", 150, number=number)
+        if order == "wait" or len(got) == 2:
+            leave(128 + number, "stopped")
+    signal.signal(signal.SIGINT, take)
+    signal.signal(signal.SIGTERM, take)
+    signal.signal(signal.SIGHUP, take)
+    record("update", 150)
+    while True:
+        time.sleep(0.01)
+if order == "half":
+    record("update", 150)
+    leave(1, "Stopped: no space left")
+if order == "lie":
+    leave(0)
+if order == "race":
+    lock = (folder / "config.json").open("r+")
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    subprocess.Popen(["sleep", "1"], pass_fds=[lock.fileno()])
+    leave(2, "error: another process is training here")
+if order == "timing":
+    for n in range(60):
+        record("timing", n + 1, agent_step=5 + n, evaluation_ms=200.0 if n == 0 else 0.0,
+               scores_ms=100.0 if n == 0 else 0.0, update_ms=20.0, environment_ms=10.0)
+    while True:
+        time.sleep(0.01)
+record("update", 300)
+record("evaluation", 300)
+leave(0, "Complete")
+"""
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch):
+    monkeypatch.setattr(sweeps, "POLL", 0.01)
+    monkeypatch.setattr(forecast, "POLL", 0.01)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+
+
+class Bench:
+    """A folder of runs, and the script that makes them."""
+
+    def __init__(self, path):
+        self.path, self.out = path, path / "runs"
+        self.script = path / "fake.py"
+        self.script.write_text(FAKE)
+        self.command = (sys.executable, "-S", str(self.script))
+        self.overrides = []
+
+    def survey(self, methods=("baseline", "lnwd"), seeds=1, tasks=("cartpole-swingup",)):
+        runs = plan(tasks, methods, seeds)
+        jobs = sweeps.survey(runs, "tiny", "cpu", self.out, self.overrides)
+        (self.path / "told").mkdir(exist_ok=True)
+        for job in jobs:
+            (self.path / "told" / job.run.name).write_text(configs.to_json(job.config))
+        (self.path / "told" / "any").write_text(configs.to_json(jobs[0].config))
+        return jobs
+
+    def order(self, name, *words):
+        (self.path / "orders").mkdir(exist_ok=True)
+        (self.path / "orders" / name).write_text(" ".join(words))
+
+    def sweep(self, jobs=None, at_a_time=1):
+        jobs = self.survey() if jobs is None else jobs
+        _, places = sweeps.places("cpu", at_a_time)
+        return sweeps.sweep(jobs, places, self.overrides, self.command)
+
+    def calls(self):
+        """(name of the run, arguments, its places, who was alive) of every start."""
+        file = self.path / "calls.jsonl"
+        return [json.loads(x) for x in file.read_text().splitlines()] if file.exists() else []
+
+    def started(self):
+        return [(name, arguments[1]) for name, arguments, *_ in self.calls()]
+
+
+BASELINE, LNWD = "cartpole-swingup.baseline.0", "cartpole-swingup.lnwd.0"
+
+
+@pytest.fixture
+def bench(tmp_path):
+    return Bench(tmp_path)
+
+
+@pytest.fixture(autouse=True)
+def heeded():
+    """No signal is ignored, whoever started the tests: a background job is deaf to Ctrl-C, and a
+    sweep in it stays so."""
+    numbers = signal.SIGINT, signal.SIGTERM, signal.SIGHUP
+    plain = {signal.SIGINT: signal.default_int_handler}
+    before = {n: signal.signal(n, plain.get(n, signal.SIG_DFL)) for n in numbers}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+# --- what is run ----------------------------------------------------------------------------------
+
+
+def test_each_run_is_trained_once_into_its_own_folder(bench, capsys):
+    bench.overrides = ["--run.score-interval", "20"]
+    assert bench.sweep(bench.survey(seeds=2)) == 0
+    names = [f"cartpole-swingup.{m}.{s}" for s in (0, 1) for m in ("baseline", "lnwd")]
+    assert [name for name, *_ in bench.calls()] == names
+    assert sorted(p.name for p in bench.out.iterdir() if p.is_dir()) == sorted(names)
+    name, arguments, *_ = bench.calls()[3]
+    assert arguments == [
+        *("train", "--task", "cartpole-swingup", "--method", "lnwd", "--preset", "tiny"),
+        *("--seed", "1", "--device", "cpu", "--out", str(bench.out / name)),
+        *("--run.score-interval", "20"),
+    ]
+    log = (bench.out / f"{name}.log").read_text()
+    assert log.splitlines()[0].endswith("--run.score-interval 20")
+    assert log.splitlines()[-1] == "Complete"
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[2:] for line in lines[:2]] == [["start", BASELINE], ["done", BASELINE]]
+    assert lines[-1] == "4 of 4 runs are complete, 0 failed"
+
+
+def test_what_the_script_is_told_is_what_train_would_write(bench):
+    """The settings that a sweep expects are those that the command line of each run gives."""
+    import tyro
+
+    bench.overrides = ["--run.updates", "90", "--net.normalisation", "none"]
+    tasks = ("reacher-easy-masked", "finger-spin-fast")
+    for job in bench.survey(("lnwd", "pruning"), 2, tasks):
+        flags = job.train(bench.out / "x", bench.overrides)[1:]
+        at = flags.index("--out")
+        del flags[at : at + 2]
+        default = configs.build(job.run.task, job.run.method, "tiny")
+        assert job.config == configs.settle(tyro.cli(configs.Config, args=flags, default=default))
+        masked = 45 if "masked" in job.run.task else 0
+        assert job.config.run.reward_masked_updates == masked
+
+
+def test_complete_runs_are_left_alone_and_begun_ones_go_on(bench, capsys):
+    assert bench.sweep(bench.survey(["baseline"])) == 0
+    bench.order(LNWD, "half")
+    jobs = bench.survey()
+    assert [job.state for job in jobs] == ["complete", "new"]
+    jobs[1].tries = 1  # so that it fails for good
+    assert bench.sweep(jobs) == 1
+    jobs = bench.survey(seeds=2)
+    assert [job.state for job in jobs] == ["complete", "begun", "new", "new"]
+    assert [job.update for job in jobs] == [300, 150, 0, 0]
+    capsys.readouterr()
+    assert bench.sweep(jobs) == 0
+    assert bench.started()[2:] == [
+        (LNWD, "--resume"),
+        ("cartpole-swingup.baseline.1", "--task"),
+        ("cartpole-swingup.lnwd.1", "--task"),
+    ]
+    assert f"resume  {LNWD} at update 150" in capsys.readouterr().out
+    before = bench.calls()
+    assert bench.sweep(bench.survey(seeds=2)) == 0
+    assert bench.calls() == before
+
+
+def test_a_run_that_fails_is_tried_once_more_after_the_others(bench, capsys):
+    bench.order(BASELINE, "half", "finish")
+    assert bench.sweep() == 0
+    assert bench.started() == [(BASELINE, "--task"), (LNWD, "--task"), (BASELINE, "--resume")]
+    said = capsys.readouterr().out
+    assert f"{BASELINE}: 1, Stopped: no space left; it is tried once more" in said
+
+
+def test_without_anything_to_go_on_from_the_second_try_starts_anew(bench):
+    bench.order(BASELINE, "refuse", "finish")
+    assert bench.sweep() == 0
+    assert bench.started() == [(BASELINE, "--task"), (LNWD, "--task"), (BASELINE, "--task")]
+
+
+@pytest.mark.parametrize("word", ["refuse", "half", "lie"])
+def test_a_run_that_fails_twice_is_reported_and_the_others_go_on(bench, capsys, word):
+    bench.order(BASELINE, word, word, "finish")
+    assert bench.sweep() == 1
+    assert len(bench.calls()) == 3
+    assert read_run(bench.out / LNWD).finished
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[-2:] == [
+        "1 of 2 runs are complete, 1 failed",
+        f"  failed: {BASELINE}; see {bench.out / BASELINE}.log",
+    ]
+    assert bench.sweep() == 0  # another sweep tries again
+
+
+def test_as_many_runs_as_asked_for_go_at_a_time(bench):
+    jobs = bench.survey(seeds=3)
+    for job in jobs:
+        bench.order(job.run.name, "pair")
+    assert bench.sweep(jobs, at_a_time=2) == 0
+    alive = [len(alive) for *_, alive in bench.calls()]
+    assert len(alive) == 6
+    assert max(alive) == 2
+
+
+# --- interruptions --------------------------------------------------------------------------------
+
+
+def interrupt(bench, *steps):
+    """Send a signal to this process as soon as a run has as many records as given."""
+
+    def watch():
+        for number, name, records in steps:
+            file = bench.out / name / "metrics.jsonl"
+            while not file.exists() or file.read_text().count("\n") < records:
+                time.sleep(0.01)
+            os.kill(os.getpid(), number)
+
+    thread = threading.Thread(target=watch)
+    thread.start()
+    return thread
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_stops_each_run_once_and_the_next_sweep_goes_on(bench, capsys, number):
+    bench.order(BASELINE, "finish")
+    bench.order(LNWD, "wait", "finish")
+    before = signal.getsignal(number)
+    thread = interrupt(bench, (number, LNWD, 1))
+    assert bench.sweep(bench.survey(seeds=2), at_a_time=1) == 128 + number
+    thread.join()
+    assert signal.getsignal(number) == before
+    assert bench.started() == [(BASELINE, "--task"), (LNWD, "--task")]
+    got = read_run(bench.out / LNWD).of("signal")
+    assert [record["number"] for record in got] == [number]
+    said = capsys.readouterr().out
+    assert f"stopped {LNWD} at update 150" in said
+    assert "The same command again goes on from here" in said
+    assert bench.sweep(bench.survey(seeds=2)) == 0
+    assert bench.started()[2] == (LNWD, "--resume")
+
+
+def test_a_second_signal_is_passed_on_too(bench):
+    bench.order(BASELINE, "stubborn")
+    thread = interrupt(bench, (signal.SIGINT, BASELINE, 1), (signal.SIGINT, BASELINE, 2))
+    assert bench.sweep() == 130
+    thread.join()
+    got = read_run(bench.out / BASELINE).of("signal")
+    assert [record["number"] for record in got] == [signal.SIGINT] * 2
+    assert len(bench.calls()) == 1
+
+
+def test_a_signal_that_is_ignored_stays_so():
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does
+    try:
+        with sweeps._stops() as received:
+            os.kill(os.getpid(), signal.SIGHUP)
+            os.kill(os.getpid(), signal.SIGTERM)
+        assert received == [signal.SIGTERM]
+        assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+def test_an_error_of_the_sweep_itself_leaves_no_run_behind(bench, monkeypatch):
+    bench.order(BASELINE, "wait")
+
+    def gone(folder):
+        if (folder / "metrics.jsonl").exists():
+            raise OSError(5, "Input/output error")
+        return 0
+
+    monkeypatch.setattr(sweeps, "_reached", gone)
+    with pytest.raises(OSError, match="Input/output"):
+        bench.sweep()
+    while (bench.path / "alive" / BASELINE).exists():
+        time.sleep(0.01)
+    got = read_run(bench.out / BASELINE).of("signal")
+    assert [record["number"] for record in got] == [signal.SIGTERM]
+
+
+# --- another process in the same folder -----------------------------------------------------------
+
+
+def test_a_run_that_another_process_trains_is_reported_and_left_to_it(bench, capsys):
+    bench.order(BASELINE, "half", "half")
+    bench.sweep(bench.survey(["baseline"]))
+    with (bench.out / BASELINE / "config.json").open("r+") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        assert bench.sweep() == 1
+    assert bench.started()[2:] == [(LNWD, "--task")]
+    said = capsys.readouterr().out
+    assert f"locked  {BASELINE}: another process is training it" in said
+    assert said.endswith("1 of 2 runs are complete, 0 failed\n")
+
+
+def test_a_run_that_another_process_began_first_is_not_tried_again(bench, capsys):
+    bench.order(BASELINE, "race")
+    assert bench.sweep() == 1
+    assert bench.started() == [(BASELINE, "--task"), (LNWD, "--task")]
+    assert f"locked  {BASELINE}" in capsys.readouterr().out
+
+
+# --- what is refused ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"overrides": ["--run.updates", "301"]}, "--run.updates: 301 .*/.* has 300"),
+        ({"overrides": ["--agent.batch-size=9"]}, "--agent.batch-size: 9"),
+        ({"overrides": ["--net.strides", "2", "1"]}, "--net.strides"),
+        ({"preset": "laptop"}, "--agent.averaging-rate: 0.03"),
+        ({"device": "cuda"}, "--device: 'cuda'"),
+    ],
+)
+def test_a_run_with_other_settings_is_refused_before_anything_starts(bench, changes, field):
+    bench.order(BASELINE, "half", "half")
+    bench.sweep(bench.survey(["baseline"]))
+    given = {"preset": "tiny", "device": "cpu", "out": bench.out, "overrides": []} | changes
+    with pytest.raises(InputError, match=field):
+        sweeps.survey(plan(["cartpole-swingup"], ["lnwd", "baseline"], 1), **given)
+    assert len(bench.calls()) == 2
+
+
+def test_a_complete_run_may_have_been_trained_on_another_device(bench):
+    bench.sweep()
+    runs = plan(["cartpole-swingup"], ["baseline", "lnwd"], 1)
+    jobs = sweeps.survey(runs, "tiny", "cuda", bench.out, [])
+    assert {job.state for job in jobs} == {"complete"}
+
+
+GIVEN = {"--tasks": "cartpole-swingup", "--methods": "baseline", "--preset": "tiny"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "field", "hint"),
+    [
+        ({"--tasks": "cartpole-swingup_spars"}, "--task", "did you mean cartpole-swingup_sparse"),
+        ({"--methods": "lnw"}, "--method", "did you mean lnwd"),
+        ({"--preset": "tinny"}, "--preset", "did you mean tiny"),
+        ({"--preset": None}, "--preset", "a sweep needs it"),
+        ({"--out": None}, "--out", "a sweep needs it"),
+        ({"--tasks": None}, "--figure", "or --tasks and --methods"),
+        ({"--figure": "5"}, "--figure", "or --tasks and --methods"),
+        ({"--tasks": None, "--methods": None, "--figure": "18"}, "--figure", "2 to 17"),
+        ({"--tasks": None, "--methods": None, "--figure": "4"}, "--figure", "supervised"),
+        ({"--seeds": "0"}, "--seeds", "1 or more"),
+        ({"--jobs": "0"}, "--jobs", "1 or more"),
+        ({"--devices": "gpu"}, "--devices", "cuda:0,cuda:1"),
+        ({"--devices": "cpu,cuda:0"}, "--devices", "cuda:0,cuda:1"),
+        ({"--": "--seed=3"}, "--", "the sweep itself"),
+        ({"--": "--run.updates=0"}, "--run.updates", "1 or more"),
+    ],
+)
+def test_bad_input_is_refused_before_anything_is_created(tmp_path, capsys, changes, field, hint):
+    given = {**GIVEN, "--out": str(tmp_path / "runs")} | changes
+    arguments = [text for pair in given.items() if pair[1] is not None for text in pair]
+    assert main(["sweep", *arguments]) == 2
+    message = capsys.readouterr().err
+    assert message.startswith(f"error: {field}")
+    assert hint in message
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_unusable_output_folder_is_refused(bench):
+    bench.sweep()
+    (bench.out / "cartpole-swingup.reset.0").mkdir()
+    assert bench.survey(["reset"])[0].state == "new"  # empty: train takes it
+    (bench.out / "cartpole-swingup.reset.0" / "notes.txt").write_text("mine")
+    with pytest.raises(InputError, match=r"reset\.0"):
+        bench.survey(["reset"])
+    for out in (bench.out / BASELINE, bench.script, bench.script / "runs"):
+        bench.out = out
+        with pytest.raises(InputError, match="--out"):
+            bench.sweep()
+
+
+def test_places_are_spread_over_the_devices_one_thread_each(monkeypatch):
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    one = {"OMP_NUM_THREADS": "1"}
+    assert sweeps.places("cpu", None) == ("cpu", [{}])
+    assert sweeps.places("cpu", 2) == ("cpu", [one, one])
+    assert sweeps.places("cuda", None) == ("cuda", [{}])
+    gpus = [one | {"CUDA_VISIBLE_DEVICES": number} for number in "01"]
+    assert sweeps.places("cuda:0,cuda:1", None) == ("cuda", gpus)
+    assert sweeps.places("cuda:0,cuda:1", 3) == ("cuda", [*gpus, gpus[0]])
+    monkeypatch.setenv("OMP_NUM_THREADS", "4")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2,7")
+    two = [{"OMP_NUM_THREADS": "4", "CUDA_VISIBLE_DEVICES": number} for number in "72"]
+    assert sweeps.places("cuda:1,cuda:0", None) == ("cuda", two)
+    with pytest.raises(InputError, match="2,7"):
+        sweeps.places("cuda:2", None)
+
+
+def test_each_process_sees_its_own_gpu(bench, monkeypatch):
+    jobs = bench.survey(seeds=2)
+    for job in jobs:
+        bench.order(job.run.name, "pair")
+    _, places = sweeps.places("cuda:1,cuda:3", None)
+    assert sweeps.sweep(jobs, places, (), bench.command) == 0
+    seen = [place["CUDA_VISIBLE_DEVICES"] for _, _, place, _ in bench.calls()]
+    assert sorted(seen) == ["1", "1", "3", "3"]
+    assert {place["OMP_NUM_THREADS"] for _, _, place, _ in bench.calls()} == {"1"}
+
+
+# --- the forecast ---------------------------------------------------------------------------------
+
+
+def test_the_hours_come_from_the_runs_that_are_there(bench, capsys):
+    bench.order(LNWD, "half", "half")
+    assert bench.sweep() == 1
+    for name, seconds, update in ((BASELINE, 600, 300), (LNWD, 1350, 150)):
+        timing = {"kind": "timing", "update": update, "seconds": seconds}
+        with (bench.out / name / "metrics.jsonl").open("a") as file:
+            file.write(json.dumps(timing) + "\n")
+    jobs = bench.survey(("baseline", "lnwd", "ln"), 2)
+    calls = bench.calls()
+    capsys.readouterr()
+    places = sweeps.places("cpu", 2)[1]
+    assert forecast.dry_run(jobs, places, (), bench.command) == 0
+    # baseline 2 s an update, lnwd 9, so ln the mean of both: 300, 150 + 300 and 600 updates
+    seconds = 300 * 2 + 450 * 9 + 600 * 5.5
+    assert capsys.readouterr().out.splitlines() == [
+        "6 runs of 300 updates: 1 complete, 1 begun, 4 new",
+        f"1,350 updates to make, {seconds / 1350:.2g} s each by the runs in {bench.out} "
+        "(baseline, lnwd)",
+        f"{seconds / 2 / 3600:.2g} hours with 2 at a time",
+    ]
+    assert bench.calls() == calls
+
+
+def test_runs_of_another_preset_or_device_tell_no_speed(bench):
+    bench.sweep()
+    with (bench.out / BASELINE / "metrics.jsonl").open("a") as file:
+        file.write(json.dumps({"kind": "timing", "update": 300, "seconds": 3}) + "\n")
+    job = bench.survey()[0]
+    assert forecast.recorded(job) == {"baseline": 0.01}
+    assert forecast.recorded(replace(job, config=replace(job.config, device="cuda"))) == {}
+    assert forecast.recorded(replace(job, config=replace(job.config, preset="paper"))) == {}
+
+
+def test_where_no_run_is_there_a_trial_in_a_temporary_folder_is_timed(
+    bench, capsys, monkeypatch, tmp_path
+):
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
+    for name in ("0", "1"):
+        bench.order(name, "timing")
+    jobs, places = bench.survey(), sweeps.places("cpu", 2)[1]
+    assert forecast.dry_run(jobs, places, bench.overrides, bench.command) == 0
+    out = capsys.readouterr().out
+    assert "timing baseline on cartpole-swingup in a temporary folder" in out
+    assert "600 updates to make" in out
+    assert {name for name, *_ in bench.calls()} == {"0", "1"}
+    assert all(set(forecast.TRIAL) < set(arguments) for _, arguments, *_ in bench.calls())
+    assert not list((tmp_path / "temporary").iterdir())
+    assert not bench.out.exists()
+    with pytest.raises(OSError, match="No child"):  # they were ended
+        os.waitpid(-1, os.WNOHANG)
+
+
+def test_a_trial_that_ends_by_itself_is_told(bench, capsys):
+    bench.order("0", "refuse")
+    assert forecast.dry_run(bench.survey(), [{}], (), bench.command) == 1
+    assert capsys.readouterr().out.endswith(
+        "hours: not known, because the trial ended: error: no\n"
+    )
+
+
+def test_nothing_is_measured_where_nothing_is_left_to_do(bench, capsys):
+    bench.sweep()
+    capsys.readouterr()
+    assert forecast.dry_run(bench.survey(), [{}], (), bench.command) == 0
+    assert capsys.readouterr().out == "2 runs of 300 updates: 2 complete, 0 begun, 0 new\n"
+
+
+def test_evaluations_and_scores_count_as_often_as_the_run_makes_them():
+    config = configs.build("cartpole-swingup", preset="tiny")
+    run = replace(config.run, updates=1000, first_update=101, updates_per_step=2,
+                  evaluation_interval=100, evaluation_episodes=3, score_interval=50)  # fmt: skip
+    first = {"agent_step": 5, "evaluation_ms": 400.0, "scores_ms": 100.0, "update_ms": 9e9}
+    warming = {"evaluation_ms": 0.0, "scores_ms": 0.0, "update_ms": 9e9}
+    usual = {"agent_steps_per_second": 9.0, "update_ms": 30.0, "environment_ms": 10.0}
+    scoring = {**usual, "scores_ms": 500.0}
+    timing = [first, warming, usual, scoring, usual]
+    # 100 + 500 steps of 0.04 s, 3 episodes of 2 s at 1 + 6 evaluations, 1 + 20 scorings of 0.5 s
+    expected = (600 * 0.04 + 3 * 7 * 2.0 + 21 * 0.5) / 1000
+    assert forecast.foretell(replace(config, run=run), timing) == pytest.approx(expected)
+
+
+# --- the recipes ----------------------------------------------------------------------------------
+
+
+def test_every_figure_of_the_paper_with_results_has_a_recipe_that_can_be_run():
+    assert list(recipes.RECIPES) == [str(number) for number in range(2, 18)]
+    everything = {run for recipe in recipes.RECIPES.values() for run in recipe.runs}
+    kinds = sorted({run[:2] for run in everything})
+    jobs = sweeps.survey([recipes.PlannedRun(*kind, 0) for kind in kinds], "paper", "cpu",
+                         Path("nowhere"), [])  # fmt: skip
+    assert len(jobs) == len(kinds)
+    assert {job.config.run.reward_masked_updates for job in jobs} == {0, 500_000}
+    count = len(everything)
+    last = f"| all, each run once | | {count} | {count * recipes.HOURS:,} |"
+    assert recipes.table().splitlines()[-1] == last
+
+
+def test_the_readme_shows_the_table_of_recipes():
+    readme = (ROOT / "README.md").read_text().splitlines()
+    for line in recipes.table().splitlines():
+        assert any(shown.startswith(line) for shown in readme), line
+
+
+def test_the_recipes_have_the_papers_numbers():
+    runs = {figure: len(recipe.runs) for figure, recipe in recipes.RECIPES.items()}
+    assert len(recipes.PAPER_TASKS) == len(set(recipes.PAPER_TASKS)) == 8 + 4
+    assert len(recipes.PAPER_METHODS) == 5 + 1
+    assert runs["2"] == runs["3"] == 3 * 8
+    assert runs["5"] == runs["6"] == runs["9"] == runs["14"] == 12 * 6 * 6
+    assert (runs["7"], runs["8"], runs["15"]) == (8 * 6 * 6, 4 * 6 * 6, 12 * 2 * 6)
+    assert runs["4"] == 0
+
+
+def test_other_seeds_than_the_figures_are_the_first_ones():
+    runs = recipes.figure_runs("8", 2)
+    assert {run.seed for run in runs} == {0, 1}
+    assert set(runs) < set(recipes.figure_runs("8"))
+    # all methods and tasks under one seed come before the next
+    assert [run.seed for run in runs] == [0] * 24 + [1] * 24
+
+
+def test_a_run_that_is_named_twice_is_planned_once():
+    runs = plan(["cartpole-swingup"] * 2, ["baseline", "lnwd", "baseline"], 1)
+    assert [run.method for run in runs] == ["baseline", "lnwd"]
+
+
+def test_the_list_is_the_markdown_table_of_all_figures(capsys):
+    assert main(["sweep", "--list"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 2 + 16 + 1
+    assert len({line.count("|") for line in lines}) == 1
+    assert "| 8 x 6 x 6 = 288 |" in next(line for line in lines if line.startswith("| 7:"))
+
+
+# --- the real thing -------------------------------------------------------------------------------
+
+
+def test_a_real_sweep_is_interrupted_and_goes_on(tmp_path, capsys):
+    out = tmp_path / "runs"
+    given = ["sweep", "--tasks", "finger-spin-fast", "--methods", "baseline", "lnwd", "--preset",
+             "tiny", "--jobs", "2", "--out", str(out)]  # fmt: skip
+    overrides = ["--", "--env.action-repeat", "50", "--run.updates", "200",
+                 "--run.log-interval", "1"]  # fmt: skip
+    command = [sys.executable, "-m", "fast", *given, *overrides]
+    first = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    files = [out / f"finger-spin-fast.{method}.0" / "metrics.jsonl" for method in given[4:6]]
+    while not any(file.exists() and '"timing"' in file.read_text() for file in files):
+        assert first.poll() is None
+        time.sleep(0.02)
+    first.send_signal(signal.SIGINT)  # the other may still be importing torch
+    said, _ = first.communicate()
+    assert first.returncode == 130
+    assert said.count("stopped ") == 2
+    half = [read_run(file.parent) for file in files if file.exists()]
+    assert half and not any(run.finished for run in half)
+
+    assert main([*given, "--dry-run", *overrides]) == 0
+    assert "2 runs of 200 updates: 0 complete" in capsys.readouterr().out
+    assert main([*given, *overrides]) == 0
+    assert capsys.readouterr().out.count("done ") == 2
+    assert all(read_run(file.parent).finished for file in files)
+    played = [run for run in half if run.of("episode")]
+    assert played
+    for before in played:  # nothing was trained twice
+        after = read_run(before.folder)
+        assert len(after.of("session")) == 2
+        assert after.of("episode")[: len(before.of("episode"))] == before.of("episode")

@@ -1,0 +1,184 @@
+"""What the collapse tutorial says of its flows, its histogram, LayerNorm and the network."""
+
+import math
+from functools import cache
+from importlib import import_module
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from theory import collapse
+from theory.claim import find
+from theory.decide import CLAIMS
+
+notebook = import_module("tutorials.05_collapse")
+FIXED = "squared error, fixed heads in all directions"
+LEARNED = "squared error, learned heads"
+HL = "cross-entropy, HL-Gauss targets"
+PRINTED = "cross-entropy, the paper's targets γPp̂"
+
+
+@cache
+def flow(name=FIXED, walk="stay or step on", gamma=0.9, strength=0.5):
+    return notebook.follow.run(flow=name, walk=walk, gamma=gamma, strength=strength)[1]
+
+
+@cache
+def judged(name=FIXED, walk="stay or step on", gamma=0.9, strength=0.5, moment=60):
+    """What the notebook says of a flow; all its other cells of this section run too."""
+    found = flow(name, walk, gamma, strength)
+    _, drawn = notebook.draw_path.run(
+        features=found["features"], moments=found["moments"], flow=name, moment=moment
+    )
+    assert drawn["cover"].axes
+    names = ("chain", "features", "heads", "moments", "path", "start")
+    known = {name: found[name] for name in names} | {"singular": drawn["singular"]}
+    return notebook.judge.run(flow=name, gamma=gamma, moment=moment, **known)[1]
+
+
+def spread(found):
+    return np.ptp(found["features"][-1], axis=0).max()
+
+
+def test_fixed_heads_follow_equation_6_and_collapse():
+    found = judged()
+    # A step of Euler's method errs by at most 0.04² |A|² |Φ| / 2, with |A| <= 2 and |Φ| < 2, and
+    # the flow contracts from then on; there are 600 steps.
+    assert found["collapses"] and found["off"] < 600 * 0.04**2 * 4 * 2 / 2
+    assert found["rank"] == 1 and found["size"] < 0.1
+
+
+def test_one_fixed_head_leaves_the_other_direction_as_it_was():
+    found = flow("squared error, one fixed head")
+    assert not judged("squared error, one fixed head")["collapses"]
+    np.testing.assert_array_equal(found["features"][-1][:, 1], found["start"][:, 1])
+    assert np.abs(found["features"][-1][:, 0]).max() < 0.2
+
+
+@pytest.mark.parametrize(("strength", "collapses"), [(0.0, False), (0.5, False), (3.0, True)])
+def test_learned_heads_collapse_the_features_exactly_if_they_start_stronger(strength, collapses):
+    found = judged(LEARNED, strength=strength)
+    assert found["collapses"] == collapses
+    assert (found["size"] < 0.01) == collapses
+
+
+def test_strong_heads_and_hl_gauss_draw_all_states_onto_one_point_that_is_not_zero():
+    apart, together = flow(HL, strength=0.5), flow(HL, strength=3.0)
+    assert spread(together) < 0.03 < 1 < spread(apart)
+    assert np.abs(together["features"][-1]).max() > 0.9
+
+
+def test_of_the_papers_targets_gamma_changes_the_speed_alone():
+    slow, fast = flow(PRINTED, strength=1.0, gamma=0.45), flow(PRINTED, strength=1.0, gamma=0.9)
+    far, off = (fast["features"][30] - other for other in (fast["start"], slow["features"][60]))
+    assert np.abs(off).max() < 0.04 * np.abs(far).max()  # twice the speed, up to the step's length
+
+
+@pytest.mark.parametrize(
+    ("name", "gamma", "strength"),
+    [
+        (FIXED, 0.99, 0.0),
+        (LEARNED, 0.0, 3.0),
+        (PRINTED, 0.0, 0.0),
+        ("cross-entropy, two-hot targets", 0.0, 3.0),
+        (HL, 0.99, 0.0),
+    ],
+)
+def test_the_ends_of_the_sliders_give_finite_features(name, gamma, strength):
+    assert np.isfinite(flow(name, "stay", gamma, strength)["features"]).all()
+    assert math.isfinite(judged(name, "stay", gamma, strength)["size"])
+
+
+def test_at_time_0_nothing_has_moved():
+    found = judged(moment=0)
+    assert found["size"] == 1 and found["off"] == 0
+
+
+def test_a_search_prints_the_smallest_counterexample():
+    claim = "collapse.learned-heads"
+    _, found = notebook.search.run(wanted=claim, without=None, pressed=True)
+    assert found["outcome"].size == CLAIMS[claim].sizes[0]
+    assert not collapse.may_collapse(found["outcome"].violation)
+
+
+@pytest.mark.parametrize("id", notebook.CLAIMS_HERE)
+def test_what_can_be_broken_breaks_in_the_time_that_a_reader_has(id):
+    claim = CLAIMS[id]
+    for without in [None] if claim.verdict == "refuted" else [a.name for a in claim.given]:
+        assert find(claim, without, examples=300).violation is not None, without
+
+
+def test_zero_is_read_as_0_69_and_backups_rest_at_1_83():
+    _, found = notebook.write_and_read.run(bins=101, sigma=0.75, discount=0.99)
+    assert round(found["zero_reads"], 3) == 0.688
+    assert round(found["rests_at"], 2) == 1.83
+
+
+@pytest.mark.parametrize(
+    ("bins", "sigma", "discount"), [(5, 0.25, 0.0), (201, 3.0, 0.999), (5, 3.0, 0.999)]
+)
+def test_backups_never_rest_below_what_zero_is_read_as(bins, sigma, discount):
+    _, found = notebook.write_and_read.run(bins=bins, sigma=sigma, discount=discount)
+    error = collapse.HISTOGRAM * 100
+    assert found["rests_at"] >= found["zero_reads"] - error
+    assert found["zero_reads"] >= 50 / bins - error
+
+
+@cache
+def normalised(offset, contrast, shift):
+    return notebook.normalise.run(offset=offset, contrast=contrast, shift=shift)[1]
+
+
+def test_layer_norm_does_not_see_what_is_added_to_all():
+    low, high = normalised(-6.0, 1.0, 0.0), normalised(6.0, 1.0, 0.0)
+    assert (low["z"] < 0).all() and (high["z"] > 0).all()
+    assert low["alive"] == high["alive"] == 1 and low["dominates"]
+    np.testing.assert_allclose(low["normed"], high["normed"], rtol=0, atol=1e-12)
+
+
+def test_a_low_shift_kills_a_layer_that_has_layer_norm_and_a_high_one_opens_it():
+    assert normalised(0.0, 3.0, -2.0)["alive"] == 0
+    assert normalised(0.0, 0.0, 3.0)["alive"] == 5
+
+
+@cache
+def history(loss, norm, shut=False):
+    return notebook.train.run(loss=loss, norm=norm, shut=shut)[1]["history"]
+
+
+def dies_at(rows):
+    return next((row["step"] for row in rows if row["dense1/saturated"] == 1), math.inf)
+
+
+def test_a_learned_head_leaves_the_network_its_features():
+    sizes = [
+        row["dense1/feature_norm"] for row in history("squared error, one learned head", False)
+    ]
+    assert min(sizes) > 0.8 * sizes[0]
+
+
+def test_fixed_heads_kill_the_network_and_layer_norm_puts_it_off():
+    bare, normed = (history("squared error, 24 fixed heads", norm) for norm in (False, True))
+    assert 0 < dies_at(bare) < 120 < dies_at(normed) < 240
+    assert math.isnan(bare[-1]["dense1/srank"])
+
+
+@pytest.mark.parametrize("loss", ["squared error, one learned head", "HL-Gauss"])
+def test_a_shut_layer_stays_shut_unless_there_is_layer_norm(loss):
+    assert {row["dense1/saturated"] for row in history(loss, norm=False, shut=True)} == {1.0}
+    assert dies_at(history(loss, norm=True, shut=True)) == math.inf
+
+
+@pytest.mark.parametrize(
+    ("exercise", "field", "wrong", "right"),
+    [
+        (notebook.exercise_1, "keep_ui", 3.0, 1.0),
+        (notebook.exercise_2, "reach_ui", 30, 31),
+        (notebook.exercise_3, "dead_ui", -2.99, -3.0),
+    ],
+)
+def test_the_exercises_tell_right_from_wrong(exercise, field, wrong, right):
+    for value, says in ((None, "Your answer"), (wrong, "Not yet"), (right, "Right")):
+        output, _ = exercise.run(**{field: SimpleNamespace(value=value)})
+        assert says in output.text

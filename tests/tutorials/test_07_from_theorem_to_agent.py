@@ -1,0 +1,149 @@
+"""What the tutorial on recorded runs reads, and what it makes of whatever lies in results/."""
+
+import csv
+import math
+from functools import cache
+from importlib import import_module
+from types import SimpleNamespace
+
+import pytest
+
+from theory.claim import find
+from theory.decide import CLAIMS
+
+notebook = import_module("tutorials.07_from_theorem_to_agent")
+HEAD = ["run", "method", "seed", "panel", "environment_step", "value"]
+
+
+def write(path, rows, head=HEAD):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([head, *rows])
+
+
+def run_of(results, folder, rho=0.15, zoom=True, methods=None):
+    """All cells that follow a choice of the reader; their definitions."""
+    folders = notebook.gather.run(RESULTS=results)[1]["folders"]
+    if methods is None:
+        methods = sorted({run["method"] for run in folders.get(folder, {}).values()})
+    _, drawn = notebook.draw.run(folder=folder, folders=folders, methods=methods, zoom=zoom)
+    assert drawn["cover"].axes
+    shown = drawn["shown"]
+    verdicts = notebook.weigh.run(shown=shown)[1]["verdicts"]
+    said = notebook.conclude.run(verdicts=verdicts)[1]
+    points = notebook.scatter.run(rho=rho, shown=shown)[1]
+    return SimpleNamespace(
+        folders=folders, shown=shown, verdicts=verdicts, said=said, **points_of(points)
+    )
+
+
+def points_of(found):
+    return {name: found[name] for name in ("needed", "reached", "total", "points")}
+
+
+@cache
+def recorded(folder):
+    return run_of(notebook.RESULTS, folder)
+
+
+def test_the_recordings_of_this_repository_are_found():
+    folders = notebook.gather.run()[1]["folders"]
+    assert {"demo", "laptop"} <= set(folders)
+    for name in folders:
+        assert recorded(name).shown  # whatever is there is read and drawn
+
+
+def test_no_network_of_the_demo_had_a_dominant_neuron_and_yet_it_saturated():
+    found = recorded("demo")
+    assert len(found.verdicts) == 4
+    assert max(found.said["shares"]) < 0.15 and not any(found.said["ever"])
+    assert max(found.said["saturated"]) > 0.8 and min(found.said["sranks"]) <= 3
+
+
+def test_a_share_proves_next_to_nothing_of_the_srank():
+    for row in recorded("demo").verdicts:
+        assert row["srank"] < 10 < 250 < row["srank ≤"] <= 256
+
+
+def test_the_line_of_definition_1_is_at_one_half():
+    found = run_of(notebook.RESULTS, "demo", rho=1, zoom=False)
+    assert found.needed == 0.5 and found.reached == 0
+    assert run_of(notebook.RESULTS, "demo", rho=0.01).reached == found.total > 0
+
+
+def test_methods_can_be_left_out_down_to_none():
+    assert {
+        run["method"] for run in run_of(notebook.RESULTS, "demo", methods=["lnwd"]).shown.values()
+    } == {"lnwd"}
+    assert run_of(notebook.RESULTS, "demo", methods=[]).verdicts == []
+
+
+def test_a_folder_with_more_methods_and_a_column_for_the_task_is_read(tmp_path):
+    methods = [f"method-{i}" for i in range(9)]
+    rows = [
+        [f"{m}-{seed}", "swingup", m, seed, panel, step, value]
+        for m in methods
+        for seed in (0, 1)
+        for panel, value in (
+            ("critic0/dense0/largest_share", 0.6),
+            ("critic0/dense1/saturated", 1.0),
+            ("critic0/dense0/srank", 1),
+            ("return", 5),
+        )
+        for step in (0, 1000, 2000)
+    ]
+    head = ["run", "task", *HEAD[1:]]
+    write(tmp_path / "laptop-masked/lines.csv", rows, head)
+    found = run_of(tmp_path, "laptop-masked")
+    assert len(found.verdicts) == 18 and all(found.said["ever"])
+    assert {row["dominant"] for row in found.verdicts} == {"3 of 3"}
+    assert all(math.isclose(row["ρ"], 1.5) for row in found.verdicts)
+
+
+def test_undefined_values_missing_panels_and_other_tables_do_no_harm(tmp_path):
+    share, srank = "critic0/dense0/largest_share", "critic1/dense0/srank"
+    rows = [["a", "redo", 0, share, 0, ""], ["a", "redo", 0, share, 1, "nan"]]
+    rows += [["b", "redo", 1, srank, 0, 3], ["c", "redo", 2, share, 5, 1.0], ["d", "redo"]]
+    write(tmp_path / "odd/overview.csv", rows)
+    write(tmp_path / "odd/another.csv", [[1, 2]], ["step", "loss"])
+    (tmp_path / "odd/empty.csv").write_text("")
+    (tmp_path / "pictures").mkdir()
+    found = run_of(tmp_path, "odd")
+    assert list(found.folders) == ["odd"]
+    first, last = found.verdicts
+    assert math.isnan(first["largest share"]) and math.isnan(first["srank ≤"])
+    assert last["ρ"] == math.inf and last["srank ≤"] == 1 and math.isnan(last["saturated"])
+
+
+def test_without_any_recording_the_page_says_so(tmp_path):
+    output, found = notebook.gather.run(RESULTS=tmp_path)
+    assert found["folders"] == {} and "No recorded run" in output.text
+    assert run_of(tmp_path, None).verdicts == []
+
+
+@pytest.mark.parametrize("id", notebook.CLAIMS_HERE)
+def test_what_can_be_broken_breaks_in_the_time_that_a_reader_has(id):
+    claim = CLAIMS[id]
+    for without in [None] if claim.verdict == "refuted" else [a.name for a in claim.given]:
+        assert find(claim, without, examples=300).violation is not None, without
+
+
+def test_a_search_prints_the_smallest_counterexample():
+    id = "rank.dominance-is-a-bound"
+    _, found = notebook.search.run(wanted=id, without=None, pressed=True)
+    assert found["outcome"].violation is not None
+
+
+@pytest.mark.parametrize(
+    ("exercise", "field", "wrong", "right"),
+    [
+        (notebook.exercise_1, "share_ui", 0.33, 0.25),
+        (notebook.exercise_2, "proof_ui", 1, 253),
+        (notebook.exercise_3, "follows_ui", "the low srank caused the low return",
+         "a low srank needs no dominant neuron"),
+    ],
+)  # fmt: skip
+def test_the_exercises_tell_right_from_wrong(exercise, field, wrong, right):
+    for value, says in ((None, "Your answer"), (wrong, "Not yet"), (right, "Right")):
+        output, _ = exercise.run(**{field: SimpleNamespace(value=value)})
+        assert says in output.text

@@ -1,0 +1,685 @@
+"""Learning about nothing: which losses shrink a representation while no reward has been seen, which
+do not, and what decides it.
+
+Neuron Dominance, section 4.2: eqs. (5) and (6), Theorem 3, and what is said of LayerNorm.
+"""
+
+import marimo
+
+__generated_with = "0.25.2"
+app = marimo.App(width="medium", app_title="Collapse")
+
+with app.setup(hide_code=True):
+    import math
+    from dataclasses import replace
+    from fractions import Fraction
+
+    import marimo as mo
+    import numpy as np
+
+    from ref import autograd as ag
+    from ref import dynamics, losses, nn, scores
+    from theory import collapse
+    from theory.claim import find
+    from theory.decide import CLAIMS
+    from tutorials import style
+
+    CLAIMS_HERE = [
+        "collapse.fixed-heads",
+        "collapse.fixed-heads-span",
+        "collapse.learned-heads",
+        "collapse.strong-heads",
+        "collapse.theorem-3",
+        "collapse.prevents",
+        "collapse.fixed-point",
+        "collapse.layer-norm-shifted",
+        "collapse.layer-norm-revives",
+        "collapse.layer-norm-dominant",
+    ]
+
+
+@app.cell(hide_code=True)
+def _():
+    mo.md(r"""
+    # Collapse: what learning about nothing does to features
+
+    An agent in a world of sparse rewards spends its first hours learning that everything is worth
+    zero. Its value network gives every state $x$ a row of **features** $\phi(x) \in \mathbb
+    R^N$ and reads a value off them. Does learning that all values are zero make the features
+    vanish? The paper says: with the squared error yes, with a classification loss no, and that
+    this is why classification helps. You will see that
+
+    - the squared error need not shrink anything: it depends on **who else learns**, not on the
+      loss;
+    - cross-entropy does keep features from zero, and may draw **all states onto one point**
+      instead;
+    - HL-Gauss reads a return of zero as **1.83**, and it is no bug;
+    - LayerNorm revives a dead layer, **unless** it has learned a shift.
+
+    The stage is a Markov chain of five states without any reward, and two features, so that the
+    features of a state are a point in the plane and you can watch the representation move.
+    """)
+    return
+
+
+@app.cell(hide_code=True)
+def _():
+    flow_ui = mo.ui.dropdown(
+        [
+            "squared error, fixed heads in all directions",
+            "squared error, one fixed head",
+            "squared error, learned heads",
+            "cross-entropy, the paper's targets γPp̂",
+            "cross-entropy, two-hot targets",
+            "cross-entropy, HL-Gauss targets",
+        ],
+        value="squared error, fixed heads in all directions",
+        label="What learns",
+    )
+    chain_ui = mo.ui.dropdown(
+        ["stay or step on", "step on", "anywhere", "stay"], value="stay or step on", label="Chain"
+    )
+    gamma_ui = mo.ui.slider(0, 0.99, 0.01, value=0.9, label="Discount $\\gamma$", show_value=True)
+    heads_ui = mo.ui.slider(
+        0, 3, 0.1, value=0.5, label="Strength of learned heads at the start", show_value=True
+    )
+    moment_ui = mo.ui.slider(0, 60, value=60, label="Time", full_width=True)
+    mo.md(f"""
+    ## Play
+
+    {flow_ui}
+
+    {mo.hstack([chain_ui, gamma_ui], justify="start", gap=2)}
+
+    {heads_ui}
+
+    {moment_ui}
+    """)
+    return chain_ui, flow_ui, gamma_ui, heads_ui, moment_ui
+
+
+@app.cell(hide_code=True)
+def _(chain_ui, flow_ui, gamma_ui, heads_ui):
+    flow, walk, gamma, strength = flow_ui.value, chain_ui.value, gamma_ui.value, heads_ui.value
+    return flow, gamma, strength, walk
+
+
+@app.cell
+def follow(flow, gamma, strength, walk):
+    # Five states, two features; everything is gradient descent by ref.dynamics in steps of 0.04.
+    start = np.array([[1.6, 0.3], [0.9, 1.3], [-0.5, 1.1], [-0.4, -0.7], [1.1, -0.9]])
+    step_on = np.roll(np.eye(5), 1, axis=1)
+    walks = {
+        "stay": np.eye(5),
+        "step on": step_on,
+        "stay or step on": (np.eye(5) + step_on) / 2,
+        "anywhere": np.full((5, 5), 0.2),
+    }
+    chain = dynamics.Chain(walks[walk], np.zeros(5), gamma)
+
+    edges = losses.bin_edges(0.0, 5.0, 5)
+    centres = losses.centres(edges)
+    any_heads = strength * np.array([[0.8, -0.6], [0.6, 0.8]])
+    logits = strength * np.array([[0.9, -0.2, 0.5, -1.0, 0.3], [-0.4, 0.8, 0.1, 0.6, -1.1]])
+    objective, heads = {
+        "squared error, fixed heads in all directions": (dynamics.regression(), np.eye(2)),
+        "squared error, one fixed head": (dynamics.regression(), np.eye(2)[:, :1]),
+        "squared error, learned heads": (dynamics.regression(), any_heads),
+        "cross-entropy, the paper's targets γPp̂": (dynamics.theorem_3(centres), logits),
+        "cross-entropy, two-hot targets": (dynamics.two_hot(centres), logits),
+        "cross-entropy, HL-Gauss targets": (dynamics.hl_gauss(edges, 0.75), logits),
+    }[flow]
+
+    still = {"dense0.bias": np.zeros(2), "final.bias": np.zeros(heads.shape[1])}
+    weights = {"dense0.weight": start.T, "final.weight": heads.T}
+    if "fixed" in flow:
+        still["final.weight"] = weights.pop("final.weight")
+    net = dynamics.network(np.eye(5), still, activation=lambda z: z)
+    # The losses are means, over the states and for the squared error over the heads too.
+    rate = 0.04 * (5 if "cross" in flow else 5 * heads.shape[1] / 2)
+
+    moments, path = 0.4 * np.arange(61), [weights]
+    for _ in moments[1:]:
+        path.append(dynamics.learn(chain, path[-1], objective, net, 10, rate, every=10)[0])
+    features = np.array([params["dense0.weight"].T for params in path])  # (time, states, 2)
+    return chain, features, heads, moments, path, start
+
+
+@app.cell(hide_code=True)
+def _(moment_ui):
+    moment = moment_ui.value
+    return (moment,)
+
+
+@app.cell(hide_code=True)
+def draw_path(features, flow, moment, moments):
+    singular = np.array([np.linalg.svd(phi, compute_uv=False) for phi in features])
+    cover, (_plane, _sizes) = style.figure(
+        1, 2, height=3.9, gridspec_kw={"width_ratios": [1, 1.25]}
+    )
+    for _x, _colour in enumerate([style.BLUE, style.VERMILION, style.GREEN, style.ORANGE, "k"]):
+        _plane.plot(*features[: moment + 1, _x].T, color=_colour, lw=1.5, alpha=0.7)
+        _plane.plot(*features[0, _x], "o", mfc="white", color=_colour, ms=7)
+        _plane.plot(*features[moment, _x], "o", color=_colour, ms=8, zorder=3)
+    _plane.axhline(0, color=style.GREY, lw=0.8)
+    _plane.axvline(0, color=style.GREY, lw=0.8)
+    _reach = 1.1 * max(1.9, np.abs(features).max())
+    _plane.set(xlim=(-_reach, _reach), ylim=(-_reach, _reach), aspect="equal")
+    _plane.set(title="The features of five states", xlabel="feature 1", ylabel="feature 2")
+    _floor = 1e-6
+    _sizes.semilogy(moments, np.maximum(singular[:, 0], _floor), label="$\\sigma_1$")
+    _sizes.semilogy(moments, np.maximum(singular[:, 1], _floor), label="$\\sigma_2$")
+    _sizes.axvline(moments[moment], color=style.GREY, lw=1, ls=":")
+    _sizes.set(title="Singular values of the features", xlabel="time $t$")
+    _sizes.set(ylim=(_floor, 30))
+    _sizes.set_yticks([1e-6, 1e-4, 1e-2, 1], ["$10^{-6}$", "$10^{-4}$", "$10^{-2}$", "1"])
+    _sizes.minorticks_off()
+    _sizes.legend(loc="lower left", ncols=2)
+    style.show(cover, f"Paths of the features of five states under {flow}, and singular values")
+    return cover, singular
+
+
+@app.cell(hide_code=True)
+def judge(chain, features, flow, gamma, heads, moment, moments, path, singular, start):
+    instance = collapse.Regression(
+        collapse.rows(chain.transition),
+        Fraction(gamma),
+        collapse.rows(start),
+        collapse.rows(heads),
+        Fraction(moments[moment]),
+    )
+    if "fixed" in flow:
+        collapses = collapse.ends_at_zero(instance)
+        _says = "Theory, exactly: the features " + (
+            "**tend to 0**, as the fixed heads reach all directions."
+            if collapses
+            else "**never tend to 0**, as no head sees one of the directions."
+        )
+        if "all directions" in flow:
+            off = np.abs(features[moment] - collapse.closed_form(instance)).max()
+            _says += (
+                f" Eq. (6), $e^{{-t(I-\\gamma P)}}\\Phi_0$, is within {off:.2g} of these steps."
+            )
+    elif "squared" in flow:
+        collapses = collapse.may_collapse(instance)
+        _says = "Theory, exactly: $\\Phi_0'\\Phi_0 \\le WW'$ "
+        _says += (
+            "holds at the start, so the features **tend to 0**."
+            if collapses
+            else "fails at the start, so the features **never tend to 0**."
+        )
+    else:
+        collapses = False
+        _says = (
+            "These targets are a consensus: the states' histograms draw each other together, and "
+            "nothing pushes the features to 0 or away from it."
+            if "paper" in flow
+            else "The origin is no place of rest here: theory has $W(p^* - u) \\ne 0$ there."
+        )
+    if "fixed" not in flow:
+
+        def balance(params):
+            psi, w = params["dense0.weight"], params["final.weight"].T
+            return psi @ psi.T - w @ w.T
+
+        drift = np.abs(balance(path[moment]) - balance(path[0])).max()
+        _says += (
+            f" What no loss can change, $\\Phi'\\Phi - WW'$, has moved by {drift:.2g}, which is "
+            "the size of the steps."
+        )
+    size, rank = singular[moment, 0] / singular[0, 0], scores.srank(features[moment])
+    mo.md(f"""
+    At $t = {moments[moment]:.1f}$ the features have {100 * size:.2g} % of their first size;
+    $\\sigma_2 / \\sigma_1 = {singular[moment, 1] / singular[moment, 0]:.2g}$, srank {rank:.0f}.
+    {_says}
+    """)
+    return collapses, rank, size
+
+
+@app.cell(hide_code=True)
+def _():
+    mo.vstack(
+        [
+            mo.md(r"""
+    **Try this.**
+
+    1. With *fixed heads in all directions* the points first come together and only then go to the
+       origin: differences between states die as fast as the chain mixes, the common part at the
+       rate $1-\gamma$. On the chain *stay* nothing mixes and the shape shrinks as it is; on *step
+       on* the points spiral.
+    2. With *one fixed head* one coordinate dies and the other never moves.
+    3. *Learned heads* of strength 0.5 die before the features do, and then nothing is left to
+       learn. Raise the strength to 3: now the features lose.
+    4. Keep the strength and choose *HL-Gauss*: the five points move to **one point that is not the
+       origin**. The norm survives, the rank does not. At strength 0.5 they stay apart.
+    5. *The paper's targets*: change $\gamma$. Only the speed changes.
+
+    ## The theorems as printed
+
+    The paper derives eqs. (5) and (6) for the squared error, following Lyle et al., and Theorem 3
+    for cross-entropy.
+    """),
+            style.claim("collapse.eq-5"),
+            style.claim("collapse.theorem-3"),
+            style.claim("collapse.prevents"),
+        ]
+    )
+    return
+
+
+@app.cell(hide_code=True)
+def _():
+    claim_ui = mo.ui.dropdown(
+        {f"{CLAIMS[id].title} ({id})": id for id in CLAIMS_HERE},
+        value=f"{CLAIMS[CLAIMS_HERE[2]].title} ({CLAIMS_HERE[2]})",
+        label="The claim",
+    )
+    mo.md(f"""
+    ## Break it
+
+    Choose a claim of the paper or a repaired one, drop an assumption or none, and let the machine
+    look for a counterexample: one state and one feature first, then more.
+
+    {claim_ui}
+    """)
+    return (claim_ui,)
+
+
+@app.cell(hide_code=True)
+def _(claim_ui):
+    drop_ui = mo.ui.dropdown(
+        {"nothing": None} | {f"{a.name}: {a.says}": a.name for a in CLAIMS[claim_ui.value].given},
+        value="nothing",
+        label="Drop",
+    )
+    find_ui = mo.ui.run_button(label="find me a counterexample")
+    mo.vstack([style.claim(claim_ui.value), mo.hstack([drop_ui, find_ui], justify="start", gap=2)])
+    return drop_ui, find_ui
+
+
+@app.cell(hide_code=True)
+def _(claim_ui, drop_ui, find_ui):
+    wanted, without, pressed = claim_ui.value, drop_ui.value, find_ui.value
+    return pressed, wanted, without
+
+
+@app.cell(hide_code=True)
+def search(pressed, wanted, without):
+    outcome = find(CLAIMS[wanted], without, examples=300) if pressed else None
+    style.found(outcome, CLAIMS[wanted], without) if outcome else mo.md("*Press the button.*")
+    return (outcome,)
+
+
+@app.cell(hide_code=True)
+def _():
+    _ids = (
+        "collapse.strong-heads",
+        "collapse.singular-values",
+        "collapse.fixed-point",
+        "collapse.stays-rank-one",
+    )
+    _says = r"""
+    ## What is true
+
+    **Squared error.** Write $E$ for the error of all heads in all states. Features move by
+    $-EW'$ and heads by $-\Phi'E$, so $\Phi'\Phi$ and $WW'$ change **alike**, whatever $E$ is:
+    their difference is fixed at birth. If the heads are weaker than the features they reach
+    zero first, all values are zero, and nothing is left to shrink the features. Collapse is
+    what happens to *fixed* heads, or to strong ones. It is not what the squared error does.
+
+    **Cross-entropy.** The gradient at $\Psi = 0$ is $W(p^* - u)\mathbf 1'$: the same push for every
+    state. It is there exactly if the target $p^*$ of a uniform histogram is not uniform itself
+    (seen through $W$). And because it is the same for all states, features that are equal stay
+    equal: there may be an escape from zero, but not from rank one.
+    """
+    _cards = [piece for id in _ids for piece in (style.claim(id), style.proof(id))]
+    mo.vstack([mo.md(_says), *_cards])
+    return
+
+
+@app.cell(hide_code=True)
+def _():
+    bins_ui = mo.ui.slider(5, 201, 2, value=101, label="Bins on $[0, 100]$", show_value=True)
+    sigma_ui = mo.ui.slider(
+        0.25, 3, 0.25, value=0.75, label="$\\sigma$ (in units of the return)", show_value=True
+    )
+    discount_ui = mo.ui.slider(0, 0.999, 0.001, value=0.99, label="$\\gamma$", show_value=True)
+    mo.md(f"""
+    ## Why a zero return reads 1.83
+
+    HL-Gauss writes a value as a histogram, a normal around it cut off at the ends of the support,
+    and reads the histogram's mean. In the middle that returns the value. At the edge half of the
+    normal is missing, so what is left has a larger mean. Every TD backup writes and reads once, and
+    without reward it multiplies by $\\gamma$ in between: learning comes to rest where a backup
+    changes nothing.
+
+    {mo.hstack([bins_ui, sigma_ui, discount_ui], justify="start", gap=2)}
+    """)
+    return bins_ui, discount_ui, sigma_ui
+
+
+@app.cell(hide_code=True)
+def _(bins_ui, discount_ui, sigma_ui):
+    bins, sigma, discount = bins_ui.value, sigma_ui.value, discount_ui.value
+    return bins, discount, sigma
+
+
+@app.cell(hide_code=True)
+def write_and_read(bins, discount, sigma):
+    support = collapse.Bins(
+        Fraction(0), Fraction(100), bins, Fraction(str(discount)), Fraction(sigma)
+    )
+    support = replace(support, sigma=support.sigma / support.width())
+    masses, zero_reads = support.read(0.0)
+    rests_at = collapse.after_backups(support, 5000)
+
+    _top = max(3 * float(support.width()), 1.8 * rests_at, 4 * sigma)
+    _figure, (_left, _right) = style.figure(1, 2, height=3.6)
+    _centres = np.array(support.centres(), float)
+    _width = float(support.width())
+    _left.bar(_centres, masses, 0.9 * _width, color=style.SKY, label="histogram of 0")
+    _left.axvline(0, color="k", lw=1)
+    _left.axvline(zero_reads, color=style.VERMILION, label=f"read as {zero_reads:.3f}")
+    _left.set(xlim=(-0.1 * _top, _top), title="Zero, written and read", xlabel="value")
+    _left.legend(loc="upper right")
+
+    _values = np.linspace(0, _top, 120)
+    _change = [support.read(discount * v)[1] - v for v in _values]
+    _right.plot(_values, _change, label="HL-Gauss")
+    _right.plot(_values, (discount - 1) * _values, color=style.GREY, lw=1, label="exact")
+    _right.axhline(0, color="k", lw=1)
+    _right.plot(rests_at, 0, "o", color=style.VERMILION, label=f"rests at {rests_at:.2f}")
+    _right.set(title="One backup without reward", xlabel="value before", ylabel="change of it")
+    _right.legend(loc="upper right")
+    style.show(_figure, "The HL-Gauss histogram of zero, and what one backup changes")
+    return rests_at, support, zero_reads
+
+
+@app.cell(hide_code=True)
+def _(discount, rests_at, zero_reads):
+    mo.md(f"""
+    Zero is read as **{zero_reads:.3f}**, and learning with $\\gamma = {discount}$ that there is
+    no reward ends at **{rests_at:.2f}**. In the paper's setting (101 bins, $\\sigma = 0.75$,
+    $\\gamma = 0.99$) the numbers are {collapse.PAPER.read(0.0)[1]:.3f} and
+    {collapse.after_backups(collapse.PAPER, 5000):.2f}. Make the bins finer: the error does not
+    go away, for it is of the size of $\\sigma$. The paper argues for classification with 'the
+    lowest value', the first bin, as the target at collapse. The target at collapse is half of
+    the support instead, and the first bin takes {collapse.backups(collapse.PAPER)} exact
+    backups to reach; with HL-Gauss it is never reached.
+    """)
+    return
+
+
+@app.cell(hide_code=True)
+def _():
+    offset_ui = mo.ui.slider(
+        -6, 6, 0.5, value=-4, label="Add to all pre-activations", show_value=True
+    )
+    contrast_ui = mo.ui.slider(
+        0, 3, 0.1, value=1, label="How much neuron 1 stands out", show_value=True
+    )
+    shift_ui = mo.ui.slider(-3, 3, 0.1, value=0, label="LayerNorm's learned shift", show_value=True)
+    mo.md(f"""
+    ## LayerNorm's revival, and its limits
+
+    Five neurons with pre-activations $z$. LayerNorm subtracts their mean and divides by their
+    standard deviation, so what is added to all of them cannot matter: a layer that is shut as a
+    whole opens again. What LayerNorm cannot undo is a shift that is learned *after* the division.
+
+    {mo.vstack([offset_ui, contrast_ui, shift_ui])}
+    """)
+    return contrast_ui, offset_ui, shift_ui
+
+
+@app.cell(hide_code=True)
+def _(contrast_ui, offset_ui, shift_ui):
+    offset, contrast, shift = offset_ui.value, contrast_ui.value, shift_ui.value
+    return contrast, offset, shift
+
+
+@app.cell(hide_code=True)
+def normalise(contrast, offset, shift):
+    z = offset + contrast * np.array([2.0, -0.5, -0.5, -0.5, -0.5]) + np.array([0, 0.2, 0, -0.2, 0])
+    layer = {"norm0.weight": np.ones(5), "norm0.bias": np.full(5, shift)}
+    normed = nn.layer_norm(layer, "norm0", z[None])[0]
+    row = collapse.Normed(tuple(map(Fraction, z)), Fraction(shift))
+    alive = sum(collapse.above(row))
+    dominates = scores.dominant(ag.relu(normed[None])).any()
+
+    _figure, _axes = style.figure(1, 2, height=2.9, sharey=True)
+    for _panel, _z, _title in zip(
+        _axes, (z, normed), ("without LayerNorm", "with LayerNorm"), strict=True
+    ):
+        _panel.bar(range(1, 6), _z, 0.5, color=[style.GREEN if v > 0 else style.GREY for v in _z])
+        _panel.axhline(0, color="k", lw=1)
+        _panel.set(title=f"$z$ {_title}", xlabel="neuron")
+    mo.vstack(
+        [
+            style.show(_figure, "Pre-activations of five neurons without and with LayerNorm"),
+            mo.md(
+                f"Without LayerNorm **{(z > 0).sum()}** of 5 neurons are on, with it **{alive}**. "
+                f"With it "
+                f"{'one neuron **dominates** the layer' if dominates else 'no neuron dominates'}. "
+                f"No shift above $-\\sqrt{{N-1}} = -{math.sqrt(4):.0f}$ shuts the layer for "
+                f"every input, and "
+                "every one from there on does. Let neuron 1 stand out by 3: LayerNorm keeps it "
+                "dominant, since it bounds an activation by $\\sqrt{N-1}$ and not by the others'."
+            ),
+        ]
+    )
+    return alive, dominates, normed, z
+
+
+@app.cell(hide_code=True)
+def _():
+    loss_ui = mo.ui.dropdown(
+        ["squared error, one learned head", "squared error, 24 fixed heads", "HL-Gauss"],
+        value="squared error, 24 fixed heads",
+        label="Loss",
+    )
+    norm_ui = mo.ui.checkbox(value=False, label="LayerNorm")
+    shut_ui = mo.ui.checkbox(value=False, label="start with the second layer shut")
+    mo.md(f"""
+    ## The same on a network
+
+    Free features are not a network. Here is one by `ref/dynamics.py`: a ring of twelve states,
+    two ReLU layers of 24 neurons, Adam. The reward is hidden until step 120 (dotted) and there
+    from then on.
+
+    {mo.hstack([loss_ui, norm_ui, shut_ui], justify="start", gap=2)}
+    """)
+    return loss_ui, norm_ui, shut_ui
+
+
+@app.cell(hide_code=True)
+def _(loss_ui, norm_ui, shut_ui):
+    loss, norm, shut = loss_ui.value, norm_ui.value, shut_ui.value
+    return loss, norm, shut
+
+
+@app.cell(hide_code=True)
+def train(loss, norm, shut):
+    _generator = np.random.default_rng(0)
+    _ring = (np.roll(np.eye(12), 1, axis=1) + np.roll(np.eye(12), -1, axis=1)) / 2
+    _chain = dynamics.Chain(_ring, 1.0 * (np.arange(12) == 0), 0.9)
+    _inputs = 3 * _generator.standard_normal((12, 6))
+    _outputs = {
+        "squared error, one learned head": 1,
+        "squared error, 24 fixed heads": 24,
+        "HL-Gauss": 21,
+    }
+    _params = nn.init_mlp(_generator, (6, 24, 24, _outputs[loss]), norm=norm)
+    if shut:
+        _params["dense1.bias"] -= 100.0
+    _objective = dynamics.regression()
+    if loss == "HL-Gauss":
+        _objective = dynamics.hl_gauss(losses.bin_edges(0.0, 10.0, 21), 0.4)
+    _fixed = {}
+    if "fixed" in loss:
+        _fixed = {name: _params.pop(name) for name in ("final.weight", "final.bias")}
+    _, history = dynamics.learn(
+        _chain,
+        _params,
+        _objective,
+        dynamics.network(_inputs, _fixed),
+        240,
+        0.01,
+        120,
+        6,
+        dynamics.ADAM,
+    )
+
+    _figure, _axes = style.figure(1, 3, height=2.9)
+    _steps = [row["step"] for row in history]
+    for _panel, _key, _title in zip(
+        _axes,
+        ("dense1/feature_norm", "dense1/srank", "dense1/saturated"),
+        ("Size of the features", "srank of the features", "Saturated neurons"),
+        strict=True,
+    ):
+        _panel.plot(_steps, [row[_key] for row in history])
+        _panel.axvline(120, color=style.GREY, lw=1, ls=":")
+        _panel.set(title=_title, xlabel="step", xlim=(0, 240))
+    _axes[0].set_ylim(0, None)
+    _axes[1].set_ylim(0, 12.5)
+    _axes[2].set_ylim(-0.03, 1.03)
+    style.show(_figure, f"Norm, srank and saturation of the last hidden layer, {loss}")
+    return (history,)
+
+
+@app.cell(hide_code=True)
+def _(history):
+    _before, _after = (next(r for r in history if r["step"] == s) for s in (114, 240))
+    if math.isnan(_before["dense1/srank"]):
+        _says = "Before the reward the features are zero: no srank is defined, so none is drawn."
+    else:
+        _says = f"Before the reward the srank of the features is {_before['dense1/srank']:.0f}."
+    mo.md(f"""
+    {_says} At the end the largest error of a value is {_after["value_error"]:.2g}, and
+    {100 * _after["dense1/saturated"]:.0f} % of the neurons are saturated.
+
+    With one **learned** head the features keep their size through all the time without reward: the
+    head gives in, as the balance $\\Phi'\\Phi - WW'$ lets
+    you expect. With 24 **fixed** heads, the
+    setting of eqs. (5) and (6), the layer is dead before the reward arrives and stays so;
+    LayerNorm, whose scale and shift learn too, dies later. A layer that starts shut stays shut
+    under **every** loss, as no gradient passes it; LayerNorm opens it. One seed of a tiny
+    network is an illustration, not evidence.
+    """)
+    return
+
+
+@app.cell(hide_code=True)
+def _():
+    keep_ui = mo.ui.number(value=None, label="c =")
+    reach_ui = mo.ui.number(value=None, label="backups:")
+    dead_ui = mo.ui.number(value=None, label="shift:", step=0.01)
+    mo.md(r"## Exercises")
+    return dead_ui, keep_ui, reach_ui
+
+
+@app.cell(hide_code=True)
+def exercise_1(keep_ui):
+    kept = keep_ui.value
+    _phi = np.array([[2.0, 1.0], [1.0, 2.0]])
+    _floor = np.linalg.svd(_phi, compute_uv=False)[1]  # M = 1: sigma_(1 + 1) of the start
+    mo.vstack(
+        [
+            mo.md(
+                "**1.** The features start as $\\Phi_0 = "
+                "\\begin{pmatrix}2&1\\\\1&2\\end{pmatrix}$, and there "
+                "is **one** learned head, of any strength. Whatever the loss: what is the "
+                "largest $c$ for "
+                "which you can promise $\\sigma_1(\\Phi_t) \\ge c$ for ever?"
+            ),
+            keep_ui,
+            style.answer(
+                kept,
+                kept is not None and abs(kept - _floor) < 1e-6,
+                "One head adds a matrix of rank one to what is conserved. Weyl: "
+                "$\\sigma_i(\\Phi_t) \\ge \\sigma_{i+M}(\\Phi_0)$.",
+                "One head can take one direction away, not two.",
+            ),
+        ]
+    )
+    return
+
+
+@app.cell(hide_code=True)
+def exercise_2(reach_ui):
+    reached = reach_ui.value
+    _small = collapse.Bins(Fraction(0), Fraction(10), 51, Fraction(9, 10))
+    mo.vstack(
+        [
+            mo.md(
+                "**2.** Two-hot targets, 51 bins on $[0, 10]$, $\\gamma = 0.9$. The features "
+                "have collapsed, so "
+                "the histogram is uniform and every value is 5. How many exact backups without "
+                "reward "
+                "until the value is in the first bin?"
+            ),
+            reach_ui,
+            style.answer(
+                reached,
+                reached is not None and reached == collapse.backups(_small),
+                "Two-hot keeps means, so after $n$ backups the value is $5\\gamma^n$. The first "
+                "bin ends at "
+                "10/51.",
+                "The first $n$ with $\\gamma^n G \\le 2$.",
+            ),
+        ]
+    )
+    return
+
+
+@app.cell(hide_code=True)
+def exercise_3(dead_ui):
+    deadly = dead_ui.value
+
+    def _kills(shift):
+        return collapse.shift_low(collapse.Normed((Fraction(1),) * 10, Fraction(str(shift))))
+
+    mo.vstack(
+        [
+            mo.md(
+                "**3.** A layer of 10 neurons with LayerNorm and ReLU. What is the largest "
+                "shift, the same for "
+                "all neurons, that shuts the layer for **every** input?"
+            ),
+            dead_ui,
+            style.answer(
+                deadly,
+                deadly is not None and _kills(deadly) and not _kills(deadly + 0.01),
+                "The largest normalised pre-activation is $\\sqrt{N-1}$, at $z = (N-1, -1, "
+                "\\dots, -1)$.",
+                "Any shift above it leaves the input $(N-1, -1, \\dots, -1)$ alive.",
+            ),
+        ]
+    )
+    return
+
+
+@app.cell(hide_code=True)
+def _():
+    mo.vstack(
+        [
+            mo.md("## What the paper says, what is true, where to look"),
+            style.ledger(
+                "collapse.eq-5",
+                "collapse.fixed-heads",
+                "collapse.learned-heads",
+                "collapse.theorem-3",
+                "collapse.remark-derived",
+                "collapse.prevents",
+                "collapse.zero-bin",
+                "collapse.hl-zero",
+                "collapse.layer-norm-shifted",
+                "collapse.layer-norm-dominant",
+            ),
+        ]
+    )
+    return
+
+
+if __name__ == "__main__":
+    app.run()

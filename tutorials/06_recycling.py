@@ -1,0 +1,621 @@
+"""Two methods recycle the neurons that a network does not use, and each takes those that the other
+would keep: play with one small network until you see why.
+
+ReDo (Sokar et al., 2023) and ReGraMa ("Measure gradients, not activations"); `theory.recycling`.
+"""
+
+import marimo
+
+__generated_with = "0.25.2"
+app = marimo.App(width="medium", app_title="Recycling neurons, by activation or by gradient")
+
+with app.setup(hide_code=True):
+    from fractions import Fraction
+
+    import marimo as mo
+    import numpy as np
+
+    from ref import autograd as ag
+    from ref import dynamics, losses, mitigations, nn, scores
+    from theory import recycling
+    from theory.claim import find
+    from theory.decide import CLAIMS
+    from tutorials import style
+
+    CLAIMS_HERE = [
+        "recycling.redo-zero",
+        "recycling.redo-zero-batch",
+        "recycling.redo-bound",
+        "recycling.impact",
+        "recycling.grama-theorem-1",
+        "recycling.grama-preactivation",
+        "recycling.grama-converse",
+        "recycling.grama-equivalence",
+        "recycling.grama-small",
+        "recycling.irreversible",
+    ]
+    BATCH = np.linspace(-1, 1, 9)  # the inputs that neurons are scored on
+    READERS = {"dense0": [mitigations.Reader("final")]}
+
+
+@app.cell(hide_code=True)
+def _():
+    mo.md(r"""
+    # Recycling neurons, by activation or by gradient
+
+    A network in training loses neurons: they stop doing anything. Two methods give them a new life
+    in the same way (fresh incoming weights, outgoing weights 0) and differ in whom they choose.
+
+    - **ReDo** takes the neurons that are **silent**: $s_i = \mathbb E|h_i| \,/\, \frac1N \sum_j
+      \mathbb E|h_j| \le \tau$.
+    - **ReGraMa** takes those that get **no gradient**: $G_i = \mathbb E|\partial L / \partial
+      h_i| \,/\, \frac1N \sum_j \mathbb E|\partial L / \partial h_j| \le \tau$.
+
+    The GraMa paper argues that the second finds what the first finds, and more. Here is one network
+    with four neurons, $f(x) = \sum_i v_i\, \mathrm{relu}(w_i x + b_i)$, which you can follow by
+    hand. You will see the two methods take **different** neurons, see the output jump although
+    'only dormant neurons' were replaced, and **flip both verdicts on a neuron without changing the
+    function** that the network computes.
+    """)
+    return
+
+
+@app.cell(hide_code=True)
+def _():
+    tau_ui = mo.ui.slider(0, 1, 0.025, value=0.1, label=r"threshold $\tau$", show_value=True)
+    scale_ui = mo.ui.slider(
+        -6, 6, 0.5, value=0, label=r"rewrite neuron 1: $c = 2$ to the", show_value=True
+    )
+    by_ui = mo.ui.dropdown(
+        {
+            "∂L/∂h, as printed": "activation",
+            "∂L/∂z, before the ReLU": "preactivation",
+            "∂L/∂w, of the incoming weights": "incoming",
+        },
+        value="∂L/∂h, as printed",
+        label="GraMa measures",
+    )
+    seed_ui = mo.ui.slider(0, 9, value=0, label="draw of the fresh weights", show_value=True)
+    mo.md(f"""
+    ## Play
+
+    {mo.hstack([tau_ui, by_ui], justify="start", gap=2)}
+
+    {mo.hstack([scale_ui, seed_ui], justify="start", gap=2)}
+    """)
+    return by_ui, scale_ui, seed_ui, tau_ui
+
+
+@app.cell(hide_code=True)
+def _(by_ui, scale_ui, seed_ui, tau_ui):
+    tau, by, scale, seed = tau_ui.value, by_ui.value, 2.0**scale_ui.value, seed_ui.value
+    return by, scale, seed, tau
+
+
+@app.function
+def network(c):
+    """The four neurons; neuron 1 written c times as large, and read 1/c times as loud."""
+    w, b, v = (
+        np.array([1, -1, 1, 0.5]),
+        np.array([0.25, 0.25, -1.5, 1]),
+        np.array([1, 0.75, 1.5, 0]),
+    )
+    rewrite = np.array([c, 1, 1, 1])
+    return {
+        "dense0.weight": (w * rewrite)[:, None],
+        "dense0.bias": b * rewrite,
+        "final.weight": (v / rewrite)[None, :],
+        "final.bias": np.zeros(1),
+    }
+
+
+@app.function
+def examine(params, x):
+    """Activations h, and the gradients of the loss that GraMa may measure; the target is |x|."""
+    nodes, taps = {name: ag.Node(value) for name, value in params.items()}, {}
+    loss = losses.mse(nn.mlp(nodes, x[:, None], taps=taps), np.abs(x)[:, None])
+    z, h = taps["dense0"]
+    of = {"activation": h, "preactivation": z, "incoming": nodes["dense0.weight"]}
+    return h.value, dict(zip(of, ag.gradients(loss, list(of.values())), strict=True))
+
+
+@app.cell
+def recycle(by, scale, seed, tau):
+    params = network(scale)
+    h, gradients = examine(params, BATCH)
+    s, gradient_score = scores.activation_score(h), scores.grama(gradients[by], by)
+
+    _draw = np.random.default_rng(seed).standard_normal
+    fresh = {name: _draw(value.shape) for name, value in params.items()}
+    silent = scores.dormant(h, tau)
+    unmoved = scores.gradient_dormant(gradients[by], tau, by)
+    after_redo, _ = mitigations.redo(params, {}, {"dense0": h}, tau, fresh, READERS)
+    after_regrama, _ = mitigations.regrama(
+        params, {}, {"dense0": gradients[by]}, tau, fresh, READERS, by
+    )
+
+    def jump(new, x):
+        """The largest change of the output on inputs x."""
+        return np.abs(nn.mlp(new, x[:, None]) - nn.mlp(params, x[:, None])).max()
+
+    return after_redo, after_regrama, gradient_score, jump, params, s, silent, unmoved
+
+
+@app.cell(hide_code=True)
+def draw(after_redo, after_regrama, gradient_score, params, s, tau):
+    wide = np.linspace(-2.5, 2.5, 201)
+    cover, (_f, _bars) = style.figure(1, 2, height=3.7, gridspec_kw={"width_ratios": [1.2, 1]})
+    _f.axvspan(-1, 1, color=style.YELLOW, alpha=0.25, lw=0, label="scored here")
+    for _params, _label, _look in (
+        (params, "before", {"color": "k", "lw": 4, "alpha": 0.35}),
+        (after_redo, "after ReDo", {"color": style.BLUE}),
+        (after_regrama, "after ReGraMa", {"color": style.VERMILION, "ls": "--"}),
+    ):
+        _f.plot(wide, nn.mlp(_params, wide[:, None])[:, 0], label=_label, **_look)
+    _f.set(title="What the network computes", xlabel="$x$", ylim=(-1, 6.5))
+    _f.legend(loc="upper center")
+    _where = np.arange(1, 5)
+    _top = 4.2
+    for _offset, _score, _colour, _label in (
+        (-0.2, s, style.BLUE, "$s_i$: activation"),
+        (0.2, gradient_score, style.VERMILION, "$G_i$: gradient"),
+    ):
+        _bars.bar(_where + _offset, _score, 0.36, color=_colour, label=_label)
+        for _i, _value in enumerate(_score):
+            _bars.text(_i + 1 + _offset, _value + 0.06, f"{_value:.2g}", ha="center", fontsize=9)
+    _bars.axhline(tau, color="k", lw=1, ls=":")
+    _bars.text(4.5, tau + 0.06, r"$\tau$", ha="left")
+    _bars.set(title="Scores of the four neurons", xlabel="neuron", ylim=(0, 4.9))
+    _bars.set_xticks(_where)
+    _bars.legend(loc="upper center", ncols=2)
+    style.show(cover, "The function before and after recycling, and the two scores of each neuron")
+    return (cover,)
+
+
+@app.cell(hide_code=True)
+def judge(after_redo, after_regrama, jump, params, silent, tau, unmoved):
+    def _numbers(mask):
+        return " and ".join(str(i + 1) for i in np.flatnonzero(mask)) or "none"
+
+    far = np.linspace(-2.5, 2.5, 201)
+    jumps = {
+        name: (jump(new, BATCH), jump(new, far))
+        for name, new in (("ReDo", after_redo), ("ReGraMa", after_regrama))
+    }
+    exact = recycling.Network(
+        (
+            (
+                tuple((Fraction(w),) for w in params["dense0.weight"][:, 0]),
+                tuple(map(Fraction, params["dense0.bias"])),
+            ),
+        ),
+        tuple(map(Fraction, params["final.weight"][0])),
+        batch=tuple(map(Fraction, BATCH)),
+        asked=tuple(map(Fraction, BATCH)),
+        tau=Fraction(tau),
+    )
+    change, bound = recycling.change(exact), recycling.change(exact) + recycling.bound_slack(exact)
+    _rows = "\n".join(
+        f"| {name} | {_numbers(mask)} | {jumps[name][0]:.3g} | {jumps[name][1]:.3g} |"
+        for name, mask in (("ReDo", silent), ("ReGraMa", unmoved))
+    )
+    mo.md(f"""
+    | | recycles | largest change of $f$ on the batch | on $[-2.5, 2.5]$ |
+    |:--|:--|:--|:--|
+    {_rows}
+
+    The mean change by ReDo on the batch is {float(change):.3g}, and theory bounds it by
+    $\\tau \\cdot \\frac1N \\sum_j \\mathbb E|h_j| \\cdot \\sum_{{i\\text{{ recycled}}}} |v_i|$ =
+    {float(bound):.3g}.
+    """)
+    return bound, change, jumps
+
+
+@app.cell(hide_code=True)
+def _():
+    mo.md(r"""
+    **Try this.**
+
+    1. Neuron 3 is silent on the batch, and yet as printed its GraMa score is the **largest** of
+       all: $\partial L / \partial h_3$ is residual times $v_3$, and knows no gate. Measure
+       $\partial L / \partial z$ instead, and the score is 0.
+    2. Neuron 4 is the loudest, but nobody reads it: $v_4 = 0$. ReGraMa takes it, ReDo does not.
+    3. Look outside of the yellow stripe: neuron 3 opens at $x = 1.5$, and ReDo has taken away
+       what it does there. 'The output does not change' is said **of the batch**.
+    4. Move $c$. The grey curve does not move at all. Yet neuron 1, which does
+       most of the work, is
+       dormant for ReDo at one end and for ReGraMa at the other.
+
+    ## Why rescaling flips the verdicts
+
+    $\mathrm{relu}(cz) = c\,\mathrm{relu}(z)$ for $c > 0$: a neuron can be written $c$ times as
+    large and read $1/c$ times as loud. That is the same function, another way of writing it
+    down. Its activation is multiplied by $c$, every gradient of it is divided by $c$.
+    """)
+    return
+
+
+@app.cell(hide_code=True)
+def flip(by, scale, tau):
+    factors = 2.0 ** np.arange(-7, 7.25, 0.25)
+    curves = {"$s_1$": [], "$G_1$": [], "saliency": []}
+    for _c in factors:
+        _h, _gradients = examine(network(_c), BATCH)
+        curves["$s_1$"].append(scores.activation_score(_h)[0])
+        curves["$G_1$"].append(scores.grama(_gradients[by], by)[0])
+        _saliency = scores.mean_activation(_h * _gradients["activation"])
+        curves["saliency"].append(_saliency[0] / _saliency.mean())
+    redo_below = factors[np.array(curves["$s_1$"]) <= tau]
+    regrama_above = factors[np.array(curves["$G_1$"]) <= tau]
+
+    _figure, _axes = style.figure(height=3.3)
+    for (_name, _line), _colour in zip(
+        curves.items(), (style.BLUE, style.VERMILION, style.GREEN), strict=True
+    ):
+        _label = (
+            r"$\mathbb{E}\,|h\,\partial L/\partial h|$, relative" if _name == "saliency" else _name
+        )
+        _axes.plot(np.log2(factors), _line, color=_colour, label=_label)
+    _axes.axhline(tau, color="k", lw=1, ls=":")
+    _axes.axvline(np.log2(scale), color=style.GREY, lw=1)
+    for _taken, _colour, _who in (
+        (redo_below, style.BLUE, "ReDo"),
+        (regrama_above, style.VERMILION, "ReGraMa"),
+    ):
+        if len(_taken):
+            _ends = np.log2([_taken.min(), _taken.max()])
+            _axes.axvspan(*_ends, color=_colour, alpha=0.12, lw=0)
+            _axes.text(_ends.mean(), 1.9, f"{_who}\ntakes it", ha="center", color=_colour)
+    _axes.set(title="Neuron 1, written in other ways", xlabel=r"$\log_2 c$", ylabel="score")
+    _axes.set(ylim=(0, 5), xlim=(-7, 7))
+    _axes.legend(loc="upper center", ncols=3)
+    mo.vstack(
+        [
+            style.show(_figure, "Scores of neuron 1 against the factor by which it is rewritten"),
+            mo.md(
+                "The product $\\mathbb E|h\\,\\partial L/\\partial h|$ does not see how the "
+                "network "
+                "is written. A score that does judges the notation as well as the neuron."
+            ),
+        ]
+    )
+    return curves, factors, redo_below, regrama_above
+
+
+@app.cell(hide_code=True)
+def _():
+    mo.vstack(
+        [
+            mo.md("## The theorems as printed"),
+            *(
+                piece
+                for id in (
+                    "recycling.redo-zero",
+                    "recycling.redo-small",
+                    "recycling.grama-theorem-1",
+                )
+                for piece in (style.claim(id), style.proof(id))
+            ),
+            mo.md("""
+    ## Break it
+
+    Choose a claim, drop an assumption or none, and let the machine look for a counterexample:
+    one neuron first, then more.
+    """),
+        ]
+    )
+    return
+
+
+@app.cell(hide_code=True)
+def _():
+    claim_ui = mo.ui.dropdown(
+        {f"{CLAIMS[id].title} ({id})": id for id in CLAIMS_HERE},
+        value=f"{CLAIMS[CLAIMS_HERE[1]].title} ({CLAIMS_HERE[1]})",
+        label="The claim",
+    )
+    claim_ui
+    return (claim_ui,)
+
+
+@app.cell(hide_code=True)
+def _(claim_ui):
+    drop_ui = mo.ui.dropdown(
+        {"nothing": None} | {f"{a.name}: {a.says}": a.name for a in CLAIMS[claim_ui.value].given},
+        value="nothing",
+        label="Drop",
+    )
+    find_ui = mo.ui.run_button(label="find me a counterexample")
+    mo.vstack([style.claim(claim_ui.value), mo.hstack([drop_ui, find_ui], justify="start", gap=2)])
+    return drop_ui, find_ui
+
+
+@app.cell(hide_code=True)
+def _(claim_ui, drop_ui, find_ui):
+    wanted, without, pressed = claim_ui.value, drop_ui.value, find_ui.value
+    return pressed, wanted, without
+
+
+@app.cell(hide_code=True)
+def search(pressed, wanted, without):
+    outcome = find(CLAIMS[wanted], without, examples=200) if pressed else None
+    style.found(outcome, CLAIMS[wanted], without) if outcome else mo.md("*Press the button.*")
+    return (outcome,)
+
+
+@app.cell(hide_code=True)
+def _():
+    mo.vstack(
+        [
+            mo.md("""
+    ## What is true
+
+    Replacing a neuron that is exactly 0 on the batch is invisible **on the batch**, if its
+    outgoing weights are all that reads it and no normalisation looks across the layer. For τ > 0
+    the change is bounded by the outgoing weights, which the score does not know. And dormancy is
+    equivalent to having no gradient at one place: **before** the ReLU.
+    """),
+            *(
+                piece
+                for id in (
+                    "recycling.redo-zero-batch",
+                    "recycling.redo-bound",
+                    "recycling.grama-equivalence",
+                    "recycling.anti-correlation",
+                )
+                for piece in (style.claim(id), style.proof(id))
+            ),
+        ]
+    )
+    return
+
+
+@app.cell(hide_code=True)
+def _():
+    size_ui = mo.ui.slider(
+        steps=[2**k for k in range(11)], value=64, label="Batch size $B$", show_value=True
+    )
+    mo.md(f"""
+    ## Silent on a batch
+
+    A neuron that fires on one input in a hundred looks dead on most batches, and it may be the one
+    that saw the reward. How much does silence on $B$ independent inputs say?
+
+    {size_ui}
+    """)
+    return (size_ui,)
+
+
+@app.cell(hide_code=True)
+def _(size_ui):
+    size = size_ui.value
+    return (size,)
+
+
+@app.cell(hide_code=True)
+def silence(size):
+    _curve = CLAIMS["recycling.batch-law-bound"].curve()
+    at = {name: line[_curve.values.index(size)] for name, line in _curve.lines.items()}
+    half, sure = at["overlooked every second time"], at["95 % bound"]
+    _figure, _axes = style.figure(height=2.8)
+    for _name, _line in _curve.lines.items():
+        _axes.plot(np.log2(_curve.values), 100 * np.array(_line), label=_name)
+        _axes.plot(np.log2(size), 100 * at[_name], "ko")
+    _axes.set_xticks(range(0, 11, 2), [str(2**k) for k in range(0, 11, 2)])
+    _axes.set(xlabel="batch size $B$", ylabel="active on … % of inputs", ylim=(0, 100))
+    _axes.legend(loc="upper right")
+    mo.vstack(
+        [
+            style.show(_figure, "What silence on a batch says of how often a neuron is active"),
+            mo.md(
+                f"A neuron that is active on {100 * half:.2g} % of all inputs is overlooked by a "
+                f"batch of {size} every second time. Silence on the batch lets you say, with 95 % "
+                f"confidence, that it is active on less than **{100 * sure:.2g} %**."
+            ),
+        ]
+    )
+    return half, sure
+
+
+@app.cell(hide_code=True)
+def again():
+    _net = recycling.Scored(
+        tuple(map(Fraction, (-1, 1, 1))),
+        tuple(map(Fraction, (-1, 0, 1))),
+        tuple(map(Fraction, (1, 1, -1))),
+        tuple(map(Fraction, (1, 2))),
+        tuple(map(Fraction, (2, 1))),
+    )
+    _reset, _ = recycling.after_redo(_net)
+    stages = {"before": _net, "after ReDo": _reset, "one step later": recycling.trained(_reset)}
+    rows = {
+        name: (
+            scores.activation_score(recycling.h_of(net))[0],
+            scores.grama(recycling.h_gradient(net))[0],
+        )
+        for name, net in stages.items()
+    }
+    _table = "\n".join(
+        f"| {name} | {float(s):.3g} | {float(g):.3g} |" for name, (s, g) in rows.items()
+    )
+    mo.md(f"""
+    ## Who is recycled twice
+
+    A recycled neuron starts with outgoing weights 0. So for GraMa as printed it has no
+    gradient, and asked again before the next update it is taken again. One step of gradient
+    descent later the outgoing weight has moved. 'Irreversible' it is not.
+
+    | neuron 1 of another small network | $s_1$ | $G_1$ |
+    |:--|:--|:--|
+    {_table}
+    """)
+    return (rows,)
+
+
+@app.cell(hide_code=True)
+def _():
+    optimizer_ui = mo.ui.dropdown(["Adam", "SGD"], value="Adam", label="Optimizer")
+    mo.md(f"""
+    ## Along a training
+
+    Sixteen states, two layers of 64 neurons, TD learning by `ref/dynamics.py`. Of the dormant
+    neurons, how many does GraMa see?
+
+    {optimizer_ui}
+    """)
+    return (optimizer_ui,)
+
+
+@app.cell(hide_code=True)
+def _(optimizer_ui):
+    optimizer = optimizer_ui.value
+    return (optimizer,)
+
+
+@app.cell(hide_code=True)
+def train(optimizer):
+    _how, _rate = {"Adam": (dynamics.ADAM, 0.01), "SGD": (dynamics.SGD, 0.05)}[optimizer]
+    history = recycling.follow(_how, _rate, snapshots=8, steps=15)
+    agree = min(row["dL/dz agrees"] for row in history)
+    _figure, _axes = style.figure(1, 2, height=2.8, sharey=True)
+    for _panel, _layer in zip(_axes, ("dense0", "dense1"), strict=True):
+        _rows = [row for row in history if row["layer"] == _layer]
+        for _key, _label, _look in (
+            ("dormant", "dormant", {"color": style.BLUE, "lw": 4, "alpha": 0.5}),
+            ("no dL/dz", "no ∂L/∂z", {"color": "k", "ls": "--"}),
+            ("no dL/dh", "no ∂L/∂h", {"color": style.VERMILION}),
+        ):
+            _panel.plot([r["step"] for r in _rows], [r[_key] for r in _rows], label=_label, **_look)
+        _panel.set(title=f"Layer {_layer}", xlabel="step")
+    _axes[0].set_ylabel("share of the neurons")
+    _axes[0].legend(loc="upper left", ncols=3)
+    _axes[0].set_ylim(-0.02, max(0.25, 1.35 * max(row["dormant"] for row in history)))
+    mo.vstack(
+        [
+            style.show(_figure, "Shares of dormant neurons and of those without gradient"),
+            mo.md(
+                "Before the ReLU, 'no gradient' and 'dormant' agree for "
+                f"{'' if agree == 1 else 'at least '}{100 * agree:.0f} % of the neurons at every "
+                "snapshot. Measured after it, as eq. (2) of GraMa is printed, "
+                + (
+                    f"at most {100 * _unseen:.0f} % of all neurons are without gradient."
+                    if (_unseen := max(row["no dL/dh"] for row in history))
+                    else "no neuron is without gradient: ReGraMa would leave the dormant ones "
+                    "as they are."
+                )
+            ),
+        ]
+    )
+    return agree, history
+
+
+@app.cell(hide_code=True)
+def _():
+    small_ui = mo.ui.number(value=None, label="c =", step=0.001)
+    sure_ui = mo.ui.number(value=None, label="percent:", step=0.01)
+    who_ui = mo.ui.dropdown(
+        ["ReDo alone", "ReGraMa alone", "both", "neither"], label="Who takes neuron 1?"
+    )
+    return small_ui, sure_ui, who_ui
+
+
+@app.cell(hide_code=True)
+def exercise_1(small_ui):
+    small = small_ui.value
+
+    def _takes(c):
+        return scores.dormant(np.array([[c, 1.0, 1.0]]), 0.1)[0]
+
+    mo.vstack(
+        [
+            mo.md(r"""
+    ## Exercises
+
+    **1.** Three neurons of equal mean activation 1, and $\tau = 0.1$. You rewrite neuron 1 with a
+    factor $c$. Up to which $c$ does ReDo take it? (To three digits after the point.)
+    """),
+            small_ui,
+            style.answer(
+                small,
+                small is not None and _takes(small) and not _takes(small + 0.001),
+                r"It is taken if $c \le \tau\,(c + 1 + 1)/3$: the layer's mean falls with $c$ too.",
+                "And the function is the same for every one of these $c$.",
+            ),
+        ]
+    )
+    return
+
+
+@app.cell(hide_code=True)
+def exercise_2(sure_ui):
+    percent = sure_ui.value
+    _curve = CLAIMS["recycling.batch-law-bound"].curve()
+    _bound = 100 * _curve.lines["95 % bound"][_curve.values.index(256)]
+    mo.vstack(
+        [
+            mo.md(
+                "**2.** A neuron was silent on 256 independent observations, the batch of this "
+                "project's scores. With 95 % confidence it is active on less than which percentage "
+                "of all inputs? (To two digits after the point.)"
+            ),
+            sure_ui,
+            style.answer(
+                percent,
+                percent is not None and abs(percent - _bound) <= 0.005 + 1e-9,
+                "Solve $(1-p)^{256} = 0.05$ for $p$.",
+                "Frames of one episode are not independent: then it says less.",
+            ),
+        ]
+    )
+    return
+
+
+@app.cell(hide_code=True)
+def exercise_3(who_ui):
+    who = who_ui.value
+    _h, _gradient = np.array([[2.0, 1.0], [1.0, 1.0]]), np.array([[0.0, 1.0], [0.0, -1.0]])
+    _by = scores.dormant(_h, 0.1)[0], scores.gradient_dormant(_gradient, 0.1)[0]
+    _right = {(True, False): "ReDo alone", (False, True): "ReGraMa alone", (True, True): "both"}
+    mo.vstack(
+        [
+            mo.md(
+                "**3.** Neuron 1 has activations 2 and 1 on the batch, neuron 2 has 1 and 1; the "
+                "outgoing weights are $(0, 1)$, the residuals 1 and $-1$, and $\\tau = 0.1$. GraMa "
+                "measures $\\partial L/\\partial h$, as printed."
+            ),
+            who_ui,
+            style.answer(
+                who,
+                who == _right.get(_by, "neither"),
+                "Compute $h$ and $\\partial L/\\partial h_i = r\\,v_i$ for both neurons.",
+                "Loud, unread, and with a gradient on $v_1$ that would put it to use.",
+            ),
+        ]
+    )
+    return
+
+
+@app.cell(hide_code=True)
+def _():
+    mo.vstack(
+        [
+            mo.md("## What the papers say, what is true, where to look"),
+            style.ledger(
+                "recycling.redo-zero",
+                "recycling.redo-small",
+                "recycling.impact",
+                "recycling.prune-zero",
+                "recycling.batch-law",
+                "recycling.grama-theorem-1",
+                "recycling.grama-converse",
+                "recycling.grama-small",
+                "recycling.irreversible",
+                "recycling.zombies",
+            ),
+        ]
+    )
+    return
+
+
+if __name__ == "__main__":
+    app.run()

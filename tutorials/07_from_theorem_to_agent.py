@@ -1,0 +1,610 @@
+"""Where the theorems' conditions hold along real trainings from pixels, and where they do not: the
+recorded runs of this repository, read against the theory.
+
+The runs are the CSV files of `results/`; the conditions are those of `theory.dominance` and `rank`.
+"""
+
+import marimo
+
+__generated_with = "0.25.2"
+app = marimo.App(width="medium", app_title="From theorem to agent")
+
+with app.setup(hide_code=True):
+    import csv
+    import math
+    from fractions import Fraction
+    from itertools import cycle, product
+    from pathlib import Path
+
+    import marimo as mo
+    import numpy as np
+
+    from theory import dominance, rank
+    from theory.claim import find
+    from theory.decide import CLAIMS
+    from tutorials import style
+
+    RESULTS = Path(__file__).parent.parent / "results"
+    COLUMNS = {"run", "method", "seed", "panel", "environment_step", "value"}
+    BATCH, DELTA = 256, 0.01  # observations that scores are taken on; of srank (README, DESIGN)
+    SHARE, SATURATED, SRANK = "dense0/largest_share", "dense1/saturated", "dense0/srank"
+    CLAIMS_HERE = [
+        "dominance.theorem-1",
+        "dominance.expectation-ratio",
+        "rank.dominance-is-a-bound",
+        "rank.share",
+    ]
+
+
+@app.function(hide_code=True)
+def read(folder):
+    """{run: {"method", "task", "panels": {name: (steps, values)}}} of the long CSVs in a folder."""
+    found = {}
+    for path in sorted(folder.glob("*.csv")):
+        with path.open(newline="", encoding="utf-8") as file:
+            rows = csv.DictReader(file)
+            if not set(rows.fieldnames or ()) >= COLUMNS:
+                continue  # a table of another kind
+            for row in rows:
+                run = found.setdefault(row["run"], {"panels": {}})
+                run |= {"method": row["method"], "task": row.get("task", "")}
+                try:
+                    point = float(row["environment_step"]), float(row["value"] or "nan")
+                except (TypeError, ValueError):
+                    continue  # a line that was cut off
+                run["panels"].setdefault(row["panel"], set()).add(point)
+    for run in found.values():
+        for panel, points in run["panels"].items():
+            run["panels"][panel] = tuple(np.array(sorted(points)).T)
+    return found
+
+
+@app.function(hide_code=True)
+def of_heads(run, score):
+    """(head, steps, values) of each network that recorded this score, such as critic0."""
+    end = f"/{score}"
+    return [
+        (panel.removesuffix(end), *points)
+        for panel, points in sorted(run["panels"].items())
+        if panel.endswith(end)
+    ]
+
+
+@app.cell(hide_code=True)
+def _():
+    mo.md(r"""
+    # From theorem to agent
+
+    The other tutorials play with a few numbers. Here are real trainings: visual DrQ, from pixels,
+    recorded by this repository. Along the way the monitor wrote down, for the hidden layers of
+    both critics and on 256 observations from the replay buffer,
+
+    - the **largest activation share** $\max_i u_i / N$ of the first hidden layer: a neuron is
+      **dominant** exactly if its share is above **1/2**;
+    - the share of **saturated** neurons in the next layer, those that are off on all 256;
+    - the **srank** of the first layer's features, of at most 256.
+
+    These are the quantities of Theorems 1 and 2. So we can ask: when a network gets into trouble,
+    do the theorems' conditions hold? You will see layers saturate and ranks collapse **without any
+    dominant neuron**, and how little a bound in terms of shares can say. At the end stands what
+    such recordings cannot show at all.
+    """)
+    return
+
+
+@app.cell(hide_code=True)
+def gather():
+    folders = {path.name: read(path) for path in sorted(RESULTS.glob("*/")) if path.is_dir()}
+    folders = {name: runs for name, runs in folders.items() if runs}
+    _lines = ["| folder | runs | methods | environment steps | recorded |", "|:--|:--|:--|:--|:--|"]
+    for _name, _runs in folders.items():
+        _methods = ", ".join(sorted({run["method"] for run in _runs.values()}))
+        _last = max(x.max() for run in _runs.values() for x, _ in run["panels"].values())
+        _recorded = ", ".join(
+            score.partition("/")[2].replace("_", " ")
+            for score in (SHARE, SATURATED, SRANK)
+            if any(of_heads(run, score) for run in _runs.values())
+        )
+        _lines.append(f"| {_name} | {len(_runs)} | {_methods} | {_last:,.0f} | {_recorded} |")
+    _readme = RESULTS / "README.md"
+    mo.vstack(
+        [
+            mo.md("## The recordings"),
+            mo.md("\n".join(_lines))
+            if folders
+            else mo.callout(
+                mo.md(
+                    "No recorded run was found. Where Python runs in your browser there is no "
+                    "folder `results/`: open this tutorial by `make tutorials`."
+                ),
+                kind="warn",
+            ),
+            mo.accordion({"How they were made": mo.md(_readme.read_text())})
+            if _readme.exists()
+            else mo.md(""),
+        ]
+    )
+    return (folders,)
+
+
+@app.cell(hide_code=True)
+def _(folders):
+    folder_ui = mo.ui.dropdown(list(folders), value=next(iter(folders), None), label="Folder")
+    mo.md(f"## Play\n\n{folder_ui}")
+    return (folder_ui,)
+
+
+@app.cell(hide_code=True)
+def _(folder_ui):
+    folder = folder_ui.value
+    return (folder,)
+
+
+@app.cell(hide_code=True)
+def _(folder, folders):
+    _methods = sorted({run["method"] for run in folders.get(folder, {}).values()})
+    methods_ui = mo.ui.multiselect(_methods, value=_methods, label="Methods")
+    zoom_ui = mo.ui.checkbox(value=True, label="logarithmic shares")
+    mo.hstack([methods_ui, zoom_ui], justify="start", gap=2)
+    return methods_ui, zoom_ui
+
+
+@app.cell(hide_code=True)
+def _(methods_ui, zoom_ui):
+    methods, zoom = methods_ui.value, zoom_ui.value
+    return methods, zoom
+
+
+@app.cell(hide_code=True)
+def draw(folder, folders, methods, zoom):
+    shown = {k: run for k, run in folders.get(folder, {}).items() if run["method"] in methods}
+    _colours = (
+        style.BLUE,
+        style.VERMILION,
+        style.GREEN,
+        style.ORANGE,
+        style.PURPLE,
+        style.SKY,
+        "k",
+    )
+    _looks = dict(zip(sorted(methods), cycle(product(("-", "--"), _colours)), strict=False))
+    cover, _axes = style.figure(2, 2, height=5.8, sharex=True)
+    for (_score, _title), _panel in zip(
+        (
+            ("return", "Return"),
+            (SHARE, "Largest activation share, first hidden layer"),
+            (SATURATED, "Saturated neurons, next hidden layer"),
+            (SRANK, "srank of the first hidden layer"),
+        ),
+        _axes.flat,
+        strict=True,
+    ):
+        for _run in shown.values():
+            _style, _colour = _looks[_run["method"]]
+            _lines = (
+                [("", *_run["panels"]["return"])]
+                if _score == "return" and "return" in _run["panels"]
+                else of_heads(_run, _score)
+            )
+            for _, _x, _y in _lines:
+                _panel.plot(
+                    _x / 1000, _y, _style, color=_colour, lw=1.4, alpha=0.8, label=_run["method"]
+                )
+        if not _panel.lines:
+            _panel.text(0.5, 0.5, "not recorded", ha="center", transform=_panel.transAxes)
+        _panel.set_title(_title)
+    _share = _axes[0, 1]
+    _share.axhline(0.5, color="k", lw=1, ls=":")
+    _share.text(
+        0.98, 0.5, "dominant above", ha="right", va="bottom", transform=_share.get_yaxis_transform()
+    )
+    if zoom:
+        _share.set_yscale("log")
+        _share.set_yticks([0.01, 0.03, 0.1, 0.3, 1], ["0.01", "0.03", "0.1", "0.3", "1"])
+        _share.minorticks_off()
+        _share.set_ylim(0.01, 1)
+    else:
+        _share.set_ylim(0, 1)
+    _axes[1, 0].set_ylim(0, 1)
+    _axes[1, 1].set_ylim(0, None)
+    for _panel in _axes[1]:
+        _panel.set_xlabel("1,000 environment steps")
+    _handles = {
+        line.get_label(): line
+        for panel in _axes.flat
+        for line in panel.lines
+        if line.get_label() in methods
+    }
+    if _handles:
+        cover.legend(_handles.values(), _handles, loc="outside lower center", ncols=5)
+    style.show(cover, f"Return, largest share, saturation and srank of the runs in {folder}")
+    return cover, shown
+
+
+@app.cell(hide_code=True)
+def weigh(shown):
+    # One row a network: what Theorem 1 and the bounds of theory.rank make of its recording.
+    verdicts = []
+    for _name, _run in shown.items():
+        for _head, _, _share in of_heads(_run, SHARE):
+            _top = float(np.nanmax(_share)) if np.isfinite(_share).any() else math.nan
+            _row = {"network": f"{_name}, {_head}", "largest share": _top}
+            _row["dominant"] = f"{(_share > 0.5).sum()} of {len(_share)}"
+            _row["ρ"] = _top / (1 - _top) if _top < 1 else math.inf
+            for _score, _key, _best in (
+                (SATURATED, "saturated", np.nanmax),
+                (SRANK, "srank", np.nanmin),
+            ):
+                _values = [y for head, _, y in of_heads(_run, _score) if head == _head]
+                _known = bool(_values) and np.isfinite(_values[0]).any()
+                _row[_key] = float(_best(_values[0])) if _known else math.nan
+            _floor = rank.ratio_floor(_top, BATCH)
+            _row["srank ≤"] = (
+                rank.srank_limit(BATCH, _floor, DELTA) if math.isfinite(_floor) else math.nan
+            )
+            verdicts.append(_row)
+    mo.vstack(
+        [
+            mo.md(r"""
+    ## Where the conditions hold
+
+    One row for each recorded network, and its most extreme values: the largest share, at how many
+    recorded moments a neuron was dominant, the most saturated and the least srank. **ρ**: by the
+    repaired Theorem 1 (`dominance.expectation-ratio`) a neuron of share $p$ decides the *mean*
+    sign of a neuron above it if no other weight is more than $\rho = p/(1-p)$ times as large as
+    its own.
+    **srank ≤**: what the largest share guarantees for the srank on 256 observations
+    (`rank.share`, then `rank.srank-by-share`).
+    """),
+            mo.ui.table(
+                [
+                    {k: round(v, 3) if isinstance(v, float) else v for k, v in row.items()}
+                    for row in verdicts
+                ],
+                selection=None,
+                page_size=12,
+                show_download=False,
+            )
+            if verdicts
+            else mo.md("*Nothing recorded for this choice.*"),
+        ]
+    )
+    return (verdicts,)
+
+
+@app.cell(hide_code=True)
+def conclude(verdicts):
+    def _finite(key):
+        return [row[key] for row in verdicts if math.isfinite(row[key])]
+
+    shares, saturated, sranks = map(_finite, ("largest share", "saturated", "srank"))
+    ever = [share > 0.5 for share in shares]
+    if not shares:
+        _text = "Choose a folder and a method with recorded shares."
+    else:
+        _who = (
+            f"{sum(ever)} of {len(shares)} recorded networks had"
+            if any(ever)
+            else (f"None of {len(shares)} recorded networks ever had")
+        )
+        _text = f"""
+    **Dominance.** {_who} a dominant neuron; the largest share is **{max(shares):.3f}**. A neuron
+    with that share decides only where its own weight is more than {1 / max(shares) - 1:.1f} times
+    as large as every other weight.
+    """
+        if saturated:
+            _cause = (
+                "Some networks had a dominant neuron: look at who was first."
+                if any(ever)
+                else "It came without a dominant neuron, so Theorem 1 is not what happened here."
+            )
+            _text += f"""
+    **Saturation.** Up to **{100 * max(saturated):.0f} %** of the next layer is saturated. {_cause}
+    And where a neuron does dominate, random weights without bias make as many zombies as saturated
+    neurons (`dominance.mirror`): more than one half would need another cause.
+    """
+        if sranks:
+            _proved = min(row["srank ≤"] for row in verdicts)
+            _text += f"""
+    **Rank.** The srank falls as low as **{min(sranks):.0f}**. The largest share proves at best that
+    it is at most {_proved:.0f} of {BATCH}, which is next to nothing. A rank can be low without
+    any loud neuron: it is where the features are nearly the same for all states
+    (`collapse.direction`).
+    """
+    mo.md(_text)
+    return ever, saturated, shares, sranks
+
+
+@app.cell(hide_code=True)
+def _():
+    rho_ui = mo.ui.slider(
+        steps=[0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.5, 0.75, 1],
+        value=0.15,
+        label=r"largest other weight $\rho$, relative to that of the loudest neuron",
+        show_value=True,
+    )
+    mo.md(f"""
+    ## Saturation against dominance
+
+    Every recorded moment as a point. To the right of the line the loudest neuron's share is
+    enough to decide the mean sign of a neuron above it, if no other weight is more than $\\rho$
+    times as large as its own. At $\\rho = 1$ the line is at 1/2, Definition 1.
+
+    {rho_ui}
+    """)
+    return (rho_ui,)
+
+
+@app.cell(hide_code=True)
+def _(rho_ui):
+    rho = rho_ui.value
+    return (rho,)
+
+
+@app.cell(hide_code=True)
+def scatter(rho, shown):
+    needed = float(dominance.threshold(1, Fraction(str(rho))))  # of a share: N = 1
+    points = {}
+    for _run in shown.values():
+        for _head, _x, _share in of_heads(_run, SHARE):
+            _above = {h: dict(zip(x, y, strict=True)) for h, x, y in of_heads(_run, SATURATED)}
+            _both = [
+                (p, _above[_head][x])
+                for x, p in zip(_x, _share, strict=True)
+                if x in _above.get(_head, {})
+            ]
+            points.setdefault(_run["method"], []).extend(_both)
+    reached = sum(p > needed for found in points.values() for p, _ in found)
+    total = sum(map(len, points.values()))
+    _figure, _axes = style.figure(height=3.6)
+    for _method, _found in sorted(points.items()):
+        if _found:
+            _axes.plot(*np.array(_found).T, "o", ms=4, alpha=0.45, mew=0, label=_method)
+    _axes.axvline(needed, color="k", lw=1)
+    _axes.set_xscale("log")
+    _axes.set_xticks([0.01, 0.03, 0.1, 0.3, 1], ["0.01", "0.03", "0.1", "0.3", "1"])
+    _axes.minorticks_off()
+    _axes.set(xlim=(0.01, 1), ylim=(0, 1), xlabel="largest activation share, first hidden layer")
+    _axes.set_ylabel("saturated, next layer")
+    if total:
+        _axes.legend(loc="lower right", ncols=2)
+    mo.vstack(
+        [
+            style.show(_figure, "Saturated share of the next layer against the largest share"),
+            mo.md(
+                f"The line is at a share of {needed:.3f}: **{reached} of {total}** recorded "
+                f"moments "
+                "are to its right. The weights were not recorded, so at none of them do we know "
+                "whether the condition on them held."
+                if total
+                else "Nothing recorded for this choice."
+            ),
+        ]
+    )
+    return needed, points, reached, total
+
+
+@app.cell(hide_code=True)
+def _():
+    mo.vstack(
+        [
+            mo.md("## The theorems as printed"),
+            style.claim("dominance.theorem-1"),
+            style.claim("rank.theorem-2"),
+            mo.md("## What is true"),
+            style.claim("dominance.expectation-ratio"),
+            style.claim("rank.share"),
+            style.claim("rank.srank-by-share"),
+            mo.md("""
+    ## Break it
+
+    Does a large share force anything? Choose a claim, drop an assumption or none.
+    """),
+        ]
+    )
+    return
+
+
+@app.cell(hide_code=True)
+def _():
+    claim_ui = mo.ui.dropdown(
+        {f"{CLAIMS[id].title} ({id})": id for id in CLAIMS_HERE},
+        value=f"{CLAIMS[CLAIMS_HERE[2]].title} ({CLAIMS_HERE[2]})",
+        label="The claim",
+    )
+    claim_ui
+    return (claim_ui,)
+
+
+@app.cell(hide_code=True)
+def _(claim_ui):
+    drop_ui = mo.ui.dropdown(
+        {"nothing": None} | {f"{a.name}: {a.says}": a.name for a in CLAIMS[claim_ui.value].given},
+        value="nothing",
+        label="Drop",
+    )
+    find_ui = mo.ui.run_button(label="find me a counterexample")
+    mo.vstack([style.claim(claim_ui.value), mo.hstack([drop_ui, find_ui], justify="start", gap=2)])
+    return drop_ui, find_ui
+
+
+@app.cell(hide_code=True)
+def _(claim_ui, drop_ui, find_ui):
+    wanted, without, pressed = claim_ui.value, drop_ui.value, find_ui.value
+    return pressed, wanted, without
+
+
+@app.cell(hide_code=True)
+def search(pressed, wanted, without):
+    outcome = find(CLAIMS[wanted], without, examples=300) if pressed else None
+    style.found(outcome, CLAIMS[wanted], without) if outcome else mo.md("*Press the button.*")
+    return (outcome,)
+
+
+@app.cell(hide_code=True)
+def _():
+    _curve = CLAIMS["recycling.batch-law-bound"].curve()
+    _bound = _curve.lines["95 % bound"][_curve.values.index(BATCH)]
+    _rows = (
+        (
+            "Is a neuron dominant (Definition 1)?",
+            "the largest share",
+            "yes or no, on these 256 observations",
+        ),
+        (
+            "Does it dominate **at every input**, as the true Theorem 1 asks?",
+            "only means over inputs",
+            "no, if the share is small; if it is large, nothing",
+        ),
+        ("Are the weights above as the theorem asks?", "no", "nothing"),
+        (
+            "Is a neuron above saturated?",
+            "yes",
+            f"if the observations were independent, active on less than {100 * _bound:.1f} % of "
+            f"inputs with 95 % "
+            "confidence; frames of an episode are not independent",
+        ),
+        ("Is it a zombie?", "not in these tables", "nothing"),
+        (
+            "Is $R$ large, as the bounds of `theory/rank.py` need?",
+            "the share, not the column norms $c_j$",
+            "the weak bound with $\\sqrt B$, not $c_1 / \\sum_j c_j$",
+        ),
+        (
+            "Did dominance **cause** saturation, or a low rank a low return?",
+            "no",
+            "nothing: curves that move together may have one cause; an intervention would tell",
+        ),
+        (
+            "Is one method better than another?",
+            "one or a few seeds",
+            "hardly: look how far the seeds of one method are apart",
+        ),
+    )
+    _table = "\n".join("| " + " | ".join(row) + " |" for row in _rows)
+    mo.md(f"""
+    ## What recorded data can show, and what they cannot
+
+    | question | recorded here | so we can say |
+    |:--|:--|:--|
+    {_table}
+
+    A condition that fails in a recording refutes the *explanation* for that run, not the theorem. A
+    condition that holds does not confirm the explanation.
+    """)
+    return
+
+
+@app.cell(hide_code=True)
+def _():
+    share_ui = mo.ui.number(value=None, label="share:", step=0.01)
+    proof_ui = mo.ui.number(value=None, label="at most:")
+    follows_ui = mo.ui.dropdown(
+        [
+            "a low srank needs no dominant neuron",
+            "a dominant neuron never lowers the srank",
+            "the low srank caused the low return",
+        ],
+        label="What follows?",
+    )
+    return follows_ui, proof_ui, share_ui
+
+
+@app.cell(hide_code=True)
+def exercise_1(share_ui):
+    enough = share_ui.value
+    mo.vstack(
+        [
+            mo.md(r"""
+    ## Exercises
+
+    **1.** In the layer above, no other weight is more than a third as large as that of the loudest
+    neuron. Above which activation share is it sure to decide the mean sign there?
+    """),
+            share_ui,
+            style.answer(
+                enough,
+                enough is not None
+                and abs(enough - float(dominance.threshold(1, Fraction(1, 3)))) < 0.0051,
+                r"Its score must be above $N\rho/(1+\rho)$; divide by $N$.",
+                "Half of what Definition 1 asks for.",
+            ),
+        ]
+    )
+    return
+
+
+@app.cell(hide_code=True)
+def exercise_2(proof_ui):
+    at_most = proof_ui.value
+    _bound = rank.srank_limit(BATCH, rank.ratio_floor(0.9, BATCH), DELTA)
+    mo.vstack(
+        [
+            mo.md(
+                "**2.** A neuron has 90 % of all activation on 256 observations, in a layer of "
+                "256. "
+                "Which srank (of δ = 0.01) does that prove at most? Use `rank.share`, then "
+                "`rank.srank-by-share` with r = 256."
+            ),
+            proof_ui,
+            style.answer(
+                at_most,
+                at_most is not None and at_most == _bound,
+                r"$R \ge p/(p + \sqrt B (1-p)) = 0.9/(0.9 + 1.6)$; then "
+                r"$1 + \lceil 255\,(1 - R - 0.01)/(1 - R) \rceil$.",
+                "Overwhelming dominance, and almost nothing is proved: means are not enough.",
+            ),
+        ]
+    )
+    return
+
+
+@app.cell(hide_code=True)
+def exercise_3(follows_ui):
+    follows = follows_ui.value
+    mo.vstack(
+        [
+            mo.md(
+                "**3.** In a recorded run the srank of a critic's features falls from 85 to 3 "
+                "while "
+                "no neuron's share is ever above 0.15, and the return stays low. What follows?"
+            ),
+            follows_ui,
+            style.answer(
+                follows,
+                follows == "a low srank needs no dominant neuron",
+                "One example can refute a 'needs' or an 'only if'. It shows no cause, and "
+                "nothing of "
+                "networks that have a dominant neuron.",
+                "The run is a counterexample to 'only if', and no more than that.",
+            ),
+        ]
+    )
+    return
+
+
+@app.cell(hide_code=True)
+def _():
+    mo.vstack(
+        [
+            mo.md("## What the paper says, what is true, where to look"),
+            style.ledger(
+                "dominance.theorem-1",
+                "dominance.no-threshold",
+                "rank.theorem-2",
+                "rank.dominance-is-a-bound",
+                "recycling.batch-law",
+            ),
+            mo.md(
+                "The monitor that recorded this is `fast/monitor.py`; `python -m fast report "
+                "--runs "
+                "DIR` makes such a table of runs of yours. Put it into a folder of `results/`, and "
+                "it is on this page."
+            ),
+        ]
+    )
+    return
+
+
+if __name__ == "__main__":
+    app.run()
