@@ -55,15 +55,16 @@ def _():
       learns as well, and which of the two started stronger;
     - cross-entropy with targets in use pushes features away from zero, and may draw **all states
       onto one point** instead;
-    - where HL-Gauss learns that there is no reward, values end at **1.83**, and it is no bug;
+    - where HL-Gauss learns in the paper's setting that there is no reward, values end at **1.83**,
+      and it is no bug;
     - LayerNorm revives a dead layer, **unless** it has learned a shift that is too low.
 
     The stage is a Markov chain of five states without any reward, and two features, so that the
     features of a state are a point in the plane and you can watch the representation move. The
     words:
 
-    - the features of all states are the rows of $\Phi$; the paper writes them as columns,
-      $\Psi = \Phi'$. $P$ holds the chances of going from one state to another;
+    - the features of all states are the rows of $\Phi$; the paper writes them as columns of the
+      transposed matrix, $\Psi = \Phi'$. $P$ holds the chances of going from one state to another;
     - a **head** is a vector $w$ that reads the number $\phi(x) \cdot w$; the heads are the columns
       of $W$. Here features and heads are free numbers, with no network below them;
     - with the **squared error** each head's number is a value, and learns $\gamma$ times the value
