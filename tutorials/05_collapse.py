@@ -24,6 +24,10 @@ with app.setup(hide_code=True):
     from theory.decide import CLAIMS
     from tutorials import style
 
+    PAPER_READS, PAPER_RESTS = (
+        collapse.PAPER.read(0.0)[1],
+        collapse.after_backups(collapse.PAPER, 5000),
+    )
     CLAIMS_HERE = [
         "collapse.fixed-heads",
         "collapse.fixed-heads-span",
@@ -431,8 +435,8 @@ def write_and_read(bins, discount, sigma):
     _says = mo.md(f"""
     Zero is read as **{zero_reads:.3f}**, and learning with $\\gamma = {discount}$ that there is
     no reward ends at **{rests_at:.2f}**. In the paper's setting (101 bins, $\\sigma = 0.75$,
-    $\\gamma = 0.99$) the numbers are {collapse.PAPER.read(0.0)[1]:.3f} and
-    {collapse.after_backups(collapse.PAPER, 5000):.2f}. Make the bins finer at that $\\sigma$: the
+    $\\gamma = 0.99$) the numbers are {PAPER_READS:.3f} and
+    {PAPER_RESTS:.2f}. Make the bins finer at that $\\sigma$: the
     error does not go away, for it is of the size of $\\sigma$. The paper argues that without
     reward the target is mostly 'the first bin', 'the lowest value', which a collapsed network
     cannot fit. But what a collapsed network says is the middle of the support, and its target is
