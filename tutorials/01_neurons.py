@@ -22,7 +22,7 @@ with app.setup(hide_code=True):
     LAYERS = {  # w and b of the layer, v of what reads it
         "four healthy neurons": ((1, -1, 1.2, -0.8), (0.2, 0.1, -0.6, -0.5), (1, 1, -1, 0.5)),
         "a dominant neuron": ((3, -1, 0.5, -0.5), (4, -0.5, -0.3, 0), (0.4, 1, -1, 0.5)),
-        "two dead neurons": ((1, -1, 0.5, -1), (0.2, 0.1, -2.5, -3), (1, 1, -1, 0.5)),
+        "two saturated neurons": ((1, -1, 0.5, -1), (0.2, 0.1, -2.5, -3), (1, 1, -1, 0.5)),
         "four zombies": ((1, -0.5, 0.4, -1), (3, 2, 1.5, 2.5), (1, -1, 0.5, 0.5)),
         "a collapsed layer": ((1, -1, 0.5, -1), (-3, -3, -2, -4), (1, 1, -1, 0.5)),
     }
@@ -51,6 +51,9 @@ def _():
     each as likely as any other.
 
     ## Play
+
+    Change something and read the table below the figure: its last column names what has become of
+    each neuron. The words are defined right after it.
     """)
 
 
@@ -145,7 +148,9 @@ def _(domain, dormant, params, score, tau, x, z):
         _axes.axvspan(*domain, color=style.SKY, alpha=0.13, linewidth=0)
         _axes.set(xlim=(-3, 3), xticks=(-2, 0, 2))
         _axes.locator_params(axis="y", nbins=4)
+    _acts.set_ylim(-0.1, max(1.0, 1.05 * _h.max()))
     _out.plot(wide, _f, color=style.BLACK)
+    _out.set_ylim(min(-0.5, 1.1 * _f.min()), max(0.5, 1.1 * _f.max()))
     _out.set(title="the network, $f(x)$", xlabel="$x$  ($D$ is shaded)")
     _alive = np.isfinite(score).all()
     _bars.barh(range(1, 5), score if _alive else np.zeros(4), color=COLOURS, height=0.6)
@@ -160,13 +165,13 @@ def _(domain, dormant, params, score, tau, x, z):
         xticks=range(5),
     )
     if not _alive:
-        _bars.text(2, 2.5, "undefined:\nthe layer is dead", ha="center", va="center")
+        _bars.text(3, 2.5, "undefined:\nall activations\nare 0", ha="center", va="center")
     style.show(cover, "Gates, scores and activations of four neurons, and the network's output")
     return (cover,)
 
 
 @app.cell(hide_code=True)
-def _(dominant, dormant, gradient, h, saturated, score, tau, zombie):
+def _(dominant, dormant, gradient, h, saturated, score, x, zombie):
     def _words(i):
         named = {
             "**saturated**": saturated,
@@ -175,7 +180,7 @@ def _(dominant, dormant, gradient, h, saturated, score, tau, zombie):
             r"**$\tau$-dormant**": dormant,
         }
         found = [word for word, holds in named.items() if holds[i]]
-        return ", ".join(found) or "works: its gate opens and shuts"
+        return ", ".join(found) or "none of these: its gate opens and shuts"
 
     _means, _through = scores.mean_activation(h), np.abs(gradient).mean(0)
     _rows = "\n".join(
@@ -188,10 +193,12 @@ def _(dominant, dormant, gradient, h, saturated, score, tau, zombie):
             "Every neuron is saturated: the layer has **collapsed**. The network returns 0 on "
             "all of $D$ and no gradient gets through. No score is defined."
         )
+    elif len(np.unique(x)) == 1:
+        told = "$D$ is a single input: no gate can switch, and each is open or shut for good."
     elif (saturated | zombie).all():
         told = (
             "No gate switches inside of $D$: there $f$ is a **straight line**. Four neurons and "
-            "three rows of weights do what one slope could do."
+            "three rows of weights do what one slope and one offset could do."
         )
     elif dominant.any():
         told = (
@@ -201,12 +208,22 @@ def _(dominant, dormant, gradient, h, saturated, score, tau, zombie):
     elif saturated.any():
         told = (
             "A saturated neuron returns 0 on all of $D$, and no gradient gets through its gate. "
-            "Drag its $v$: nothing changes."
+            "Drag its $v$: inside of $D$ nothing changes."
+        )
+    elif zombie.any():
+        told = (
+            "The gate of a zombie is open on all of $D$. It still returns something and still "
+            "learns, but it adds a straight line there and bends nothing."
+        )
+    elif (_through == 0).any():
+        told = (
+            f"Neuron {int(_through.argmin()) + 1} is active, but nobody reads it: its $v$ is 0, "
+            "so it adds nothing to $f$ and no gradient gets to it."
         )
     else:
-        told = "Every neuron bends $f$ somewhere in $D$: the layer uses all it has."
+        told = "Every gate switches inside of $D$ and is read: the layer uses all it has."
     mo.md(
-        "| neuron | mean activation | score | gradient that gets through | it is |\n"
+        "| neuron | mean activation | score | mean gradient that gets through | it is |\n"
         f"|:--|:--|:--|:--|:--|\n{_rows}\n\n{told}"
     )
     return (told,)
@@ -222,11 +239,15 @@ def _():
     - the **activation score** is $s_i = a_i \big/ \frac1N \sum_j a_j$: how active a neuron is
       compared with its layer;
     - neuron $i$ is **$\tau$-dormant** if $a_i \le \tau \cdot \frac1N \sum_j a_j$, that is
-      $s_i \le \tau$. At $\tau = 0$ it returns nothing at all;
+      $s_i \le \tau$. At $\tau = 0$ it returns nothing but 0;
     - it is **dominant** if $s_i > N/2$: more active than all others together;
     - it is **saturated** if $z_i \le 0$ on all of $D$, and a **zombie** if $z_i > 0$ on all of $D$:
       its gate never opens, or never shuts;
-    - a layer in which every neuron is saturated has **collapsed**.
+    - a layer in which every neuron is saturated has **collapsed**. All its activations are 0: it
+      has no scores, all its neurons are dormant, and none is dominant.
+
+    The gradient in the table is $\mathbb{E}_{x \sim D}\,|\partial f/\partial z_i|$: it is
+    $|v_i|$ times the share of $D$ on which gate $i$ is open.
 
     Two things to try before you read on. *Widen $D$*: the words belong to a neuron **and** a set of
     inputs, so a saturated neuron may wake up when the data change. *Multiply all $w$ and $b$*: the
@@ -234,8 +255,9 @@ def _():
 
     ## What the papers say of scores
 
-    Choose a sentence, drop one of its assumptions if you like, and let the machine look for a layer
-    that contradicts it, small layers first.
+    Scores and dormant neurons are from *ReDo* (Sokar et al., 2023), dominant neurons from *Neuron
+    Dominance*. Choose a sentence, drop one of its assumptions if you like, and let the machine look
+    for a layer that contradicts it, small layers first.
     """)
 
 
@@ -284,7 +306,8 @@ def _():
     Both papers say that the scores of a layer *sum to 1*. With the definition that they print,
     scores **average** to 1 and sum to $N$. It matters: if they summed to 1, at most nine neurons of
     any layer could be above $\tau = 0.1$, however wide it is. And if all neurons of a layer fade
-    together, no relative score can tell: some neuron is always at or above the average.
+    together, no relative score can tell: until the last of them is 0, some neuron is at or above
+    the average.
     """)
     return
 
@@ -352,9 +375,11 @@ def _(dormant, tau, zombie):
     style.answer(
         "built above",
         right_2,
-        "None of your four is both. Give one neuron a small $w$ and a small positive $b$, and "
+        "Choose $\\tau$ from 0.05 to 0.5."
+        if (dormant & zombie).any()
+        else "None of your four is both. Give one neuron a small $w$ and a small positive $b$, and "
         "make another one large.",
-        "ReDo would reset this neuron, though it has never been silent.",
+        "ReDo, the subject of tutorial 6, would reset this neuron, though it is never silent.",
     )
     return (right_2,)
 

@@ -38,10 +38,12 @@ def _():
     mo.md(r"""
     # Dormant, or without a gradient?
 
-    A **dormant** neuron returns nothing: $\mathbb{E}\,|h(x)| = 0$. A neuron **without a gradient**
-    cannot learn: $\partial L/\partial w = \partial L/\partial b = 0$ for every loss $L$. One paper
-    looks for the first and resets it, another looks for the second, and a third has a theorem that
-    they are the same. Here you see when they are, and find the exceptions yourself.
+    A **dormant** neuron returns nothing but 0: $\mathbb{E}\,|h(x)| = 0$ (tutorial 1's $\tau$ is 0
+    here). A neuron **without a gradient** is told nothing by any loss $L$:
+    $\partial L/\partial w = \partial L/\partial b = 0$ for all of them. *ReDo* looks for the first
+    and resets it, *GraMa* argues for looking for the second, and *Rethinking Plasticity* (in short:
+    OCP) has a theorem which is to say that they are the same. Here you see when they are, and find
+    the exceptions yourself.
 
     A neuron is $h(x) = \varphi(wx + b)$. All depends on two sets of numbers:
 
@@ -133,8 +135,11 @@ def _(dormant, flat):
     told = {
         (True, True): "**Dormant, and without a gradient.** Here both words mean the same.",
         (False, False): "**Active, and it learns.** Here both words mean the same: neither holds.",
-        (True, False): "**Dormant, but it has a gradient:** it returns nothing and still learns. A "
-        "method that resets dormant neurons would destroy what it is about to learn.",
+        (
+            True,
+            False,
+        ): "**Dormant, but it has a gradient:** it returns nothing and can still learn. "
+        "A method that resets dormant neurons resets it all the same.",
         (False, True): "**Active, but without a gradient:** it is stuck at a constant that is not "
         "0. A method that looks for dormant neurons does not see it.",
     }[dormant, flat]
@@ -165,18 +170,18 @@ def _():
             mo.md(r"""
     ## The theorem as printed
 
-    *Rethinking plasticity* (OCP) proves an equivalence, but of another gradient: that by the
-    **input**, $\nabla_x h = \varphi'(z)\,w$. Its Theorem 1 says that dormant is the same as
-    $\nabla_x h = 0$ everywhere and $h = 0$ somewhere. For any smooth $\varphi$, it says. Both
-    directions fail.
+    OCP states an equivalence, but of another gradient: that by the **input**,
+    $\nabla_x h = \varphi'(z)\,w$. Its Theorem 1 says that dormant is the same as
+    $\nabla_x h = 0$ everywhere and $h = 0$ somewhere, for any smooth $\varphi$. Both directions
+    fail.
     """),
             style.claim("dormancy.ocp-theorem-1"),
             style.claim("dormancy.ocp-theorem-1-converse"),
             mo.md(r"""
     ## Break it
 
-    Choose a statement, drop an assumption if you like, and let the machine search, small
-    neurons first and all in exact fractions: what it finds can be checked by hand.
+    Choose a statement, drop an assumption if you like, and let the machine search, few inputs
+    first and with exact fractions for all numbers: what it finds can be checked by hand.
     """),
         ]
     )
@@ -229,8 +234,8 @@ def _():
 
     Ask about the gradient that training follows, $\partial h/\partial w = \varphi'(z)\,x$ and
     $\partial h/\partial b = \varphi'(z)$. Then all assumptions on inputs and smoothness fall away,
-    and one remains, on the activation alone: $Z = K$. Dormant means $z \in Z$ almost surely, no
-    gradient means $z \in K$ almost surely. There is nothing else in the proof.
+    and one remains, on the activation alone: $Z = K$. Dormant means $z \in Z$ almost surely (with
+    probability 1), no gradient means $z \in K$ almost surely. There is nothing else in the proof.
     """),
             style.claim("dormancy.ocp-star"),
             style.proof("dormancy.ocp-star"),
@@ -246,10 +251,10 @@ def _():
     mo.md(r"""
     ## Necessity: once dormant, always dormant?
 
-    A ReLU neuron that is off on all inputs gets no gradient. Does it stay off for ever? Only if
-    nothing else moves it. Two neurons read $a = \mathrm{relu}(v)$ and are trained by SGD; neuron 1
-    starts dormant. Take away one condition and watch it wake up (each is the stored
-    counterexample of `dormancy.absorbing`).
+    A ReLU neuron that is off on all inputs gets no gradient. Does it stay off for ever? Yes, if
+    nothing else moves it or its inputs. Two neurons read $a = \mathrm{relu}(v)$, what a layer below
+    returns, and are trained by SGD; neuron 1 starts dormant. Take away one condition and watch it
+    wake up (each is the stored counterexample of `dormancy.absorbing`).
     """)
     return
 
@@ -374,8 +379,8 @@ def _(answer_2):
 
 
 @app.cell(hide_code=True)
-def _(dormant, flat):
-    right_3 = flat and not dormant
+def _(domain, dormant, flat):
+    right_3 = flat and not dormant and domain[0] < domain[1]
     mo.vstack(
         [
             mo.md(
@@ -385,8 +390,11 @@ def _(dormant, flat):
             style.answer(
                 "built above",
                 right_3,
-                "Which activations have an interval in $K$ that is not in $Z$?",
-                "It sits at its ceiling. No dormant score will ever find it.",
+                "Widen the inputs to an interval: a single one is too easy."
+                if domain[0] == domain[1]
+                else "Which activations have an interval in $K$ that is not in $Z$?",
+                "It returns the same number whatever it reads, and no loss gives it a gradient; "
+                "but it is not dormant.",
             ),
         ]
     )
@@ -408,6 +416,10 @@ def _():
                 "dormancy.once-dormant",
                 "dormancy.zero-gradient-optimum",
                 "dormancy.magi-printed",
+            ),
+            mo.md(
+                "MAGI is OCP's own score of a neuron: the mean absolute gradient of its incoming "
+                "weights. The two sets of each activation are `dormancy.ACTIVATIONS`."
             ),
         ]
     )

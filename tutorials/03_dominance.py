@@ -31,6 +31,9 @@ with app.setup(hide_code=True):
         "dominance.expectation-ratio",
         "dominance.last-line",
         "dominance.bias-remark",
+        "dominance.one-step-kill",
+        "dominance.all-die",
+        "dominance.some-survive",
     ]
     INPUTS, NEXT = 24, 20  # inputs of D, neurons of layer k + 1
 
@@ -40,10 +43,11 @@ def _():
     mo.md(r"""
     # What a dominant neuron does to the next layer
 
-    In layer $k$ one neuron is more active than all others together: its score $u_1$ is above $N/2$.
-    It is **dominant**. *Neuron Dominance* proves that the next layer then has nothing but
-    **saturated** neurons, which are never on, and **zombies**, which are always on. Such a layer is
-    useless: no gate of it ever switches.
+    In layer $k$ one neuron is more active than all others together: its score $u_1$ (tutorial 1
+    writes $s_1$; this is the paper's letter) is above $N/2$. It is **dominant**. *Neuron Dominance*
+    says in its Theorem 1 that the next layer, if its biases are 0 and its weights fit, then has
+    nothing but **saturated** neurons, which are never on, and **zombies**, which are always on. No
+    gate of such a layer ever switches: it bends nothing.
 
     You will see that theorem fail, find out which assumption is missing, and see what is left of
     the story of how one gradient step can kill a layer.
@@ -51,7 +55,7 @@ def _():
     Neuron $m$ of layer $k+1$ receives
     $z_m = w_{1m}\, g_1 + w_{2m}\, g_2 + \dots + w_{Nm}\, g_N + b$, where $g_1, \dots, g_N \ge 0$
     are the activations of layer $k$. It is **mixed** if it is on at some inputs and off at others:
-    the only kind that is of use.
+    the only kind that makes a network more than a linear map.
 
     ## Play
     """)
@@ -153,19 +157,27 @@ def _(asked, bias, kinds, neurons, repaired, score, width):
     if not any(score == score):
         _told = "Layer $k$ is dead: it has no scores, and no neuron in it is dominant."
     elif not _dominant:
-        _told = f"Neuron 1 has score {float(score[0]):.2f} and is not dominant: no theorem applies."
+        _told = (
+            f"Neuron 1 has score {float(score[0]):.2f}, which is not above $N/2$: it is not "
+            "dominant, and Theorem 1 says nothing."
+        )
     elif bias:
         _told = "Theorem 1 asks for $b = 0$, so it says nothing here."
+    elif not any(asked):
+        _told = "Neuron 1 is dominant, but no neuron has the weights that Theorem 1 asks for."
     else:
         _told = (
-            f"Neuron 1 is dominant: $u_1 = {float(score[0]):.2f} > N/2$. All that Theorem 1 asks "
-            f"for holds of {sum(asked)} of the {NEXT} neurons, and it says that they are saturated "
-            f"or zombies. **{len(failures)} of them are mixed**"
+            f"Neuron 1 is dominant: $u_1 = {float(score[0]):.2f} > N/2$. {sum(asked)} of the "
+            f"{NEXT} neurons have the weights that Theorem 1 asks for (T). Of a layer of these "
+            "alone it says that all are saturated or zombies. "
+            f"**{len(failures)} of them are mixed**"
             + (": each is a counterexample." if failures else ": it is right about this layer.")
         )
-    _repair = (
-        f"The repaired condition (below) holds of {len(kept)} neurons, and "
-        f"{sum(kinds[m] == 'mixed' for m in kept)} of those are mixed."
+    _mixed = sum(kinds[m] == "mixed" for m in kept)
+    _repair = "The repaired condition (below) holds of " + (
+        f"{len(kept)} neurons, and {_mixed or 'none'} of those {'are' if _mixed else 'is'} mixed."
+        if kept
+        else "none."
     )
     _cards = [mo.callout(mo.md(f"{_told} {_repair}"), kind="danger" if failures else "neutral")]
     if failures:
@@ -184,9 +196,10 @@ def _():
     mo.vstack(
         [
             mo.md(r"""
-    Three things to try. Let neuron 1 be on **everywhere**: fewer neurons are mixed. Make it louder:
-    in the end none is. Then let it be off at a single input: mixed neurons are back, however loud
-    it is, for where it is silent the others decide.
+    Three things to try, with the other sliders as you found them. Let neuron 1 be on
+    **everywhere**: no neuron is mixed any more. Make the other weights four times as large: some
+    are, until neuron 1 is louder still. Then let it be off at an eighth of the inputs: mixed
+    neurons are back, however loud it is, for where it is off the others decide.
 
     ## The theorem as printed
     """),
@@ -195,8 +208,10 @@ def _():
             mo.md(r"""
     ## Break it
 
-    Each statement below asks for more than the one before it. Drop an assumption, or none, and let
-    the machine look for a counterexample: one neuron and one input first, then larger.
+    The first statement is the theorem as printed; the second and the third ask for more, and fail
+    as well. Then come two repairs, what is true of means, two sentences from the paper's proof, and
+    what is said further below of gradient steps. Drop an assumption, or none, and let the machine
+    look for a counterexample: small layers and few inputs first, then larger ones.
     """),
         ]
     )
@@ -249,18 +264,19 @@ def _():
 
     An average says nothing about a single input, and an average of signed weights nothing about
     their sizes. One inequality is all there is to it: the sign of $w_1$ prevails by at least the
-    **margin** $Y = |w_1|\, g_1 - \sum_{j \ge 2} |w_j|\, g_j - |b|$. Where the margin is positive,
-    neuron 1 decides. Where it is positive at every input, the theorem is true.
+    **margin** $Y = |w_1|\, g_1 - \sum_{j \ge 2} |w_j|\, g_j - |b|$. At an input where the margin is
+    positive, neuron 1 decides. If it is positive at every input, what the theorem says is true.
     """),
             style.claim("dominance.pointwise"),
             style.proof("dominance.pointwise"),
             style.claim("dominance.pointwise-ratio"),
             style.proof("dominance.pointwise-ratio"),
             mo.md(r"""
-    And the threshold $N/2$ is not arbitrary: for $|w_j| \le |w_1|$ it is exactly right, as a
-    statement on the **mean** pre-activation.
+    And the threshold $N/2$ is not arbitrary: for $|w_j| \le |w_1|$ and $b = 0$, which is $\rho = 1$
+    here, it is exactly right, as a statement on the **mean** pre-activation.
     """),
             style.claim("dominance.expectation-ratio"),
+            style.claim("dominance.threshold-sharp"),
         ]
     )
     return
@@ -271,11 +287,12 @@ def _():
     mo.md(r"""
     ## One gradient step that kills a layer
 
-    Why would a whole layer become saturated? The paper looks at one step of gradient descent: a
-    neuron of layer $k+1$ moves by $-\alpha\, r\, v\, \Gamma$ with $r = \hat y - y$ the error, $v$
-    its outgoing weight and $\Gamma = \|g\|^2$. A loud neuron 1 makes $\Gamma$ large, and so a small
-    step size $\alpha$ enough to push $z$ below 0, where no gradient brings it back. Here two
-    neurons with $v = (1, -\tfrac12)$ read $g = (g_1, 1)$.
+    Why would a whole layer become saturated? The paper looks at gradient descent on the squared
+    error, here at a single input: one step moves the $z$ of a neuron of layer $k+1$ that is on by
+    $-\alpha\, r\, v\, \Gamma$, with $r = \hat y - y$ the error, $v$ its outgoing weight and
+    $\Gamma = \|g\|^2$. If $r v > 0$, $z$ falls. A loud neuron 1 makes $\Gamma$ large, and so a
+    small step size $\alpha$ enough to push $z$ to 0 or below, where no gradient brings it back: the
+    neuron **dies**. Here two neurons with $v = (1, -\tfrac12)$ read $g = (g_1, 1)$.
     """)
     return
 
@@ -339,16 +356,19 @@ def _(critical, rate, run, start, survivors):
     _many.axhline(0, color=style.BLACK, linewidth=0.8)
     _many.set(title=f"$z$ along 12 steps at $\\alpha$ = {rate:g}", xlabel="step")
     _words = [
-        f"$z_{j + 1}$ never falls"
+        f"neuron {j + 1} is not pushed down at any $\\alpha$"
         if a is None
-        else f"$z_{j + 1}$ dies at once from $\\alpha$ = {float(a):.3f} on"
+        else f"neuron {j + 1} dies from $\\alpha$ = {float(a):.3f} on"
         for j, a in enumerate(critical)
     ]
     _alive = " and ".join(str(j + 1) for j in sorted(survivors)) or "none"
     mo.vstack(
         [
             style.show(_drawing, "Pre-activations after one step, and along twelve steps"),
-            mo.md(f"In one step: {'; '.join(_words)}. **Active for ever: {_alive}.**"),
+            mo.md(
+                f"In the first step: {'; '.join(_words)}. Whatever the number of steps at this "
+                f"$\\alpha$: **active for ever: {_alive}.**"
+            ),
         ]
     )
     return
@@ -378,8 +398,8 @@ def _():
     ## Exercises
 
     **1.** A layer of two neurons returns $g = (4, 1)$ at one input and $g = (3, 2)$ at the other. A
-    neuron above it has $w = (1, -c)$ and no bias. Up to which $c$ does the sign of $w_1$ prevail at
-    every input (for every smaller $c$ it does)?
+    neuron above it has $w = (1, -c)$ and no bias. Below which $c$ does the sign of $w_1$ prevail at
+    both inputs?
     """),
             largest_ui,
         ]

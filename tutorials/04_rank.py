@@ -26,8 +26,10 @@ with app.setup(hide_code=True):
         "rank.theorem-2-units",
         "rank.dominance-is-a-bound",
         "rank.rms-share",
+        "rank.share",
         "rank.e1",
         "rank.e1k",
+        "rank.e4",
         "rank.probability-rises",
         "rank.srank-one-strict",
     ]
@@ -51,9 +53,10 @@ def _():
     $$\mathrm{srank}_\delta(X) = \min\Big\{k : \sum_{i \le k} \sigma_i \ge (1 - \delta) \sum_i
     \sigma_i\Big\}, \qquad R = \sigma_1 \Big/ \sum_i \sigma_i .$$
 
-    If one direction has nearly all, then $R$ is near 1 and $\mathrm{srank}$ is 1. *Neuron
-    Dominance* says in its Theorem 2 that a dominant neuron forces $R$ up. You will see a dominant
-    neuron with full rank, the printed bound above the truth, and the bounds that are right.
+    Here $\delta$ is 0.01. If one direction has nearly all, then $R$ is near 1 and
+    $\mathrm{srank}$ is 1. *Neuron Dominance* says in its Theorem 2 that a dominant neuron forces
+    $R$ up. You will see a dominant neuron with full rank, the printed bound above the truth, and
+    the bounds that are right.
 
     ## Play
 
@@ -139,6 +142,7 @@ def _(bounds, features, ratio, sigma):
 
 @app.cell(hide_code=True)
 def _(bounds, dominant, ratio, srank, x):
+    _rms = bounds["RMS share of the largest neuron"]
     if srank != srank:
         _told = "All features are 0: no rank is defined, and no bound says anything."
     else:
@@ -150,7 +154,7 @@ def _(bounds, dominant, ratio, srank, x):
         _told += (
             "Yet all directions are in use."
             if dominant and srank > WIDTH - 1
-            else f"By its RMS share $R$ is at least {max(bounds.values()):.3f}."
+            else f"The largest RMS share (see below) says that $R$ is at least {_rms:.3f}."
             if dominant
             else "Make it louder."
         )
@@ -163,10 +167,10 @@ def _():
     mo.vstack(
         [
             mo.md(r"""
-    *Try:* neuron 1 times 10, and the others on at 1 in 12. Neuron 1 is dominant, and the rank is
-    full: means are dominated, but singular values see **squares**, and a rare loud neuron has large
-    squares. With more inputs it gets worse without end: no dominance by means, however strong,
-    forces a low rank.
+    *Try:* neuron 1 times 10, and the others on at 1 in 12, not alike. Neuron 1 is dominant, and the
+    rank is full: means are dominated, but singular values see **squares**, and a rare loud neuron
+    has large squares. With more inputs it gets worse without end: no dominance by means, however
+    strong, forces a low rank.
     """),
             style.claim("rank.spikes"),
         ]
@@ -187,10 +191,11 @@ def _():
     \sqrt{\frac{1}{nB} + \frac{2(B-1)}{n\,[B\,(1 + \mathrm{Var}(s_i)) + \theta]}}, \qquad
     n = \min(B, N).$$
 
-    Here $s_j$ is the sum of column $j$, and $\theta$ is small if neuron 1 dominates. Look at the
-    units: $R$ does not change if all features are measured in other units, but a variance does, and
-    it is added to 1. So measure in small units. Two neurons, never on together, neuron 1 with
-    probability $p$:
+    Here $s_j$ is the sum of column $j$ (tutorial 1's $s_i$ was a score), and $\theta$ is small if
+    neuron 1 dominates. Which $\mathrm{Var}(s_i)$ is meant is not said: we take the one that makes
+    the bound weakest. Look at the units: $R$ does not change if all features are multiplied by one
+    number, but a variance does, and it is added to 1. So multiply by a small number, and the bound
+    rises. Two neurons, never on together, neuron 1 with probability $p$:
     """),
         ]
     )
@@ -283,8 +288,8 @@ def _():
             mo.md(r"""
     ## Break it
 
-    Choose a statement, drop an assumption or none, and let the machine search: two inputs and two
-    neurons first, then more, all in exact fractions.
+    Choose a statement, drop an assumption or none, and let the machine search: few inputs and
+    neurons first, then more. All entries are exact fractions.
     """),
         ]
     )
@@ -344,13 +349,19 @@ def _():
     """),
             style.claim("rank.rms-share"),
             style.proof("rank.rms-share"),
+            mo.md(
+                "By means alone a dominant neuron proves less, and ever less for larger batches:"
+            ),
+            style.claim("rank.share"),
+            mo.md("And in expectation, the bounds E1, E1k and E4 of the second figure:"),
             style.claim("rank.e1"),
             style.proof("rank.e1"),
             style.claim("rank.e1k"),
+            style.claim("rank.e4"),
             mo.md(
-                "How good are they? Each is attained somewhere, so none can be improved by a "
-                "constant:\n\n| bound | equality at | what is left there |\n|---|---|---|\n"
-                + _tight
+                "How good are they? Each is attained somewhere, so none can be multiplied by a "
+                "constant above 1:\n\n| bound | equality at | the truth less the bound there |\n"
+                "|---|---|---|\n" + _tight
             ),
         ]
     )
@@ -387,14 +398,16 @@ def _(answer_1):
         answer_1,
         right_1,
         "How many do you need for 99 % of their sum, which is 100?",
-        "The rank is 3; srank leaves out what is below 1 %.",
+        "The rank is 3; srank leaves out directions that have 1 % or less together.",
     )
     return (right_1,)
 
 
 @app.cell(hide_code=True)
 def _():
-    unit_ui = mo.ui.dropdown(["both stay", "only E R changes", "only the bound changes"])
+    unit_ui = mo.ui.dropdown(
+        ["both stay", "only E R changes", "only the bound changes", "both change"]
+    )
     mo.vstack(
         [
             mo.md(r"""
@@ -424,12 +437,13 @@ def _(answer_2):
         (True, True): "both stay",
         (False, True): "only E R changes",
         (True, False): "only the bound changes",
+        (False, False): "both change",
     }[tuple(_same)]
     right_2 = answer_2 == _truth
     style.answer(
         answer_2,
         right_2,
-        "Look at the curve above from left to right.",
+        "Look at the curves of the second figure from left to right.",
         "A true bound of a quantity without a unit may have none either.",
     )
     return (right_2,)

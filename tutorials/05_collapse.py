@@ -24,6 +24,10 @@ with app.setup(hide_code=True):
     from theory.decide import CLAIMS
     from tutorials import style
 
+    PAPER_READS, PAPER_RESTS = (
+        collapse.PAPER.read(0.0)[1],
+        collapse.after_backups(collapse.PAPER, 5000),
+    )
     CLAIMS_HERE = [
         "collapse.fixed-heads",
         "collapse.fixed-heads-span",
@@ -32,6 +36,7 @@ with app.setup(hide_code=True):
         "collapse.theorem-3",
         "collapse.prevents",
         "collapse.fixed-point",
+        "collapse.stays-rank-one",
         "collapse.layer-norm-shifted",
         "collapse.layer-norm-revives",
         "collapse.layer-norm-dominant",
@@ -46,18 +51,33 @@ def _():
     An agent in a world of sparse rewards spends its first hours learning that everything is worth
     zero. Its value network gives every state $x$ a row of **features** $\phi(x) \in \mathbb
     R^N$ and reads a value off them. Does learning that all values are zero make the features
-    vanish? The paper says: with the squared error yes, with a classification loss no, and that
-    this is why classification helps. You will see that
+    vanish, that is, do they **collapse**? *Neuron Dominance* says in section 4.2: with the squared
+    error yes, with a classification loss no, and that this may be why classification helps. You
+    will see that
 
-    - the squared error need not shrink anything: it depends on **who else learns**, not on the
-      loss;
-    - cross-entropy does keep features from zero, and may draw **all states onto one point**
-      instead;
-    - HL-Gauss reads a return of zero as **1.83**, and it is no bug;
-    - LayerNorm revives a dead layer, **unless** it has learned a shift.
+    - the squared error need not make features vanish: what decides is whether what **reads** them
+      learns as well, and which of the two started stronger;
+    - cross-entropy with targets in use pushes features away from zero, and may draw **all states
+      onto one point** instead;
+    - where HL-Gauss learns in the paper's setting that there is no reward, values end at **1.83**,
+      and it is no bug;
+    - LayerNorm revives a dead layer, **unless** it has learned a shift that is too low.
 
     The stage is a Markov chain of five states without any reward, and two features, so that the
-    features of a state are a point in the plane and you can watch the representation move.
+    features of a state are a point in the plane and you can watch the representation move. The
+    words:
+
+    - the features of all states are the rows of $\Phi$; the paper writes them as columns of the
+      transposed matrix, $\Psi = \Phi'$. $P$ holds the chances of going from one state to another;
+    - a **head** is a vector $w$ that reads the number $\phi(x) \cdot w$; the heads are the columns
+      of $W$. Here features and heads are free numbers, with no network below them;
+    - with the **squared error** each head's number is a value, and learns $\gamma$ times the value
+      of the next state: that is TD learning without reward;
+    - with **cross-entropy** the numbers of the heads become, by a softmax, a histogram $\hat p(x)$
+      over a grid of values (the bins), and its mean is the value. It learns a histogram of
+      $\gamma$ times the next value: all mass on the two nearest bins (**two-hot**), or a normal
+      cut into bins (**HL-Gauss**). The paper's proof takes $\gamma P \hat p$, whose mass is
+      $\gamma$.
     """)
     return
 
@@ -81,9 +101,14 @@ def _():
     )
     gamma_ui = mo.ui.slider(0, 0.99, 0.01, value=0.9, label="Discount $\\gamma$", show_value=True)
     heads_ui = mo.ui.slider(
-        0, 3, 0.1, value=0.5, label="Strength of learned heads at the start", show_value=True
+        0,
+        3,
+        0.1,
+        value=0.5,
+        label="Strength of the heads at the start, if they learn",
+        show_value=True,
     )
-    moment_ui = mo.ui.slider(0, 60, value=60, label="Time", full_width=True)
+    moment_ui = mo.ui.slider(0, 50, value=50, label="Time", full_width=True)
     mo.md(f"""
     ## Play
 
@@ -104,9 +129,8 @@ def _(chain_ui, flow_ui, gamma_ui, heads_ui):
     return flow, gamma, strength, walk
 
 
-@app.cell
-def follow(flow, gamma, strength, walk):
-    # Five states, two features; everything is gradient descent by ref.dynamics in steps of 0.04.
+@app.cell(hide_code=True)
+def arrange(flow, gamma, strength, walk):
     start = np.array([[1.6, 0.3], [0.9, 1.3], [-0.5, 1.1], [-0.4, -0.7], [1.1, -0.9]])
     step_on = np.roll(np.eye(5), 1, axis=1)
     walks = {
@@ -135,14 +159,20 @@ def follow(flow, gamma, strength, walk):
     if "fixed" in flow:
         still["final.weight"] = weights.pop("final.weight")
     net = dynamics.network(np.eye(5), still, activation=lambda z: z)
-    # The losses are means, over the states and for the squared error over the heads too.
-    rate = 0.04 * (5 if "cross" in flow else 5 * heads.shape[1] / 2)
+    return chain, heads, net, objective, start, weights
 
-    moments, path = 0.4 * np.arange(61), [weights]
+
+@app.cell(hide_code=True)
+def follow(chain, flow, heads, net, objective, weights):
+    # TD learning by ref.dynamics: gradient descent in steps of 0.05, of which 8 are one moment.
+    # Losses are means, over the five states and for the squared error over the heads too.
+    rate = 0.05 * (5 if "cross" in flow else 5 * heads.shape[1] / 2)
+    moments, path = 0.4 * np.arange(51), [weights]
     for _ in moments[1:]:
-        path.append(dynamics.learn(chain, path[-1], objective, net, 10, rate, every=10)[0])
+        path.append(dynamics.learn(chain, path[-1], objective, net, 8, rate, every=8)[0])
     features = np.array([params["dense0.weight"].T for params in path])  # (time, states, 2)
-    return chain, features, heads, moments, path, start
+    mo.show_code()
+    return features, moments, path
 
 
 @app.cell(hide_code=True)
@@ -210,12 +240,21 @@ def judge(chain, features, flow, gamma, heads, moment, moments, path, singular, 
         )
     else:
         collapses = False
-        _says = (
-            "These targets are a consensus: the states' histograms draw each other together, and "
-            "nothing pushes the features to 0 or away from it."
-            if "paper" in flow
-            else "The origin is no place of rest here: theory has $W(p^* - u) \\ne 0$ there."
-        )
+        if np.abs(features[-1] - features[0]).max() < 1e-12:
+            _says = (
+                "Nothing moves: the flow is $\\gamma\\,\\Psi (P - I) \\hat p$ (theory), and one of "
+                "its factors is 0 here."
+            )
+        elif "paper" in flow:
+            _says = (
+                "These targets are a consensus: the states' histograms draw each other together. "
+                "The origin is a place of rest: no push leads away from it."
+            )
+        else:
+            _says = (
+                "Theory: the origin is a place of rest only if the push there, $W(p^* - u)$, is 0, "
+                "with $u$ the uniform histogram and $p^*$ its target; so for special heads only."
+            )
     if "fixed" not in flow:
 
         def balance(params):
@@ -224,8 +263,8 @@ def judge(chain, features, flow, gamma, heads, moment, moments, path, singular, 
 
         drift = np.abs(balance(path[moment]) - balance(path[0])).max()
         _says += (
-            f" What no loss can change, $\\Phi'\\Phi - WW'$, has moved by {drift:.2g}, which is "
-            "the size of the steps."
+            f" What no loss can change, $\\Phi'\\Phi - WW'$, has moved by {drift:.2g}; in steps "
+            "without length it would not move at all."
         )
     size, rank = singular[moment, 0] / singular[0, 0], scores.srank(features[moment])
     mo.md(f"""
@@ -244,20 +283,20 @@ def _():
     **Try this.**
 
     1. With *fixed heads in all directions* the points first come together and only then go to the
-       origin: differences between states die as fast as the chain mixes, the common part at the
-       rate $1-\gamma$. On the chain *stay* nothing mixes and the shape shrinks as it is; on *step
-       on* the points spiral.
+       origin: differences between states die faster, as the chain mixes them, the common part at
+       the rate $1-\gamma$. On the chain *stay* nothing mixes and the shape shrinks as it is; on
+       *step on* the points spiral.
     2. With *one fixed head* one coordinate dies and the other never moves.
-    3. *Learned heads* of strength 0.5 die before the features do, and then nothing is left to
-       learn. Raise the strength to 3: now the features lose.
-    4. Keep the strength and choose *HL-Gauss*: the five points move to **one point that is not the
-       origin**. The norm survives, the rank does not. At strength 0.5 they stay apart.
+    3. *Learned heads* of strength 0.5 vanish before the features do, and then nothing is left to
+       learn. Raise the strength to 3: now the features vanish.
+    4. Keep the strength of 3 and choose *HL-Gauss*: the five points move to **one point that is
+       not the origin**. The norm survives, the rank does not. At strength 0.5 they stay apart.
     5. *The paper's targets*: change $\gamma$. Only the speed changes.
 
     ## The theorems as printed
 
     The paper derives eqs. (5) and (6) for the squared error, following Lyle et al., and Theorem 3
-    for cross-entropy.
+    for cross-entropy. Features move down the gradient, and $\partial$ is their speed.
     """),
             style.claim("collapse.eq-5"),
             style.claim("collapse.theorem-3"),
@@ -323,12 +362,13 @@ def _():
 
     **Squared error.** Write $E$ for the error of all heads in all states. Features move by
     $-EW'$ and heads by $-\Phi'E$, so $\Phi'\Phi$ and $WW'$ change **alike**, whatever $E$ is:
-    their difference is fixed at birth. If the heads are weaker than the features they reach
-    zero first, all values are zero, and nothing is left to shrink the features. Collapse is
-    what happens to *fixed* heads, or to strong ones. It is not what the squared error does.
+    their difference is fixed at the start. Unless $WW'$ is at least as large as $\Phi'\Phi$ in
+    every direction there, the features cannot all vanish: heads give in first, and where all values
+    are zero nothing shrinks the features any more. Collapse is what *fixed* heads do that reach all
+    directions, or learned ones that start strong. It is not what the squared error does by itself.
 
-    **Cross-entropy.** The gradient at $\Psi = 0$ is $W(p^* - u)\mathbf 1'$: the same push for every
-    state. It is there exactly if the target $p^*$ of a uniform histogram is not uniform itself
+    **Cross-entropy.** The push at $\Psi = 0$ is $W(p^* - u)\mathbf 1'$: the same for every state.
+    It is there exactly if the target $p^*$ of the uniform histogram $u$ is not uniform itself
     (seen through $W$). And because it is the same for all states, features that are equal stay
     equal: there may be an escape from zero, but not from rank one.
     """
@@ -345,13 +385,13 @@ def _():
     )
     discount_ui = mo.ui.slider(0, 0.999, 0.001, value=0.99, label="$\\gamma$", show_value=True)
     mo.md(f"""
-    ## Why a zero return reads 1.83
+    ## Why a return of zero becomes 1.83
 
     HL-Gauss writes a value as a histogram, a normal around it cut off at the ends of the support,
-    and reads the histogram's mean. In the middle that returns the value. At the edge half of the
-    normal is missing, so what is left has a larger mean. Every TD backup writes and reads once, and
-    without reward it multiplies by $\\gamma$ in between: learning comes to rest where a backup
-    changes nothing.
+    and reads the histogram's mean. In the middle that returns the value, if $\\sigma$ is not much
+    smaller than a bin. At the edge half of the normal is missing, so what is left has a larger
+    mean. Every TD backup writes and reads once, and without reward it multiplies by $\\gamma$ in
+    between: learning comes to rest where a backup changes nothing.
 
     {mo.hstack([bins_ui, sigma_ui, discount_ui], justify="start", gap=2)}
     """)
@@ -391,23 +431,20 @@ def write_and_read(bins, discount, sigma):
     _right.plot(rests_at, 0, "o", color=style.VERMILION, label=f"rests at {rests_at:.2f}")
     _right.set(title="One backup without reward", xlabel="value before", ylabel="change of it")
     _right.legend(loc="upper right")
-    style.show(_figure, "The HL-Gauss histogram of zero, and what one backup changes")
-    return rests_at, support, zero_reads
-
-
-@app.cell(hide_code=True)
-def _(discount, rests_at, zero_reads):
-    mo.md(f"""
+    _picture = style.show(_figure, "The HL-Gauss histogram of zero, and what one backup changes")
+    _says = mo.md(f"""
     Zero is read as **{zero_reads:.3f}**, and learning with $\\gamma = {discount}$ that there is
     no reward ends at **{rests_at:.2f}**. In the paper's setting (101 bins, $\\sigma = 0.75$,
-    $\\gamma = 0.99$) the numbers are {collapse.PAPER.read(0.0)[1]:.3f} and
-    {collapse.after_backups(collapse.PAPER, 5000):.2f}. Make the bins finer: the error does not
-    go away, for it is of the size of $\\sigma$. The paper argues for classification with 'the
-    lowest value', the first bin, as the target at collapse. The target at collapse is half of
-    the support instead, and the first bin takes {collapse.backups(collapse.PAPER)} exact
-    backups to reach; with HL-Gauss it is never reached.
+    $\\gamma = 0.99$) the numbers are {PAPER_READS:.3f} and
+    {PAPER_RESTS:.2f}. Make the bins finer at that $\\sigma$: the
+    error does not go away, for it is of the size of $\\sigma$. The paper argues that without
+    reward the target is mostly 'the first bin', 'the lowest value', which a collapsed network
+    cannot fit. But what a collapsed network says is the middle of the support, and its target is
+    $\\gamma$ times that. In the paper's setting the first bin takes
+    {collapse.backups(collapse.PAPER)} exact backups to reach, and HL-Gauss rests above it.
     """)
-    return
+    mo.vstack([_picture, _says])
+    return rests_at, support, zero_reads
 
 
 @app.cell(hide_code=True)
@@ -422,9 +459,10 @@ def _():
     mo.md(f"""
     ## LayerNorm's revival, and its limits
 
-    Five neurons with pre-activations $z$. LayerNorm subtracts their mean and divides by their
-    standard deviation, so what is added to all of them cannot matter: a layer that is shut as a
-    whole opens again. What LayerNorm cannot undo is a shift that is learned *after* the division.
+    Five neurons with pre-activations $z$ at one input. LayerNorm subtracts their mean and divides
+    by their standard deviation, so what is added to all of them cannot matter: a layer that is shut
+    as a whole opens again. What LayerNorm cannot undo is a shift that is learned *after* the
+    division.
 
     {mo.vstack([offset_ui, contrast_ui, shift_ui])}
     """)
@@ -460,10 +498,11 @@ def normalise(contrast, offset, shift):
                 f"Without LayerNorm **{(z > 0).sum()}** of 5 neurons are on, with it **{alive}**. "
                 f"With it "
                 f"{'one neuron **dominates** the layer' if dominates else 'no neuron dominates'}. "
-                f"No shift above $-\\sqrt{{N-1}} = -{math.sqrt(4):.0f}$ shuts the layer for "
-                f"every input, and "
-                "every one from there on does. Let neuron 1 stand out by 3: LayerNorm keeps it "
-                "dominant, since it bounds an activation by $\\sqrt{N-1}$ and not by the others'."
+                f"A shift shuts the layer for **every** input exactly if it is "
+                f"$-\\sqrt{{N-1}} = -{math.sqrt(len(z) - 1):.0f}$ or lower; a higher one may "
+                "shut it for some. Without shift, let neuron 1 stand out by 3: LayerNorm leaves "
+                "it dominant, since it bounds an activation by $\\sqrt{N-1}$ and not by the "
+                "others'."
             ),
         ]
     )
@@ -558,11 +597,10 @@ def _(history):
     {_says} At the end the largest error of a value is {_after["value_error"]:.2g}, and
     {100 * _after["dense1/saturated"]:.0f} % of the neurons are saturated.
 
-    With one **learned** head the features keep their size through all the time without reward: the
-    head gives in, as the balance $\\Phi'\\Phi - WW'$ lets
-    you expect. With 24 **fixed** heads, the
-    setting of eqs. (5) and (6), the layer is dead before the reward arrives and stays so;
-    LayerNorm, whose scale and shift learn too, dies later. A layer that starts shut stays shut
+    With one **learned** head the features keep most of their size through all the time without
+    reward, as the balance $\\Phi'\\Phi - WW'$ lets you expect. With 24 **fixed** heads, the
+    setting of eqs. (5) and (6), the layer is dead before the reward arrives and stays so; with
+    LayerNorm, whose scale and shift learn too, it dies later. A layer that starts shut stays shut
     under **every** loss, as no gradient passes it; LayerNorm opens it. One seed of a tiny
     network is an illustration, not evidence.
     """)

@@ -32,7 +32,10 @@ with app.setup(hide_code=True):
         "recycling.grama-converse",
         "recycling.grama-equivalence",
         "recycling.grama-small",
+        "recycling.anti-correlation",
         "recycling.irreversible",
+        "recycling.batch-law",
+        "recycling.batch-law-bound",
     ]
     BATCH = np.linspace(-1, 1, 9)  # the inputs that neurons are scored on
     READERS = {"dense0": [mitigations.Reader("final")]}
@@ -46,16 +49,18 @@ def _():
     A network in training loses neurons: they stop doing anything. Two methods give them a new life
     in the same way (fresh incoming weights, outgoing weights 0) and differ in whom they choose.
 
-    - **ReDo** takes the neurons that are **silent**: $s_i = \mathbb E|h_i| \,/\, \frac1N \sum_j
-      \mathbb E|h_j| \le \tau$.
-    - **ReGraMa** takes those that get **no gradient**: $G_i = \mathbb E|\partial L / \partial
+    - **ReDo** takes the neurons that are **$\tau$-dormant**: $s_i = \mathbb E|h_i| \,/\, \frac1N
+      \sum_j \mathbb E|h_j| \le \tau$.
+    - **ReGraMa** takes those that get **little gradient**: $G_i = \mathbb E|\partial L / \partial
       h_i| \,/\, \frac1N \sum_j \mathbb E|\partial L / \partial h_j| \le \tau$.
 
     The GraMa paper argues that the second finds what the first finds, and more. Here is one network
     with four neurons, $f(x) = \sum_i v_i\, \mathrm{relu}(w_i x + b_i)$, which you can follow by
-    hand. You will see the two methods take **different** neurons, see the output jump although
-    'only dormant neurons' were replaced, and **flip both verdicts on a neuron without changing the
-    function** that the network computes.
+    hand; its loss $L$ is the mean squared distance to $|x|$ on nine inputs, the batch. You will see
+    the two methods take **different** neurons, see the output jump although 'only dormant neurons'
+    were replaced, and **flip both verdicts on a neuron without changing the function** that the
+    network computes: neuron 1 may be written $c$ times as large, $c\,w_1$ and $c\,b_1$, and read
+    $1/c$ times as loud, $v_1/c$.
     """)
     return
 
@@ -119,9 +124,9 @@ def examine(params, x):
     return h.value, dict(zip(of, ag.gradients(loss, list(of.values())), strict=True))
 
 
-@app.cell
+@app.cell(hide_code=True)
 def recycle(by, scale, seed, tau):
-    params = network(scale)
+    params = network(scale)  # the four neurons, neuron 1 rewritten
     h, gradients = examine(params, BATCH)
     s, gradient_score = scores.activation_score(h), scores.grama(gradients[by], by)
 
@@ -138,6 +143,7 @@ def recycle(by, scale, seed, tau):
         """The largest change of the output on inputs x."""
         return np.abs(nn.mlp(new, x[:, None]) - nn.mlp(params, x[:, None])).max()
 
+    mo.show_code()
     return after_redo, after_regrama, gradient_score, jump, params, s, silent, unmoved
 
 
@@ -216,15 +222,16 @@ def _():
     mo.md(r"""
     **Try this.**
 
-    1. Neuron 3 is silent on the batch, and yet as printed its GraMa score is the **largest** of
-       all: $\partial L / \partial h_3$ is residual times $v_3$, and knows no gate. Measure
-       $\partial L / \partial z$ instead, and the score is 0.
-    2. Neuron 4 is the loudest, but nobody reads it: $v_4 = 0$. ReGraMa takes it, ReDo does not.
+    1. At $c = 1$ neuron 3 is silent (0 on the whole batch), and yet as printed its GraMa score is
+       the **largest** of all: $\partial L / \partial h_3$ is the residual (how far $f$ is off)
+       times $v_3$, and knows no gate. Measure $\partial L / \partial z$ instead, and the score is
+       0.
+    2. Neuron 4 is the loudest at $c = 1$, but nobody reads it: $v_4 = 0$. ReGraMa takes it, ReDo
+       does not.
     3. Look outside of the yellow stripe: neuron 3 opens at $x = 1.5$, and ReDo has taken away
        what it does there. 'The output does not change' is said **of the batch**.
-    4. Move $c$. The grey curve does not move at all. Yet neuron 1, which does
-       most of the work, is
-       dormant for ReDo at one end and for ReGraMa at the other.
+    4. Move $c$, with $\tau$ above 0. The grey curve does not move at all. Yet neuron 1, the largest
+       part of $f$ on the batch, is taken by ReDo at one end and by ReGraMa at the other.
 
     ## Why rescaling flips the verdicts
 
@@ -275,7 +282,7 @@ def flip(by, scale, tau):
             mo.md(
                 "The product $\\mathbb E|h\\,\\partial L/\\partial h|$ does not see how the "
                 "network "
-                "is written. A score that does judges the notation as well as the neuron."
+                "is written. A score that sees it judges the notation as well as the neuron."
             ),
         ]
     )
@@ -352,8 +359,9 @@ def _():
 
     Replacing a neuron that is exactly 0 on the batch is invisible **on the batch**, if its
     outgoing weights are all that reads it and no normalisation looks across the layer. For τ > 0
-    the change is bounded by the outgoing weights, which the score does not know. And dormancy is
-    equivalent to having no gradient at one place: **before** the ReLU.
+    the change is bounded by τ times the outgoing weights, which the score does not know. And being
+    silent is equivalent to having no gradient at one place: **before** the ReLU, for a neuron that
+    is read, where the network is wrong on every sample.
     """),
             *(
                 piece
@@ -378,8 +386,8 @@ def _():
     mo.md(f"""
     ## Silent on a batch
 
-    A neuron that fires on one input in a hundred looks dead on most batches, and it may be the one
-    that saw the reward. How much does silence on $B$ independent inputs say?
+    A neuron that is active on one input in a hundred is silent on many a batch, and it may be the
+    one that answers to the reward. How much does silence on $B$ independent inputs say?
 
     {size_ui}
     """)
@@ -443,7 +451,8 @@ def again():
 
     A recycled neuron starts with outgoing weights 0. So for GraMa as printed it has no
     gradient, and asked again before the next update it is taken again. One step of gradient
-    descent later the outgoing weight has moved. 'Irreversible' it is not.
+    descent later its outgoing weight has moved, if the neuron is active where $f$ is off: a GraMa
+    score of 0 is not 'irreversible', as the paper says.
 
     | neuron 1 of another small network | $s_1$ | $G_1$ |
     |:--|:--|:--|
@@ -458,8 +467,8 @@ def _():
     mo.md(f"""
     ## Along a training
 
-    Sixteen states, two layers of 64 neurons, TD learning by `ref/dynamics.py`. Of the dormant
-    neurons, how many does GraMa see?
+    Sixteen states, two layers of 64 neurons, TD learning by `ref/dynamics.py`; dormant means
+    $\\tau = 0$. Of the dormant neurons, how many does GraMa see?
 
     {optimizer_ui}
     """)
@@ -537,7 +546,7 @@ def exercise_1(small_ui):
             small_ui,
             style.answer(
                 small,
-                small is not None and _takes(small) and not _takes(small + 0.001),
+                small is not None and _takes(small - 0.001) and not _takes(small + 0.001),
                 r"It is taken if $c \le \tau\,(c + 1 + 1)/3$: the layer's mean falls with $c$ too.",
                 "And the function is the same for every one of these $c$.",
             ),

@@ -33,6 +33,7 @@ with app.setup(hide_code=True):
         "dominance.expectation-ratio",
         "rank.dominance-is-a-bound",
         "rank.share",
+        "rank.srank-by-share",
     ]
 
 
@@ -75,19 +76,19 @@ def _():
     mo.md(r"""
     # From theorem to agent
 
-    The other tutorials play with a few numbers. Here are real trainings: visual DrQ, from pixels,
-    recorded by this repository. Along the way the monitor wrote down, for the hidden layers of
-    both critics and on 256 observations from the replay buffer,
+    The other tutorials play with a few numbers. Here are real trainings: DrQ, an agent that learns
+    from pixels, recorded by this repository. Along the way it wrote down, for the two hidden layers
+    of both **critics** (the networks that judge actions) and on 256 observations from the replay
+    buffer,
 
     - the **largest activation share** $\max_i u_i / N$ of the first hidden layer: a neuron is
       **dominant** exactly if its share is above **1/2**;
     - the share of **saturated** neurons in the next layer, those that are off on all 256;
     - the **srank** of the first layer's features, of at most 256.
 
-    These are the quantities of Theorems 1 and 2. So we can ask: when a network gets into trouble,
-    do the theorems' conditions hold? You will see layers saturate and ranks collapse **without any
-    dominant neuron**, and how little a bound in terms of shares can say. At the end stands what
-    such recordings cannot show at all.
+    These are the quantities of Theorems 1 and 2 of *Neuron Dominance* (tutorials 3 and 4). So we
+    can ask: when a layer saturates or a rank falls, **was there a dominant neuron**? And how much
+    can a bound in terms of shares say? At the end stands what such recordings cannot show at all.
     """)
     return
 
@@ -222,7 +223,23 @@ def draw(folder, folders, methods, zoom):
 
 
 @app.cell(hide_code=True)
-def weigh(shown):
+def prove():
+    # All that theory makes of a recorded share p, the largest of a layer.
+    def decides_below(p):
+        """Other weights below this, relative to its own, leave the mean sign to the neuron."""
+        return math.inf if p == 1 else p / (1 - p)
+
+    def proves_srank(p):
+        """The srank on BATCH observations is at most this: rank.share, then rank.srank-by-share."""
+        floor = rank.ratio_floor(p, BATCH)  # the first singular value's part of their sum, R
+        return rank.srank_limit(BATCH, floor, DELTA) if math.isfinite(floor) else math.nan
+
+    mo.show_code()
+    return decides_below, proves_srank
+
+
+@app.cell(hide_code=True)
+def weigh(decides_below, proves_srank, shown):
     # One row a network: what Theorem 1 and the bounds of theory.rank make of its recording.
     verdicts = []
     for _name, _run in shown.items():
@@ -230,7 +247,7 @@ def weigh(shown):
             _top = float(np.nanmax(_share)) if np.isfinite(_share).any() else math.nan
             _row = {"network": f"{_name}, {_head}", "largest share": _top}
             _row["dominant"] = f"{(_share > 0.5).sum()} of {len(_share)}"
-            _row["ρ"] = _top / (1 - _top) if _top < 1 else math.inf
+            _row["ρ"] = decides_below(_top)
             for _score, _key, _best in (
                 (SATURATED, "saturated", np.nanmax),
                 (SRANK, "srank", np.nanmin),
@@ -238,10 +255,7 @@ def weigh(shown):
                 _values = [y for head, _, y in of_heads(_run, _score) if head == _head]
                 _known = bool(_values) and np.isfinite(_values[0]).any()
                 _row[_key] = float(_best(_values[0])) if _known else math.nan
-            _floor = rank.ratio_floor(_top, BATCH)
-            _row["srank ≤"] = (
-                rank.srank_limit(BATCH, _floor, DELTA) if math.isfinite(_floor) else math.nan
-            )
+            _row["srank ≤"] = proves_srank(_top)
             verdicts.append(_row)
     mo.vstack(
         [
@@ -250,9 +264,9 @@ def weigh(shown):
 
     One row for each recorded network, and its most extreme values: the largest share, at how many
     recorded moments a neuron was dominant, the most saturated and the least srank. **ρ**: by the
-    repaired Theorem 1 (`dominance.expectation-ratio`) a neuron of share $p$ decides the *mean*
-    sign of a neuron above it if no other weight is more than $\rho = p/(1-p)$ times as large as
-    its own.
+    repaired Theorem 1 (`dominance.expectation-ratio`) a neuron of share $p$ decides the sign of the
+    *mean* pre-activation of a neuron above it if that has no bias and every other weight is less
+    than $\rho = p/(1-p)$ times as large as its own.
     **srank ≤**: what the largest share guarantees for the srank on 256 observations
     (`rank.share`, then `rank.srank-by-share`).
     """),
@@ -289,8 +303,8 @@ def conclude(verdicts):
         )
         _text = f"""
     **Dominance.** {_who} a dominant neuron; the largest share is **{max(shares):.3f}**. A neuron
-    with that share decides only where its own weight is more than {1 / max(shares) - 1:.1f} times
-    as large as every other weight.
+    with that share is sure to decide the mean sign only where its own weight is more than
+    {1 / max(shares) - 1:.1f} times as large as every other weight.
     """
         if saturated:
             _cause = (
@@ -300,15 +314,14 @@ def conclude(verdicts):
             )
             _text += f"""
     **Saturation.** Up to **{100 * max(saturated):.0f} %** of the next layer is saturated. {_cause}
-    And where a neuron does dominate, random weights without bias make as many zombies as saturated
-    neurons (`dominance.mirror`): more than one half would need another cause.
+    And where a neuron does decide the sign, random weights without bias make about as many zombies
+    as saturated neurons (`dominance.mirror`): much more than one half would need another cause.
     """
         if sranks:
-            _proved = min(row["srank ≤"] for row in verdicts)
             _text += f"""
-    **Rank.** The srank falls as low as **{min(sranks):.0f}**. The largest share proves at best that
-    it is at most {_proved:.0f} of {BATCH}, which is next to nothing. A rank can be low without
-    any loud neuron: it is where the features are nearly the same for all states
+    **Rank.** The srank falls as low as **{min(sranks):.0f}**. The shares prove at best that it is
+    at most {min(_finite("srank ≤")):.0f} of {BATCH}. A rank can be low
+    without any loud neuron, for instance where the features are nearly the same for all states
     (`collapse.direction`).
     """
     mo.md(_text)
@@ -327,8 +340,9 @@ def _():
     ## Saturation against dominance
 
     Every recorded moment as a point. To the right of the line the loudest neuron's share is
-    enough to decide the mean sign of a neuron above it, if no other weight is more than $\\rho$
-    times as large as its own. At $\\rho = 1$ the line is at 1/2, Definition 1.
+    enough to decide the sign of the mean pre-activation of a neuron above it, if that has no bias
+    and no other weight is more than $\\rho$ times as large as its own. At $\\rho = 1$ the line is
+    at 1/2, Definition 1.
 
     {rho_ui}
     """)
@@ -374,8 +388,8 @@ def scatter(rho, shown):
             mo.md(
                 f"The line is at a share of {needed:.3f}: **{reached} of {total}** recorded "
                 f"moments "
-                "are to its right. The weights were not recorded, so at none of them do we know "
-                "whether the condition on them held."
+                "are to its right. Weights and biases were not recorded, so at none of them do we "
+                "know whether the condition on them held."
                 if total
                 else "Nothing recorded for this choice."
             ),
@@ -391,14 +405,12 @@ def _():
             mo.md("## The theorems as printed"),
             style.claim("dominance.theorem-1"),
             style.claim("rank.theorem-2"),
-            mo.md("## What is true"),
-            style.claim("dominance.expectation-ratio"),
-            style.claim("rank.share"),
-            style.claim("rank.srank-by-share"),
             mo.md("""
     ## Break it
 
-    Does a large share force anything? Choose a claim, drop an assumption or none.
+    Does a large share force anything? Choose a claim, drop an assumption or none, and let the
+    machine look for a counterexample, small layers first. The last claims hold, and bound what
+    you see above.
     """),
         ]
     )
@@ -443,6 +455,19 @@ def search(pressed, wanted, without):
 
 @app.cell(hide_code=True)
 def _():
+    mo.vstack(
+        [
+            mo.md("## What is true"),
+            style.claim("dominance.expectation-ratio"),
+            style.claim("rank.share"),
+            style.claim("rank.srank-by-share"),
+        ]
+    )
+    return
+
+
+@app.cell(hide_code=True)
+def _():
     _curve = CLAIMS["recycling.batch-law-bound"].curve()
     _bound = _curve.lines["95 % bound"][_curve.values.index(BATCH)]
     _rows = (
@@ -454,7 +479,7 @@ def _():
         (
             "Does it dominate **at every input**, as the true Theorem 1 asks?",
             "only means over inputs",
-            "no, if the share is small; if it is large, nothing",
+            "no, if the share is 1/2 or less; if it is more, nothing",
         ),
         ("Are the weights above as the theorem asks?", "no", "nothing"),
         (
@@ -518,8 +543,9 @@ def exercise_1(share_ui):
             mo.md(r"""
     ## Exercises
 
-    **1.** In the layer above, no other weight is more than a third as large as that of the loudest
-    neuron. Above which activation share is it sure to decide the mean sign there?
+    **1.** In the layer above there are no biases, and no other weight is more than a third as large
+    as that of the loudest neuron. Above which activation share is it sure to decide the sign of the
+    mean pre-activations there?
     """),
             share_ui,
             style.answer(
@@ -565,9 +591,9 @@ def exercise_3(follows_ui):
     mo.vstack(
         [
             mo.md(
-                "**3.** In a recorded run the srank of a critic's features falls from 85 to 3 "
-                "while "
-                "no neuron's share is ever above 0.15, and the return stays low. What follows?"
+                "**3.** Suppose that in a run the srank of a critic's features falls from 85 to 3 "
+                "while no neuron's share is ever above 0.15, and the return stays low. What "
+                "follows?"
             ),
             follows_ui,
             style.answer(

@@ -1,4 +1,4 @@
-"""How the gradients of this project are made: read the 250 lines line by line, derive a row of the
+"""How the gradients of this project are made: read the file line by line, derive a row of its
 table, check it by random projection, and add a primitive of your own.
 
 `ref/autograd.py`, on which everything in ref and theory stands.
@@ -49,9 +49,9 @@ def _():
     mo.md(r"""
     # Automatic differentiation, line by line
 
-    Every gradient in these tutorials comes from one file, `ref/autograd.py`. It fits on a few
-    screens, and there is no magic in it: a computation leaves a **graph** behind, and a walk back
-    through the graph multiplies small derivatives. You will
+    Every network in these tutorials gets its gradients from one file, `ref/autograd.py`. It fits on
+    a few screens, and there is no magic in it: a computation leaves a **graph** behind, and a walk
+    back through the graph multiplies small derivatives. You will
 
     - watch a gradient walk back through a graph, node by node;
     - read the file, with a word on every part;
@@ -94,12 +94,13 @@ def _(a_ui, b_ui, formula_ui, visited_ui):
     return at_a, at_b, formula, visited
 
 
-@app.cell
+@app.cell(hide_code=True)
 def trace(at_a, at_b, formula, formulas):
     leaf_a, leaf_b = ag.Node(float(at_a)), ag.Node(float(at_b))
     output = formulas[formula](leaf_a, leaf_b)  # an ordinary formula, but of nodes
     order = ag.backwards(output)  # from the output back, each node before its arguments
     reached = ag.gradients(output, order)  # here of every node; else of the inputs alone
+    mo.show_code()
     return leaf_a, leaf_b, order, output, reached
 
 
@@ -179,8 +180,9 @@ def tell(leaf_a, leaf_b, order, reached, visited):
     mo.md(f"""
     {_says}
 
-    Grey arrows are the computation, orange ones the way back. A node that two others use
-    (here $a$, often) **adds** what both send, so it must be visited after both: hence the order.
+    Grey arrows are the computation, orange ones the way back. A node that two others use, as $a$
+    in some of the formulas, **adds** what both send, so it must be visited after both: hence the
+    order.
     """)
     return (grads,)
 
@@ -279,7 +281,8 @@ def _():
     $$\frac{\partial L}{\partial a_j} = \sum_i g_i \frac{\partial y_i}{\partial a_j}
     = g_j - p_j \sum_i g_i .$$
 
-    And this is the row, sign by sign. The Jacobian has $G^2$ entries; the pull needs $G$ numbers.
+    And this is the row, sign by sign. With $G$ bins the Jacobian has $G^2$ entries; the pull needs
+    $G$ numbers.
     """),
             code(row_of("log_softmax")),
             mo.md(r"""
@@ -310,7 +313,8 @@ def _():
 
     {TWO_NUMBERS}
 
-    If the pull is wrong anywhere, they differ with probability 1.
+    A pull that is wrong at $a$ moves the first number away from the true one, with probability 1.
+    The second is off by the length of the step and by rounding alone: the figure shows by how much.
 
     {mo.hstack([primitive_ui, step_ui, wrong_ui], justify="start", gap=2)}
     """)
@@ -323,18 +327,22 @@ def _(primitive_ui, step_ui, wrong_ui):
     return epsilon, primitive, wrong
 
 
-@app.function
-def project(f, pull, a, step, seed=0):
-    """<pull(w), v> and the same by a central difference, for random v and w."""
-    draw = np.random.default_rng(seed)
-    v, w = draw.uniform(-1, 1, a.shape), draw.uniform(-1, 1, a.shape)
-    by_table = np.sum(pull(w, f(a), a) * v)
-    by_trying = np.sum(w * (f(a + step * v) - f(a - step * v))) / (2 * step)
-    return by_table, by_trying
+@app.cell(hide_code=True)
+def _():
+    def project(f, pull, a, step, seed=0):
+        """<pull(w), v> and the same by a central difference, for random v and w."""
+        draw = np.random.default_rng(seed)
+        v, w = draw.uniform(-1, 1, a.shape), draw.uniform(-1, 1, a.shape)
+        by_table = np.sum(pull(w, f(a), a) * v)
+        by_trying = np.sum(w * (f(a + step * v) - f(a - step * v))) / (2 * step)
+        return by_table, by_trying
+
+    mo.show_code()
+    return (project,)
 
 
 @app.cell(hide_code=True)
-def check(epsilon, primitive, wrong):
+def check(epsilon, primitive, project, wrong):
     _f = getattr(ag, primitive)
     _pull = _f.pulls[0]
     _tested = (lambda g, y, a: 1.01 * _pull(g, y, a)) if wrong else _pull
@@ -373,11 +381,13 @@ def check(epsilon, primitive, wrong):
                 f"By the table **{by_table:.10f}**, by trying it **{by_trying:.10f}**: apart by "
                 f"{abs(by_table - by_trying):.1g}. "
                 + (
-                    "No step brings them together: the pull is wrong."
+                    "Between the steps that are too long and those that are too short, where the "
+                    "right pull would come close, the curve stays high: the pull is wrong."
                     if wrong
-                    else "Towards the right what is left is truncation, of the order of "
-                    "$\\varepsilon^2$; towards the left it is rounding, of the order of "
-                    "$10^{-16}/\\varepsilon$. A tolerance should be stated from these two."
+                    else "Towards the right what is left is truncation, at most of the order of "
+                    "$\\varepsilon^2$ (and none where the function is straight); towards the left "
+                    "it is rounding, of the order of $10^{-16}/\\varepsilon$. A tolerance should "
+                    "be stated from these two."
                 )
             ),
         ]
@@ -574,11 +584,16 @@ def exercise_2(sum_ui):
 def exercise_3(cube_ui):
     cube = cube_ui.value.strip()
     try:
-        _a = np.array([-1.5, 0.5, 2.0])
-        _g = np.array([1.0, -2.0, 0.5])
-        _given = eval(f"lambda g, y, a: {cube}", {"np": np, "ag": ag})(_g, _a**3, _a)
+        _a = np.array([-1.5, 0.0, 0.5, 2.0])
+        _g = np.array([1.0, 3.0, -2.0, 0.5])
+        _names = {"np": np, "ag": ag, "math": math}
+        with np.errstate(all="ignore"):
+            _given = eval(f"lambda g, y, a: {cube}", _names)(_g, _a**3, _a)
         _truth = ag.power.pulls[0](_g, _a**3, _a, 3)
-        _right, _hint = bool(np.allclose(_given, _truth)), "The slope of $a^3$, times $g$."
+        _right, _hint = (
+            bool(np.allclose(_given, _truth)),
+            "The slope of $a^3$, times $g$, at every $a$.",
+        )
     except Exception as _error:  # whatever a reader may type
         _right, _hint = False, f"`{type(_error).__name__}: {_error}`"
     mo.vstack(

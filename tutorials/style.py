@@ -174,10 +174,11 @@ def ledger(*ids: str) -> mo.Html:
     for id in ids:
         it = CLAIMS[id]
         chapter = id.partition(".")[0]
-        truth = [CLAIMS[r].title for r in it.repaired_by] or ["as it says"]
+        unsaid = [f"if {a.says}" for a in it.given if not a.said]
+        truth = [CLAIMS[r].title for r in it.repaired_by] or unsaid or ["as it says"]
         cells = (
             f"{html.escape(it.title)}<br><small>{html.escape(it.source)}</small>",
-            f"{_badge(it.verdict)}<br>{'<br>'.join(map(html.escape, truth))}",
+            f"{_badge(it.verdict)}<br>{'<br>'.join(map(_text, truth))}",
             f"<code>theory/{chapter}.py</code><br><code>python -m theory show {id}</code>",
         )
         rows.append("<tr>" + "".join(f'<td style="{CELL}">{cell}</td>' for cell in cells) + "</tr>")

@@ -5,7 +5,11 @@ from importlib import import_module
 import numpy as np
 import pytest
 
-app = import_module("tutorials.01_neurons").app
+from theory.claim import find
+from theory.decide import CLAIMS
+
+notebook = import_module("tutorials.01_neurons")
+app = notebook.app
 HEALTHY = {"w": [1, -1, 1.2, -0.8], "b": [0.2, 0.1, -0.6, -0.5], "v": [1, 1, -1, 0.5]}
 
 
@@ -52,6 +56,21 @@ def test_zombies_make_a_straight_line():
     assert "straight line" in found["told"]
 
 
+def test_a_zombie_among_others_is_not_said_to_bend_the_function():
+    found = run(b=[5, 0.1, -0.6, -0.5])
+    assert words(found)[0] == ["dominant", "zombie"] and "uses all" not in found["told"]
+    found = run(w=[0.2, -4, 4, -2], b=[1, 0.1, -0.6, -0.5])
+    assert words(found)[0] == ["zombie"] and "zombie" in found["told"]
+
+
+def test_a_neuron_that_nobody_reads_is_not_said_to_be_used():
+    assert "Neuron 2" in run(v=[1, 0, -1, 0.5])["told"]
+
+
+def test_on_a_single_input_no_line_is_spoken_of():
+    assert "single input" in run(domain=(1, 1))["told"]
+
+
 def test_a_collapsed_layer_has_no_scores_and_says_so():
     found = run(w=[0, 0, 0, 0], b=[-5, -5, -5, -5])
     assert np.isnan(found["score"]).all()
@@ -70,6 +89,13 @@ def test_the_button_finds_two_neurons_whose_scores_do_not_sum_to_1():
     chosen = {"wanted": "dormancy.sum-to-one", "without": None, "pressed": True}
     outcome = app.run(defs=chosen)[1]["outcome"]
     assert outcome.size == 2
+
+
+@pytest.mark.parametrize("id", notebook.CLAIMS_HERE)
+def test_each_assumption_can_be_dropped_in_the_time_that_a_reader_has(id):
+    for assumption in CLAIMS[id].given:
+        if CLAIMS[id].verdict != "refuted":
+            assert find(CLAIMS[id], assumption.name, examples=300).violation is not None
 
 
 def test_a_claim_that_holds_has_a_counterexample_once_its_assumption_is_dropped():

@@ -4,9 +4,12 @@ from importlib import import_module
 
 import pytest
 
+from theory.claim import find
+from theory.decide import CLAIMS
 from theory.dormancy import ACTIVATIONS
 
-app = import_module("tutorials.02_dormancy").app
+notebook = import_module("tutorials.02_dormancy")
+app = notebook.app
 
 
 def run(name, w=1, b=-2, domain=(-1, 1)):
@@ -57,6 +60,13 @@ def test_the_button_contradicts_the_printed_theorem(wanted):
     assert app.run(defs=chosen)[1]["outcome"].violation is not None
 
 
+@pytest.mark.parametrize("id", notebook.CLAIMS_HERE)
+def test_each_assumption_can_be_dropped_in_the_time_that_a_reader_has(id):
+    for assumption in CLAIMS[id].given:
+        if CLAIMS[id].verdict != "refuted":
+            assert find(CLAIMS[id], assumption.name, examples=300).violation is not None
+
+
 def test_the_repaired_theorem_needs_its_one_assumption():
     chosen = {"wanted": "dormancy.ocp-star", "pressed": True, "without": "Z = K"}
     assert app.run(defs=chosen)[1]["outcome"].violation is not None
@@ -74,6 +84,7 @@ def test_the_exercises_know_right_from_wrong():
     defs = {"answer_1": "ReLU²", "answer_2": -0.75, "name": "ReLU6", "w": 1, "b": 7}
     right = app.run(defs={**defs, "domain": (-1, 1)})[1]
     assert all(right[f"right_{i}"] for i in (1, 2, 3))
+    assert not app.run(defs={**defs, "domain": (1, 1)})[1]["right_3"]  # a single input
     for wrong in ("ReLU6", "LeakyReLU", "GELU"):
         found = app.run(defs={"answer_1": wrong, "answer_2": -0.7})[1]
         assert not any(found[f"right_{i}"] for i in (1, 2, 3))

@@ -21,11 +21,14 @@ PRINTED = "cross-entropy, the paper's targets γPp̂"
 
 @cache
 def flow(name=FIXED, walk="stay or step on", gamma=0.9, strength=0.5):
-    return notebook.follow.run(flow=name, walk=walk, gamma=gamma, strength=strength)[1]
+    set_up = notebook.arrange.run(flow=name, walk=walk, gamma=gamma, strength=strength)[1]
+    known = {n: set_up[n] for n in ("chain", "heads", "net", "objective", "weights")}
+    found = notebook.follow.run(flow=name, **known)[1]
+    return {**set_up, **found}
 
 
 @cache
-def judged(name=FIXED, walk="stay or step on", gamma=0.9, strength=0.5, moment=60):
+def judged(name=FIXED, walk="stay or step on", gamma=0.9, strength=0.5, moment=50):
     """What the notebook says of a flow; all its other cells of this section run too."""
     found = flow(name, walk, gamma, strength)
     _, drawn = notebook.draw_path.run(
@@ -34,7 +37,8 @@ def judged(name=FIXED, walk="stay or step on", gamma=0.9, strength=0.5, moment=6
     assert drawn["cover"].axes
     names = ("chain", "features", "heads", "moments", "path", "start")
     known = {name: found[name] for name in names} | {"singular": drawn["singular"]}
-    return notebook.judge.run(flow=name, gamma=gamma, moment=moment, **known)[1]
+    says, found = notebook.judge.run(flow=name, gamma=gamma, moment=moment, **known)
+    return {**found, "says": says.text}
 
 
 def spread(found):
@@ -43,9 +47,9 @@ def spread(found):
 
 def test_fixed_heads_follow_equation_6_and_collapse():
     found = judged()
-    # A step of Euler's method errs by at most 0.04² |A|² |Φ| / 2, with |A| <= 2 and |Φ| < 2, and
-    # the flow contracts from then on; there are 600 steps.
-    assert found["collapses"] and found["off"] < 600 * 0.04**2 * 4 * 2 / 2
+    # A step of Euler's method errs by at most 0.05² |A|² |Φ| / 2, with |A| <= 2 and |Φ| < 2, and
+    # the flow contracts from then on; there are 400 steps.
+    assert found["collapses"] and found["off"] < 400 * 0.05**2 * 4 * 2 / 2
     assert found["rank"] == 1 and found["size"] < 0.1
 
 
@@ -65,14 +69,23 @@ def test_learned_heads_collapse_the_features_exactly_if_they_start_stronger(stre
 
 def test_strong_heads_and_hl_gauss_draw_all_states_onto_one_point_that_is_not_zero():
     apart, together = flow(HL, strength=0.5), flow(HL, strength=3.0)
-    assert spread(together) < 0.03 < 1 < spread(apart)
+    assert 10 * spread(together) < 0.5 < 1 < spread(apart)
     assert np.abs(together["features"][-1]).max() > 0.9
 
 
 def test_of_the_papers_targets_gamma_changes_the_speed_alone():
     slow, fast = flow(PRINTED, strength=1.0, gamma=0.45), flow(PRINTED, strength=1.0, gamma=0.9)
-    far, off = (fast["features"][30] - other for other in (fast["start"], slow["features"][60]))
-    assert np.abs(off).max() < 0.04 * np.abs(far).max()  # twice the speed, up to the step's length
+    far, off = (fast["features"][25] - other for other in (fast["start"], slow["features"][50]))
+    assert np.abs(off).max() < 0.05 * np.abs(far).max()  # twice the speed, up to the step's length
+
+
+@pytest.mark.parametrize(
+    ("walk", "gamma", "strength"),
+    [("stay", 0.9, 0.5), ("stay or step on", 0.0, 0.5), ("stay or step on", 0.9, 0.0)],
+)
+def test_where_the_papers_targets_move_nothing_the_page_says_so(walk, gamma, strength):
+    assert "Nothing moves" in judged(PRINTED, walk, gamma, strength)["says"]
+    assert "consensus" in judged(PRINTED, "anywhere", 0.9, 0.5)["says"]
 
 
 @pytest.mark.parametrize(

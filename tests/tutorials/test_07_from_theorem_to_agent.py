@@ -111,7 +111,7 @@ def test_undefined_values_missing_panels_and_other_tables_do_no_harm(tmp_path):
     found = run_of(tmp_path, "odd")
     assert list(found.folders) == ["odd"]
     first, last = found.verdicts
-    assert math.isnan(first["largest share"]) and math.isnan(first["srank ≤"])
+    assert all(math.isnan(first[key]) for key in ("largest share", "ρ", "srank ≤"))
     assert last["ρ"] == math.inf and last["srank ≤"] == 1 and math.isnan(last["saturated"])
 
 

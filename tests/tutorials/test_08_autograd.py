@@ -122,6 +122,7 @@ def test_a_primitive_of_ones_own_is_part_of_the_table():
         (notebook.exercise_2, "sum_ui", None, 4, 20),
         (notebook.exercise_3, "cube_ui", "", "3 * a", "3 * g * a**2"),
         (notebook.exercise_3, "cube_ui", "", "oops(", "g * 3.0 * a * a"),
+        (notebook.exercise_3, "cube_ui", "", "3 * g * y / a", "3 * g * np.abs(a * a)"),
     ],
 )
 def test_the_exercises_tell_right_from_wrong(exercise, field, empty, wrong, right):
