@@ -20,7 +20,7 @@ from string import Template
 import matplotlib.image
 import numpy as np
 
-from fast import drawing, figures, overview
+from fast import drawing, figures, overview, supervised_figures
 from fast.errors import InputError
 from fast.figures import Aggregate
 from fast.records import Run, find_runs
@@ -74,9 +74,9 @@ def report(runs_folder: Path | str, out: Path | str) -> Path:
                 pictures[figures.title(name, own)] = drawing.content(drawn.figure, "png")
         if len({run.config["preset"] for run in runs}) == 1:
             statistics = figures.aggregates(runs) + figures.improvements(runs)
-    if figures.supervised(Path(runs_folder)):
-        drawn_4 = figures.figure_4(Path(runs_folder), out / "figure-4.png")
-        pictures[figures.title("4")] = drawn_4.read_bytes()
+    for records in supervised_figures.find(Path(runs_folder)):
+        drawn = supervised_figures.draw(records)
+        pictures[supervised_figures.TITLES[records.stem]] = drawing.content(drawn.figure, "png")
     out.mkdir(parents=True, exist_ok=True)
     path = out / "report.html"
     path.write_text(page(runs, wide, narrow, pictures, statistics), encoding="utf-8")

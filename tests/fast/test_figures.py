@@ -405,19 +405,26 @@ def test_every_figure_draws_from_a_small_sweep(tmp_path):
         assert drawing.content(of_figure.figure, "png").startswith(b"\x89PNG")
 
 
-def test_figure_4_is_drawn_from_the_records_of_the_classifiers(tmp_path, monkeypatch):
-    seen = []
-    module = type(sys)("fast.supervised_figures")
-    module.draw_figure_4 = lambda records, out: seen.append(records) or out
-    monkeypatch.setitem(sys.modules, "fast.supervised_figures", module)
-    records = tmp_path / "digits" / "intervention.csv"
-    records.parent.mkdir()
-    records.touch()
+def classified(folder, experiment="intervention"):
+    """The records of one measurement of a classifier's control run."""
+    folder.mkdir(parents=True)
+    told = {"experiment": experiment, "data": "digits", "seeds": 1, "steps": 5, "epochs": 5}
+    (folder / "settings.json").write_text(json.dumps(told))
+    names = ("step", "intervened", "largest_score", "saturated", "zombie", "validation_accuracy",
+             "epoch", "dormant_0", "dormant_0.1", "training_accuracy", "test_accuracy")  # fmt: skip
+    path = folder / f"{experiment}.csv"
+    with path.open("w", newline="") as file:
+        csv.writer(file).writerows([("seed", "run", *names), (0, "control", *[0.5] * len(names))])
+    return path
+
+
+def test_figure_4_is_drawn_from_the_records_of_the_classifiers(tmp_path):
+    records = classified(tmp_path / "digits")
     path = tmp_path / "out" / "figure-4.png"
     assert figures.write("4", tmp_path, path.parent) == ([path], {})
     paths, refused = figures.write("all", tmp_path, path.parent)
     assert (paths, len(refused)) == ([path], len(RECIPES) - 1)
-    assert seen == [records, records]
+    assert path.with_suffix(".csv").read_bytes() == records.read_bytes()
 
 
 def test_the_same_runs_give_the_same_files(tmp_path):

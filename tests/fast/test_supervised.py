@@ -21,7 +21,7 @@ import pytest
 import torch
 from torch import nn
 
-from fast import pictures, supervised, supervised_figures
+from fast import drawing, pictures, supervised, supervised_figures
 from fast.__main__ import main
 from fast.errors import InputError
 from fast.pictures import Pictures, digits
@@ -398,12 +398,11 @@ def test_an_interrupt_leaves_what_was_measured_and_a_figure_that_says_so(
         rows = list(csv.DictReader(file))
     assert rows[-1] | {"seed": "1", "run": "control", "step": "3"} == rows[-1]
     assert (out / "intervention.png").stat().st_size > 0
-    lines, title, warning = supervised_figures._read(
-        out / "intervention.csv", "intervention", "step"
-    )
-    assert len(lines) == 3
-    assert "intervened in 1 of 2" in title
-    assert warning == "INCOMPLETE: 2 of 4 runs are whole"
+    told = [
+        part.get_text() for part in supervised_figures.draw(out / "intervention.csv").figure.texts
+    ]
+    assert "intervened in 1 of 2" in told[1]
+    assert told[2] == "INCOMPLETE: 2 of 4 runs are whole"
 
 
 # --- the figures ----------------------------------------------------------------------------------
@@ -437,37 +436,32 @@ ROWS = [
 ]  # fmt: skip
 
 
-def test_figure_4_draws_each_value_of_the_table_and_is_redrawn_from_it_alone(tmp_path, monkeypatch):
+def test_figure_4_draws_each_value_of_the_table_and_is_redrawn_from_it_alone(tmp_path):
     source = recorded(tmp_path, ROWS)
-    drawn = []
-    real = supervised_figures._save
-    monkeypatch.setattr(
-        supervised_figures,
-        "_save",
-        lambda figure, *rest: drawn.append(figure) or real(figure, *rest),
-    )
-    out = tmp_path / "elsewhere/figure-4.png"
-    assert supervised_figures.draw_figure_4(source, out) == out
-    kinds = {path.suffix for path in out.parent.iterdir()}
-    assert kinds == {".png", ".pdf", ".csv"}
+    drawn = supervised_figures.draw(source)
+    out = drawing.save(drawn, tmp_path / "elsewhere/figure-4.png")
+    assert {path.suffix for path in out.parent.iterdir()} == {".png", ".pdf", ".csv"}
     assert out.with_suffix(".csv").read_bytes() == source.read_bytes()
-    score, layer, accuracy, close, *_ = drawn[0].axes
+    score, layer, accuracy, close, *_ = drawn.figure.axes
     lines = [(list(line.get_xdata()), list(line.get_ydata())) for line in score.lines]
     assert ([0, 10], [2, 3]) in lines
     assert ([0, 5, 5, 10], [2, 2.5, 512, 500]) in lines
     assert ([5], [512]) in lines  # the dot
+    assert ([0, 1], [256, 256]) in lines  # N / 2
     assert [0.25, 0.25, 0.25, 1] in [list(line.get_ydata()) for line in layer.lines]
     assert [0.5] * 4 in [list(line.get_ydata()) for line in layer.lines]
     assert [0.75] * 4 in [list(line.get_ydata()) for line in accuracy.lines]
     assert [-5, 0, 0, 5] in [list(line.get_xdata()) for line in close.lines]
 
 
-def test_a_figure_is_not_made_of_another_experiment_or_of_nothing(tmp_path):
+def test_a_figure_of_no_measurement_yet_says_so(tmp_path):
     source = recorded(tmp_path, ROWS)
+    source.write_bytes(b"")
+    texts = [part.get_text() for part in supervised_figures.draw(source).figure.texts]
+    assert "INCOMPLETE: 0 of 2 runs are whole" in texts
+
+
+def test_a_figure_is_not_made_of_another_experiment(tmp_path):
+    recorded(tmp_path, ROWS).rename(tmp_path / "shuffled-labels.csv")
     with pytest.raises(InputError, match="the experiment shuffled-labels"):
-        supervised_figures.draw_shuffled_labels(source, tmp_path / "x.png")
-    with pytest.raises(InputError, match=r"ends in \.png"):
-        supervised_figures.draw_figure_4(source, tmp_path / "x.jpg")
-    with pytest.raises(InputError, match=r"settings\.json"):
-        supervised_figures.draw_figure_4(tmp_path / "none.csv", tmp_path / "x.png")
-    assert not list(tmp_path.glob("x.*"))
+        supervised_figures.draw(tmp_path / "shuffled-labels.csv")
