@@ -644,8 +644,8 @@ def write(
         one = figure_4(folder) if name == "4" else draw(name, find_runs(folder), preset, own)
         drawn = {name: one}
     else:
-        alone = supervised_figures.find(folder) and not any(folder.glob("*/config.json"))
-        drawn, refused = draw_all([] if alone else find_runs(folder), preset, own)
+        runs = find_runs(folder, required=not supervised_figures.find(folder))
+        drawn, refused = draw_all(runs, preset, own)
         try:
             drawn["4"] = figure_4(folder)
         except InputError as error:

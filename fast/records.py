@@ -93,16 +93,16 @@ def _object(text: bytes, where: str) -> dict[str, Any]:
     return value
 
 
-def find_runs(folder: Path | str) -> list[Run]:
+def find_runs(folder: Path | str, required: bool = True) -> list[Run]:
     """The runs in `folder`: itself if it is a run, else its subfolders that are, by name.
 
-    Raises InputError where there is none.
+    Raises InputError where there is none, if one is `required`.
     """
     folder = Path(folder)
     if (folder / "config.json").is_file():
         return [read_run(folder)]
     runs = [read_run(path.parent) for path in sorted(folder.glob("[!.]*/config.json"))]
-    if not runs:
+    if required and not runs:
         accepted = "a run's folder, or a folder of them, is accepted (each holds a config.json)"
         raise InputError("runs", str(folder), accepted)
     return runs

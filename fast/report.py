@@ -50,11 +50,12 @@ def report(runs_folder: Path | str, out: Path | str) -> Path:
     """Write `report.html` into the folder `out`; for runs of one task the overview beside it.
 
     With several tasks, or several seeds of a method, the page has the paper's figures that can be
-    drawn and the statistics of the returns. Returns the path of the page. Raises InputError,
-    before anything is written, where `runs_folder` holds no run, or runs that do not belong on
-    one page, or `out` is a file.
+    drawn and the statistics of the returns; of supervised experiments, with runs or alone, it has
+    theirs. Returns the path of the page. Raises InputError, before anything is written, where
+    `runs_folder` holds neither, or runs that do not belong on one page, or `out` is a file.
     """
-    runs, out, pictures = find_runs(runs_folder), Path(out), {}
+    records, out, pictures = supervised_figures.find(Path(runs_folder)), Path(out), {}
+    runs = find_runs(runs_folder, required=not records)
     if out.exists() and not out.is_dir():
         raise InputError("--out", str(out), "a folder, new or not, is accepted")
     tasks = {run.config["task"] for run in runs}
@@ -74,13 +75,32 @@ def report(runs_folder: Path | str, out: Path | str) -> Path:
                 pictures[figures.title(name, own)] = drawing.content(drawn.figure, "png")
         if len({run.config["preset"] for run in runs}) == 1:
             statistics = figures.aggregates(runs) + figures.improvements(runs)
-    for records in supervised_figures.find(Path(runs_folder)):
-        drawn = supervised_figures.draw(records)
-        pictures[supervised_figures.TITLES[records.stem]] = drawing.content(drawn.figure, "png")
+    for path in records:
+        drawn = supervised_figures.draw(path)
+        pictures[supervised_figures.TITLES[path.stem]] = drawing.content(drawn.figure, "png")
+    if runs:
+        html = page(runs, wide, narrow, pictures, statistics)
+    else:
+        html = page_of_classifiers(records, pictures)
     out.mkdir(parents=True, exist_ok=True)
     path = out / "report.html"
-    path.write_text(page(runs, wide, narrow, pictures, statistics), encoding="utf-8")
+    path.write_text(html, encoding="utf-8")
     return path
+
+
+def page_of_classifiers(records: Sequence[Path], pictures: Mapping[str, bytes]) -> str:
+    """The page of supervised experiments without a run of DrQ: `records` are their CSVs."""
+    made = "".join(
+        f"<h3>{escape(str(path))}</h3>"
+        f"<pre>{escape(path.with_name('settings.json').read_text())}</pre>"
+        for path in records
+    )
+    body = (
+        "<p class=gist>Classifiers of pictures, and no run of DrQ. Each line is one run; PNG, PDF "
+        f"and CSV of a figure lie beside its records.</p>{_pictures(pictures)}{NEURONS}"
+        f"<h2>How these runs were made</h2>{made}"
+    )
+    return SHELL.substitute(title="What the neurons did: supervised experiments", body=body)
 
 
 Groups = dict[str, list[Facts]]  # by method
@@ -105,8 +125,7 @@ def page(
     title = f"{len(by_task)} tasks" if others else task
     warning = drawing.incomplete(runs)
     first = every[0].run
-    return PAGE.substitute(
-        title=escape(f"What the neurons did: {title}"),
+    body = BODY.substitute(
         warning=f"<p class=warning>{escape(warning)}</p>" if warning else "",
         gist=" ".join(compared[:3]) or (counts(every) if others else about_run(every[0])[0]),
         trained=_trained(runs),
@@ -126,7 +145,9 @@ def page(
         here=_here(runs),
         made=_made(runs) if len(runs) > MANY else "".join(_made([run]) for run in runs),
         go_on=_go_on(runs),
+        neurons=NEURONS,
     )  # fmt: skip
+    return SHELL.substitute(title=escape(f"What the neurons did: {title}"), body=body)
 
 
 def _overview(wide: bytes, narrow: bytes) -> str:
@@ -163,7 +184,12 @@ def _figures(pictures: Mapping[str, bytes]) -> str:
         "<h2>The figures of the paper, from these runs</h2><p>Each says on its face which of its "
         "runs are here. As PNG, PDF and CSV: <code>python -m fast figure all --runs DIR</code>, "
         "with <code>--own</code> for those that are like the paper's and of other runs.</p>"
-    ) + "".join(
+        + _pictures(pictures)
+    )
+
+
+def _pictures(pictures: Mapping[str, bytes]) -> str:
+    return "".join(
         f'<figure><div class=plot><img src="{_uri(png, "png")}" alt="{escape(title)}">'
         "</div></figure>"
         for title, png in pictures.items()
@@ -407,7 +433,7 @@ def _uri(content: bytes, kind: str) -> str:
     return f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
 
 
-PAGE = Template("""<!DOCTYPE html>
+SHELL = Template("""<!DOCTYPE html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
@@ -461,16 +487,13 @@ summary { cursor: pointer; }
 <body>
 <main>
 <h1>$title</h1>
-$warning
-<p>Does one neuron of the critic's first hidden layer come to outweigh all others of its layer, and
-does the next layer then fall silent? In these runs:</p>
-<p class=gist>$gist</p>
+$body
+</main>
+</body>
+</html>
+""")
 
-<h2>What was trained</h2>
-<p>$trained</p>
-$strips
-
-<h2>Four kinds of neuron</h2>
+NEURONS = """<h2>Four kinds of neuron</h2>
 <p>A layer is a row of neurons. For each picture, each neuron takes a weighted sum of what it
 receives; if that (normalised first, where the method says so) is above zero the neuron passes it
 on, else it passes on zero. What it passes on is its activation.</p>
@@ -487,7 +510,17 @@ adds nothing that a plain weighted sum could not do.</dd>
 </dl>
 <p>And <b>srank</b> says how many directions the outputs of a layer really use: the number of
 singular values that make up 99&nbsp;% of the sum of all.</p>
+"""
 
+BODY = Template("""$warning
+<p>Does one neuron of the critic's first hidden layer come to outweigh all others of its layer, and
+does the next layer then fall silent? In these runs:</p>
+<p class=gist>$gist</p>
+
+<h2>What was trained</h2>
+<p>$trained</p>
+$strips
+$neurons
 <h2>What happened</h2>
 $happened
 
@@ -513,7 +546,4 @@ $made
 
 <h2>How to go on</h2>
 $go_on
-</main>
-</body>
-</html>
 """)

@@ -6,6 +6,7 @@ The numbers are dyadic, so that means and deviations of them are exact.
 import csv
 import json
 import math
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -485,6 +486,25 @@ def test_a_page_of_one_seed_a_method_has_the_overview_alone(tmp_path):
     html = report(tmp_path, tmp_path).read_text()
     assert "The figures of the paper" not in html
     assert html.count("data:image/svg+xml;base64,") == 2
+
+
+def test_a_page_of_supervised_runs_alone_has_their_figures_and_settings(tmp_path):
+    for name, experiment in (("a", "intervention"), ("b", "shuffled-labels")):
+        classified(tmp_path / name, experiment)
+    assert main(["report", "--runs", str(tmp_path), "--out", str(tmp_path / "out")]) == 0
+    html = (tmp_path / "out" / "report.html").read_text()
+    assert re.findall('alt="([^"]*)[.]', html) == ["Figure 4", "ReDo, Figure 3"]
+    assert html.count("&quot;data&quot;: &quot;digits&quot;") == 2
+    assert "DeepMind" not in html and "$" not in html
+
+
+def test_a_page_of_runs_and_classifiers_has_the_figures_of_both(tmp_path):
+    for method in ("baseline", "lnwd"):
+        write(tmp_path, SPARSE, method, 0, whole())
+    classified(tmp_path / "digits")
+    html = report(tmp_path, tmp_path / "out").read_text()
+    assert re.findall('alt="([^"]*)[.]', html)[-1] == "Figure 4"
+    assert "DeepMind" in html
 
 
 def test_the_page_of_many_runs_tells_of_their_machine_once():
