@@ -617,13 +617,16 @@ def draw_all(
 def figure_4(folder: Path) -> Drawing:
     """A dominant neuron made in supervised training, from what that command wrote in the folder.
 
-    Raises InputError where nothing did.
+    Raises InputError where nothing did, or two have.
     """
     found = [path for path in supervised_figures.find(folder) if path.stem == "intervention"]
     if not found:
         make = "python -m fast supervised intervention --out DIR"
         accepted = f"figure 4 needs the intervention.csv of a classifier. Make it: {make}"
         raise InputError("--runs", str(folder), accepted)
+    if len(found) > 1:
+        accepted = "figure 4 is of one experiment: give its own folder"
+        raise InputError("--runs", [str(path) for path in found], accepted)
     return supervised_figures.draw(found[0])
 
 

@@ -76,8 +76,11 @@ def report(runs_folder: Path | str, out: Path | str) -> Path:
         if len({run.config["preset"] for run in runs}) == 1:
             statistics = figures.aggregates(runs) + figures.improvements(runs)
     for path in records:
-        drawn = supervised_figures.draw(path)
-        pictures[supervised_figures.TITLES[path.stem]] = drawing.content(drawn.figure, "png")
+        several = sum(other.stem == path.stem for other in records) > 1
+        note = f"Of {path.parent.name}." if several else ""
+        drawn = supervised_figures.draw(path, note)
+        title = f"{supervised_figures.TITLES[path.stem]}. {note}".strip()
+        pictures[title] = drawing.content(drawn.figure, "png")
     if runs:
         html = page(runs, wide, narrow, pictures, statistics)
     else:

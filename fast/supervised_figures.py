@@ -54,8 +54,8 @@ def find(folder: Path) -> list[Path]:
     ]
 
 
-def draw(path: Path) -> Drawing:
-    """The figure of a CSV, whose name says of which experiment.
+def draw(path: Path, note: str = "") -> Drawing:
+    """The figure of a CSV, whose name says of which experiment, with a `note` on its face.
 
     Raises InputError where the settings.json beside it is of another.
     """
@@ -76,7 +76,7 @@ def draw(path: Path) -> Drawing:
         }
         lines.append(Line(seed, run, columns))
     figure = Figure(figsize=(11, 7.0), dpi=150)
-    drawing.write_face(figure, face(lines, settings))
+    drawing.write_face(figure, face(lines, settings)._replace(note=note))
     if experiment == "intervention":
         _intervention(figure, lines)
     else:

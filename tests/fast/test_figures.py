@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from fast import config as configs
-from fast import drawing, figures, stats
+from fast import drawing, figures, stats, supervised_figures
 from fast.__main__ import main
 from fast.errors import InputError
 from fast.recipes import RECIPES, PlannedRun
@@ -426,6 +426,18 @@ def test_figure_4_is_drawn_from_the_records_of_the_classifiers(tmp_path):
     paths, refused = figures.write("all", tmp_path, path.parent)
     assert (paths, len(refused)) == ([path], len(RECIPES) - 1)
     assert path.with_suffix(".csv").read_bytes() == records.read_bytes()
+
+
+def test_figure_4_of_two_experiments_is_refused_and_a_page_names_each(tmp_path):
+    found = [str(classified(tmp_path / name)) for name in ("a", "b")]
+    with pytest.raises(InputError, match="one experiment") as error:
+        figures.write("4", tmp_path, tmp_path / "out")
+    assert error.value.value == found
+    html = report(tmp_path, tmp_path / "out").read_text()
+    assert re.findall("[.] Of (.)[.]", html) == ["a", "b"]
+    note = "Of a."
+    shown = supervised_figures.draw(Path(found[0]), note).figure.texts
+    assert note in [part.get_text() for part in shown]
 
 
 def test_the_same_runs_give_the_same_files(tmp_path):
