@@ -23,7 +23,7 @@ import numpy as np
 from fast import drawing, figures, overview, supervised_figures
 from fast.errors import InputError
 from fast.figures import Aggregate
-from fast.records import Run, find_runs
+from fast.records import COUNTERS, Run, find_runs
 from fast.story import (
     UNDEFINED,
     UNRECORDED,
@@ -41,7 +41,6 @@ from fast.story import (
     side_by_side,
 )
 
-COUNTERS = ("kind", "agent_step", "environment_step", "update")
 STRIP = 6  # frames shown of one episode
 MANY = 4  # runs, above which what is said of each is folded or told of all together
 

@@ -102,6 +102,29 @@ def test_a_run_without_records_yet_has_reached_no_update(tmp_path):
     assert (run.records, run.reached, run.finished) == ([], 0, False)
 
 
+ENDS = {  # of 100 planned updates; updates and agent steps are the same but where they differ
+    "nothing": ([], False),
+    "on the way": ([scores(50), evaluation(50, 1.0)], False),
+    "updates made": ([evaluation(50, 1.0), scores(100)], False),
+    "scored, not evaluated": ([evaluation(99, 1.0), scores(100)], False),
+    "evaluated before the last episode is over": ([evaluation(100, 1.0)], False),
+    "the same, and killed before the last evaluation": (
+        [evaluation(100, 1.0) | {"agent_step": 110}, scores(100) | {"agent_step": 125}], False),
+    "whole": ([scores(100) | {"agent_step": 125}, evaluation(100, 1.0) | {"agent_step": 125}],
+              True),
+    "evaluated at the step that ends the last episode": ([evaluation(100, 1.0), scores(100)], True),
+    "its plan was 90": ([scores(90), evaluation(90, 1.0), evaluation(95, 1.0)], False),
+    "its plan was 300": ([scores(120), evaluation(150, 1.0)], True),
+    "its plan was 300, and it is not evaluated": ([evaluation(110, 1.0), scores(120)], False),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", ENDS)
+def test_a_run_is_finished_when_it_is_scored_and_evaluated_after_its_planned_updates(case):
+    records, finished = ENDS[case]
+    assert make(records, updates=100).finished is finished
+
+
 @pytest.mark.parametrize(
     ("file", "content", "named"),
     [
@@ -111,6 +134,7 @@ def test_a_run_without_records_yet_has_reached_no_update(tmp_path):
         ("config.json", json.dumps({"version": 1}), "task"),
         ("metrics.jsonl", '{"kind": "episode"\n{}\n', "metrics.jsonl:1"),
         ("metrics.jsonl", "[1]\n", "metrics.jsonl:1"),
+        ("metrics.jsonl", json.dumps({"kind": "update", "update": 1}) + "\n", "metrics.jsonl:1"),
     ],
 )
 def test_a_folder_that_is_no_readable_run_is_refused(tmp_path, file, content, named):
@@ -689,10 +713,13 @@ if behaviour == "wait" and not resumed:
     sys.exit(128 + number)
 if behaviour and not resumed:
     sys.exit(int(behaviour))
-record = {"kind": "evaluation", "agent_step": 1, "environment_step": 8, "update": planned,
-          "return": 1.0, "returns": [1.0]}
+step = {"agent_step": 1, "environment_step": 8, "update": planned}
+layers = [f"critic{head}/dense{layer}/" for head in (0, 1) for layer in (0, 1)]
+names = ("largest_share", "saturated", "srank", "dormant_0.1", "zombie")
+scores = {layer + name: 0.25 for layer in layers for name in names}
 with (folder / "metrics.jsonl").open("a") as file:
-    print(json.dumps(record), file=file)
+    print(json.dumps({"kind": "scores", **step, **scores}), file=file)
+    print(json.dumps({"kind": "evaluation", **step, "return": 1.0, "returns": [1.0]}), file=file)
 """
 
 
