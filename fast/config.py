@@ -240,7 +240,7 @@ def build(task: str, method: str = "baseline", preset: str = "paper", seed: int 
     if method not in METHODS:
         raise unknown("--method", method, METHODS)
     config = Config(task=task, method=method, preset=preset, seed=seed)
-    per_task = {"env": {"action_repeat": dmc.action_repeat(task), "camera": dmc.camera(task)}}
+    per_task = {"env": {"action_repeat": dmc.repeat_of(task), "camera": dmc.camera_of(task)}}
     for changes in (per_task, PRESETS[preset], METHODS[method]):
         parts = {name: replace(getattr(config, name), **new) for name, new in changes.items()}
         config = replace(config, **parts)
