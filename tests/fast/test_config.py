@@ -279,8 +279,9 @@ def test_the_smallest_picture_that_is_accepted_is_the_smallest_that_the_encoder_
         configs.check(sized(least - 1))
     assert error.value.field == "--env.size"
 
+    critic = nets.Critic(9, 1, sized(least))
+
     def encoded(size):
-        critic = nets.Critic(9, 1, sized(size))
         return critic.trunk(critic.encoder(torch.zeros(1, 9, size, size, dtype=torch.uint8)))
 
     assert encoded(least).isfinite().all()

@@ -3,6 +3,7 @@
 import csv
 import gzip
 import hashlib
+import http.client
 import io
 import json
 import math
@@ -45,17 +46,25 @@ def text(value):
     return b"T" + struct.pack("<i", len(value)) + value
 
 
-def python_2_batch(x, y, before=b""):
+def python_2_batch(x, y, before=b"", name=b"u1", by_column=b"\x89"):
     """A batch as Python 2 wrote it at protocol 2: strings are bytes, and NumPy's are old names.
 
-    `before` is put where an array's type stands.
+    `before` is put where an array's type stands; `by_column` is False, or True for an array that
+    lies column by column in memory.
     """
-    kind = b"cnumpy\ndtype\n" + text(b"u1") + b"K\0K\1\x87R"  # dtype("u1", 0, 1)
+    kind = b"cnumpy\ndtype\n" + text(name) + b"K\0K\1\x87R"  # dtype("u1", 0, 1)
     kind += b"(K\3" + text(b"|") + b"NNN" + b"J\xff\xff\xff\xff" * 2 + b"K\0tb"  # its state
     array = b"cnumpy.core.multiarray\n_reconstruct\n" + (before or b"cnumpy\nndarray\n")
     array += b"K\0\x85" + text(b"b") + b"\x87R"  # _reconstruct(ndarray, (0,), "b")
-    shape = b"M" + struct.pack("<H", len(x)) + b"M" + struct.pack("<H", 3072) + b"\x86"
-    array += b"(K\1" + shape + kind + b"\x89" + text(x.tobytes()) + b"tb"  # its state
+    shape = b"M" + struct.pack("<H", len(x)) + b"M" + struct.pack("<H", x.shape[1]) + b"\x86"
+    array += (
+        b"(K\1"
+        + shape
+        + kind
+        + by_column
+        + text(x.tobytes("F" if by_column == b"\x88" else "C"))
+        + b"tb"
+    )  # its state
     labels = b"](" + b"".join(b"K" + bytes([label]) for label in y) + b"e"
     return b"\x80\2}(" + text(b"data") + array + text(b"labels") + labels + b"u."
 
@@ -112,15 +121,38 @@ def test_the_published_checksums_are_demanded_by_default(tmp_path, capsys):
     assert [len(value) for value in pictures.CIFAR10_CHECKSUMS.values()] == [32, 64]
 
 
+@pytest.mark.parametrize("by_column", [b"\x88", b"\x89"])
+def test_a_row_is_a_red_a_green_and_a_blue_plane_each_row_by_row(tmp_path, by_column):
+    one = np.arange(3072, dtype=np.uint16).astype(np.uint8)  # of its place, the low byte
+    two = np.stack([one, one[::-1]])
+    path = tmp_path / "cifar.tar.gz"
+    archive(path, test_batch=python_2_batch(two, [7, 2], by_column=by_column))
+    found = pictures.cifar10(path, checksums(path))
+    for place in ((0, 0, 1), (1, 0, 0), (2, 31, 30), (0, 5, 9)):
+        plane, row, column = place
+        assert found.test_x[0][place] == (1024 * plane + 32 * row + column) % 256
+    assert (found.test_x[1] == found.test_x[0, ::-1, ::-1, ::-1]).all()
+    assert found.test_y.tolist() == [7, 2]
+
+
+BLACK = np.zeros((2, 3072), np.uint8)
+
+
 @pytest.mark.parametrize(
     ("content", "told"),
     [
         (pickle.dumps({b"data": subprocess.run}), "it names subprocess.run"),
         (b"cos\nsystem\n(S'echo'\ntR.", "it names os.system"),
-        (python_2_batch(np.zeros((0, 3072)), [], before=b"cbuiltins\neval\n"), "builtins.eval"),
+        (python_2_batch(BLACK, [1, 2], before=b"cbuiltins\neval\n"), "builtins.eval"),
         (pickle.dumps({b"data": np.zeros((2, 3072), np.uint8)}), "names"),  # of a newer NumPy
         (b"", "accepted: an archive as the public one"),
         (pickle.dumps({b"data": 0})[:-1], "accepted: an archive as the public one"),
+        (pickle.dumps({b"data": 0}), "accepted: an archive as the public one"),
+        (pickle.dumps([]), "accepted: an archive as the public one"),
+        (python_2_batch(BLACK, [1]), "no rows of 3072"),  # a label is missing
+        (python_2_batch(BLACK, [1, 10]), "no rows of 3072"),
+        (python_2_batch(BLACK, [1, 2], name=b"O8"), "no rows of 3072"),  # pointers
+        (python_2_batch(BLACK.reshape(1, -1), [1]), "accepted: an archive as the public one"),
     ],
 )
 def test_a_pickle_that_names_anything_but_an_array_is_refused(tmp_path, content, told):
@@ -147,6 +179,37 @@ def test_a_download_appears_whole_or_not_at_all(tmp_path, monkeypatch):
     with pytest.raises(InputError, match="cannot be had"):
         pictures.fetch(path)
     assert not list(path.parent.iterdir())
+
+
+@pytest.mark.parametrize("stop", [KeyboardInterrupt, http.client.IncompleteRead(b"")])
+def test_a_download_that_is_stopped_leaves_nothing(tmp_path, monkeypatch, capsys, stop):
+    path = tmp_path / "cifar.tar.gz"
+
+    def begun(source, file):
+        file.write(b"half")
+        assert not path.exists()
+        raise stop
+
+    monkeypatch.setattr(pictures.urllib.request, "urlopen", lambda *_, **__: io.BytesIO())
+    monkeypatch.setattr(pictures.shutil, "copyfileobj", begun)
+    with pytest.raises((KeyboardInterrupt, InputError)):
+        pictures.read(str(path), download=True)
+    assert not list(tmp_path.iterdir())
+    assert "170 MB" in capsys.readouterr().err
+
+
+def test_nothing_is_downloaded_unless_asked_for_nor_over_what_is_there(tmp_path, monkeypatch):
+    def refused(*_, **__):
+        raise AssertionError("a download was begun")
+
+    monkeypatch.setattr(pictures.urllib.request, "urlopen", refused)
+    path = tmp_path / "cifar.tar.gz"
+    with pytest.raises(InputError, match="--download fetches it"):
+        pictures.read(str(path))
+    path.write_bytes(b"mine")
+    with pytest.raises(InputError, match="checksum"):
+        pictures.read(str(path), download=True)
+    assert path.read_bytes() == b"mine"
 
 
 def test_an_archive_without_one_of_its_files_or_cut_short_is_refused(tmp_path):
