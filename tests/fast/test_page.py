@@ -428,7 +428,7 @@ SENTENCES = {
 @pytest.mark.parametrize("case", SENTENCES)
 def test_each_sentence_about_a_run_is_said_when_its_condition_holds(case):
     records, said, unsaid = SENTENCES[case]
-    text = text_of(story.about_run(story.facts(make(records, masked=30 * ("masked" in case)))))
+    text = text_of(story.about_run(story.Facts(make(records, masked=30 * ("masked" in case)))))
     assert [part for part in said if part not in text] == []
     assert [part for part in unsaid if part in text] == []
 
@@ -436,7 +436,7 @@ def test_each_sentence_about_a_run_is_said_when_its_condition_holds(case):
 def groups_of(baseline, lnwd):
     return {
         method: [
-            story.facts(make(records, folder=f"{method}-{seed}", method=method, seed=seed))
+            story.Facts(make(records, folder=f"{method}-{seed}", method=method, seed=seed))
             for seed, records in enumerate(runs)
         ]
         for method, runs in {"baseline": baseline, "lnwd": lnwd}.items()
@@ -492,13 +492,13 @@ def test_the_page_says_how_far_its_runs_carry():
     assert "its runs are larger" in text
     large = {"updates": 10**6, "agent": {"batch_size": 512}}
     runs = [make([scores(10**6)], str(seed), seed=seed, **large) for seed in range(8)]
-    text = text_of(story.how_far({"baseline": [story.facts(run) for run in runs]}))
+    text = text_of(story.how_far({"baseline": [story.Facts(run) for run in runs]}))
     assert "0 of 8 runs here. These runs are no smaller than the paper's." in text
     assert story.smaller_than_the_papers(runs[1:])
     assert story.smaller_than_the_papers([*runs, make([scores(9)], seed=9, **large)])
     assert story.smaller_than_the_papers([*runs, make([scores(10**6)], seed=9, updates=10**6)])
     differing = groups_of([ALIVE], [])
-    differing["lnwd"] = [story.facts(make(method="lnwd", agent={"batch_size": 32}))]
+    differing["lnwd"] = [story.Facts(make(method="lnwd", agent={"batch_size": 32}))]
     assert "differ in agent.batch_size." in text_of(story.how_far(differing))
 
 
@@ -626,7 +626,7 @@ def test_a_page_loads_nothing_and_states_only_numbers_that_follow_from_the_recor
 def test_no_sentence_holds_a_digit_that_is_not_taken_from_the_data(runs):
     groups = {}
     for run in runs:
-        groups.setdefault(run.method, []).append(story.facts(run))
+        groups.setdefault(run.method, []).append(story.Facts(run))
     said = [sentence for fs in groups.values() for f in fs for sentence in story.about_run(f)]
     said += story.side_by_side(groups) if len(groups) > 1 else []
     said += story.how_far(groups)
