@@ -240,7 +240,7 @@ def build(task: str, method: str = "baseline", preset: str = "paper", seed: int 
     if method not in METHODS:
         raise unknown("--method", method, METHODS)
     config = Config(task=task, method=method, preset=preset, seed=seed)
-    per_task = {"env": {"action_repeat": dmc.action_repeat(task), "camera": dmc.camera(task)}}
+    per_task = {"env": {"action_repeat": dmc.repeat_of(task), "camera": dmc.camera_of(task)}}
     for changes in (per_task, PRESETS[preset], METHODS[method]):
         parts = {name: replace(getattr(config, name), **new) for name, new in changes.items()}
         config = replace(config, **parts)
@@ -338,10 +338,11 @@ def check(config: Config) -> None:
     if intervention.pruning_start >= intervention.pruning_end:
         accepted = f"accepted: a share after pruning-start, {intervention.pruning_start}"
         raise InputError("--intervention.pruning-end", intervention.pruning_end, accepted)
-    if not net.strides or min(net.strides) < 1:
+    if net.encoder == "conv" and (not net.strides or min(net.strides) < 1):
         raise InputError("--net.strides", net.strides, "accepted: a stride of 1 or more for each")
-    if feature_map(env.size, net.strides) < 1:
-        raise InputError("--env.size", env.size, f"too small for strides {net.strides}")
+    least = smallest_picture(net)
+    if env.size < least:
+        raise InputError("--env.size", env.size, f"accepted by this encoder: {least} or more")
     parts = {"net.": net, "loss.": loss, "intervention.": intervention}
     for prefix, part in ({"": config} | parts).items():
         for option in dataclasses.fields(part):
@@ -390,6 +391,16 @@ def feature_map(size: int, strides: tuple[int, ...]) -> int:
     """Side of the encoder's output in pixels: 3x3 convolutions without padding."""
     for stride in strides:
         size = (size - 3) // stride + 1
+    return size
+
+
+def smallest_picture(net: NetConfig) -> int:
+    """Side in pixels of the smallest picture that the encoder takes."""
+    if net.encoder == "resnet18":  # any; but its first norm must not be of a single number
+        return 5 if net.resnet_width == 1 else 1
+    size = 1
+    for stride in reversed(net.strides):
+        size = (size - 1) * stride + 3
     return size
 
 

@@ -80,9 +80,14 @@ class Drawing(NamedTuple):
 def save(drawing: Drawing, path: Path) -> Path:
     """Write `path` (.png) and beside it the same as .pdf and .csv; returns `path`."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(content(drawing.figure, "png"))
-    path.with_suffix(".pdf").write_bytes(content(drawing.figure, "pdf"))
     write_table(drawing, path.with_suffix(".csv"))
+    return save_pictures(drawing.figure, path)
+
+
+def save_pictures(figure: Figure, path: Path) -> Path:
+    """Write `path` (.png) and beside it the same as .pdf; returns `path`."""
+    path.write_bytes(content(figure, "png"))
+    path.with_suffix(".pdf").write_bytes(content(figure, "pdf"))
     return path
 
 
@@ -121,9 +126,8 @@ def looks_of(methods: Sequence[str]) -> dict[str, tuple[str, str]]:
     return {name: LOOKS[name] if name in LOOKS else next(spare) for name in methods}
 
 
-def seed_colours(runs: Iterable[Run]) -> dict[int, str]:
-    colours = [colour for colour, _ in LOOKS.values()]
-    return {seed: colours[seed % len(colours)] for seed in sorted({run.seed for run in runs})}
+def seed_colour(seed: int) -> str:
+    return list(LOOKS.values())[seed % len(LOOKS)][0]
 
 
 # --- what runs say -----------------------------------------------------------------------------
@@ -298,15 +302,17 @@ def lines(
             axes.plot(x[zero], np.full(zero.sum(), floor), "v", markersize=3.5, clip_on=False,
                       color=looks["color"])  # fmt: skip
             marks.add("zero")
-    _scale(axes, panel.axis, values, widths, floor)
+    scale(axes, panel.axis, values, widths, floor)
     if not len(values):
         axes.text(0.5, 0.45, "no number recorded", transform=axes.transAxes, ha="center",
                   color="#777777")  # fmt: skip
     return marks
 
 
-def _scale(axes: Axes, axis: str, values: Floats, widths: Iterable[int], floor: float) -> None:
-    """The y axis: its scale, limits, and where dominance begins."""
+def scale(
+    axes: Axes, axis: str, values: Floats, widths: Iterable[int] = (), floor: float = 1.0
+) -> None:
+    """The y axis, as in `Panel`: its scale, limits, and where dominance begins."""
     if axis == "share":
         # A share lies between 1/N and 1, and starts near 1/N: only a log scale shows both ends.
         axes.set_yscale("log")
@@ -314,7 +320,7 @@ def _scale(axes: Axes, axis: str, values: Floats, widths: Iterable[int], floor: 
         axes.set_yticks([tick for tick in (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1)
                          if tick >= axes.get_ylim()[0]])  # fmt: skip
         axes.yaxis.set_minor_locator(NullLocator())
-        axes.yaxis.set_major_formatter(FuncFormatter(percent))
+        in_percent(axes)
         _threshold(axes, DOMINANT_SHARE, "dominant above 1/2")
     elif axis == "score":
         axes.set_yscale("log")
@@ -325,7 +331,7 @@ def _scale(axes: Axes, axis: str, values: Floats, widths: Iterable[int], floor: 
             _threshold(axes, half, f"dominant above N/2 = {half:g}")
     elif axis == "fraction":
         axes.set_ylim(-0.03, 1.05)
-        axes.yaxis.set_major_formatter(FuncFormatter(percent))
+        in_percent(axes)
     elif axis == "magnitude":
         axes.set_yscale("log")
         axes.set_ylim(floor, 10.0 ** math.ceil(math.log10(max([*values, 2 * floor]))))
@@ -386,11 +392,12 @@ def each(values: Iterable[object]) -> str:
     return " / ".join(dict.fromkeys(map(str, values)))
 
 
-def percent(value: float, _: int | None = None) -> str:
-    return f"{100 * value:.4g} %"
+def in_percent(axes: Axes) -> None:
+    """Write the shares of a y axis as percentages."""
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:.4g} %"))
 
 
-def _thousands(value: float, _: int | None = None) -> str:
+def _thousands(value: float, _: int) -> str:
     for unit, letter in ((1_000_000, "M"), (1000, "k")):
         if abs(value) >= unit:
             return f"{value / unit:g}{letter}"

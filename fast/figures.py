@@ -21,7 +21,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from fast import config as configs
-from fast import drawing, stats
+from fast import drawing, stats, supervised_figures
 from fast.drawing import Drawing, Face, Panel, Row
 from fast.errors import InputError, unknown
 from fast.recipes import RECIPES, Recipe
@@ -192,7 +192,7 @@ def _single_runs(chosen: Chosen, panels: Sequence[Panel], note: str = HEAD_0) ->
     grid = figure.subplots(down, across, squeeze=False)
     if len(tasks) == 1:
         grid = grid.T
-    colours = drawing.seed_colours(chosen.runs)
+    colours = {seed: drawing.seed_colour(seed) for seed in sorted({r.seed for r in chosen.runs})}
     all_spans: dict[int, float] = {}
     marks: set[str] = set()
     for task, column in zip(tasks, grid.T, strict=True):
@@ -536,7 +536,7 @@ def _scatter(
                           markersize=9 if len(panels) == 1 else 5.5, alpha=0.85)  # fmt: skip
             axes.margins(0.12)
             if metric == "dormant":
-                axes.yaxis.set_major_formatter(FuncFormatter(drawing.percent))
+                drawing.in_percent(axes)
             x = "largest activation score, first hidden layer" if index + 1 == len(panels) else ""
             drawing.plain(axes, title if axes is grid[index, 0] else "", x, label)
             _wide(axes, [point.largest_score for point in points])
@@ -614,25 +614,20 @@ def draw_all(
     return drawn, refused
 
 
-def supervised(folder: Path) -> Path | None:
-    """The records of Figure 4's experiment, in the folder or in one of it; None if there are none.
+def figure_4(folder: Path) -> Drawing:
+    """A dominant neuron made in supervised training, from what that command wrote in the folder.
 
-    `python -m fast supervised intervention` writes them.
+    Raises InputError where nothing did, or two have.
     """
-    found = [*folder.glob("intervention.csv"), *sorted(folder.glob("*/intervention.csv"))]
-    return found[0] if found else None
-
-
-def figure_4(folder: Path, path: Path) -> Path:
-    """A dominant neuron made in supervised training: `supervised_figures.py` draws it."""
-    records = supervised(folder)
-    if records is None:
+    found = [path for path in supervised_figures.find(folder) if path.stem == "intervention"]
+    if not found:
         make = "python -m fast supervised intervention --out DIR"
         accepted = f"figure 4 needs the intervention.csv of a classifier. Make it: {make}"
         raise InputError("--runs", str(folder), accepted)
-    from fast.supervised_figures import draw_figure_4
-
-    return draw_figure_4(records, path)
+    if len(found) > 1:
+        accepted = "figure 4 is of one experiment: give its own folder"
+        raise InputError("--runs", [str(path) for path in found], accepted)
+    return supervised_figures.draw(found[0])
 
 
 def write(
@@ -647,18 +642,17 @@ def write(
         raise unknown("NAME", name, [*RECIPES, "all"])
     if out.exists() and not out.is_dir():
         raise InputError("--out", str(out), "a folder, new or not, is accepted")
-    if name == "4":
-        return [figure_4(folder, out / "figure-4.png")], {}
+    refused: dict[str, InputError] = {}
     if name != "all":
-        drawn_one = draw(name, find_runs(folder), preset, own)
-        return [drawing.save(drawn_one, out / f"figure-{name}.png")], {}
-    alone = supervised(folder) and not any(folder.glob("*/config.json"))
-    drawn, refused = draw_all([] if alone else find_runs(folder), preset, own)
-    paths = [drawing.save(drawn[name], out / f"figure-{name}.png") for name in drawn]
-    try:
-        paths.append(figure_4(folder, out / "figure-4.png"))
-    except InputError as error:
-        refused["4"] = error
-    if not paths:
+        one = figure_4(folder) if name == "4" else draw(name, find_runs(folder), preset, own)
+        drawn = {name: one}
+    else:
+        runs = find_runs(folder, required=not supervised_figures.find(folder))
+        drawn, refused = draw_all(runs, preset, own)
+        try:
+            drawn["4"] = figure_4(folder)
+        except InputError as error:
+            refused["4"] = error
+    if not drawn:
         raise InputError("--runs", str(folder), "none of its runs belongs to a figure")
-    return paths, refused
+    return [drawing.save(drawn[name], out / f"figure-{name}.png") for name in drawn], refused

@@ -1,16 +1,19 @@
 """The pictures of the supervised experiments: scikit-learn's digits, and CIFAR-10 from its archive.
 
-Reading needs no torch. The archive is the public one for Python, whose pickles may name nothing
-but what an array is made of, so that a false archive cannot run code.
+Reading needs no torch. The archive is the public one for Python. Of its pickles no name is looked
+up: what an array is made of becomes plain data here, so that a false archive can neither run code
+nor make NumPy read memory that is not its own.
 """
 
 import hashlib
 import pickle
 import shutil
+import sys
 import tarfile
 import urllib.request
+from http.client import HTTPException
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +26,7 @@ CIFAR10_CHECKSUMS = {
     "md5": "c58f30108f718f92721af3b95e74349a",
     "sha256": "6d958be074577803d12ecdefd02955f39262c83c16fe9348329d7fe0b5c001ce",
 }
+TIMEOUT = 60  # seconds without a byte of a download
 DIGITS_TRAINING = 1500  # of 1797, in the data set's order; the others are for testing (ours)
 
 
@@ -82,13 +86,15 @@ def cifar10(path: Path, checksums: dict[str, str] = CIFAR10_CHECKSUMS) -> Pictur
 
 def fetch(path: Path) -> None:
     """Download the CIFAR-10 archive (170 MB) to `path`; it appears there whole or not at all."""
+    print(f"Downloading {CIFAR10_URL} (170 MB) to {path}", file=sys.stderr)
     part = path.with_name(path.name + ".part")
     try:
-        with urllib.request.urlopen(CIFAR10_URL) as source, part.open("wb") as file:
+        source = urllib.request.urlopen(CIFAR10_URL, timeout=TIMEOUT)
+        with source, part.open("wb") as file:
             shutil.copyfileobj(source, file)
         _verify("--download", part, CIFAR10_CHECKSUMS)  # a connection that is cut is no error
         part.rename(path)
-    except OSError as error:  # of the network or of the disk
+    except (OSError, HTTPException) as error:  # of the network or of the disk
         raise InputError("--download", CIFAR10_URL, f"it cannot be had: {error}") from None
     finally:
         part.unlink(missing_ok=True)
@@ -105,27 +111,46 @@ def _verify(field: str, path: Path, checksums: dict[str, str]) -> None:
 
 
 def _batch(archive: tarfile.TarFile, name: str) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """Pictures (n, 3, 32, 32), whose rows of 3072 bytes are planes of red, green and blue, and
+    labels (n,); raises UnpicklingError where the file holds anything else."""
     file = archive.extractfile(f"cifar-10-batches-py/{name}")
     if file is None:
         raise KeyError(f"{name} is no file")
-    # Python 2 wrote them, whose strings are bytes.
-    batch = _Unpickler(file, encoding="bytes").load()
-    return batch[b"data"].reshape(-1, 3, 32, 32), np.array(batch[b"labels"], dtype=np.int64)
+    try:
+        # Python 2 wrote them, whose strings are bytes.
+        batch = _Unpickler(file, encoding="bytes").load()
+        _, (rows, columns), kind, by_column, data = batch[b"data"].state
+        kind, labels = kind.arguments[0], np.array(batch[b"labels"], dtype=np.int64)
+        x = np.frombuffer(data, np.uint8).reshape((rows, columns), order="F" if by_column else "C")
+        x = x.reshape(rows, 3, 32, 32).copy()
+        fits = kind == b"u1" and columns == 3072 and labels.shape == (rows,)
+    except pickle.UnpicklingError:
+        raise
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        raise pickle.UnpicklingError(f"{name}: {error}") from None
+    if not (fits and set(labels.tolist()) <= set(range(10))):
+        raise pickle.UnpicklingError(f"{name} is no rows of 3072 bytes with labels 0 to 9")
+    return x, labels
+
+
+class _Part:
+    """A part of a pickled array as plain data: what it was called with, and its state."""
+
+    state: Any = None
+
+    def __init__(self, *arguments: Any):
+        self.arguments = arguments
+
+    def __setstate__(self, state: Any) -> None:
+        self.state = state
 
 
 class _Unpickler(pickle.Unpickler):
-    """Loads arrays, bytes, numbers, lists and dicts, and refuses every other name."""
+    """Loads arrays as `_Part`s, bytes, numbers, lists and dicts, and refuses every other name."""
 
-    def __init__(self, file: IO[bytes], encoding: str):
-        super().__init__(file, encoding=encoding)
-        reconstruct = np.empty(0).__reduce__()[0]  # where it lives depends on NumPy's version
-        self.known = {
-            ("numpy.core.multiarray", "_reconstruct"): reconstruct,
-            ("numpy", "ndarray"): np.ndarray,
-            ("numpy", "dtype"): np.dtype,
-        }
+    KNOWN = (("numpy.core.multiarray", "_reconstruct"), ("numpy", "ndarray"), ("numpy", "dtype"))
 
-    def find_class(self, module: str, name: str) -> Any:
-        if (module, name) not in self.known:
+    def find_class(self, module: str, name: str) -> type[_Part]:
+        if (module, name) not in self.KNOWN:
             raise pickle.UnpicklingError(f"it names {module}.{name}")
-        return self.known[module, name]
+        return _Part

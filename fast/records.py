@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from fast.errors import InputError
 
+COUNTERS = ("kind", "agent_step", "environment_step", "update")  # that every record has
 VERSION = 1  # of everything in a run's folder: other versions are refused, never guessed
 
 Floats = NDArray[np.float64]
@@ -47,8 +48,13 @@ class Run:
 
     @property
     def finished(self) -> bool:
-        """Whether it made its planned updates and was evaluated after them."""
-        return any(record["update"] >= self.planned for record in self.of("evaluation"))
+        """Whether it made its planned updates, and was scored and evaluated at its end.
+
+        The last episode outlasts the last update and may be evaluated before it is over: only the
+        scores, of which no earlier ones tell of all updates, say that it is.
+        """
+        ends = [r["agent_step"] for r in self.of("scores") if r["update"] >= self.planned]
+        return bool(ends) and any(r["agent_step"] >= ends[0] for r in self.of("evaluation"))
 
     def of(self, kind: str) -> list[dict[str, Any]]:
         """The records of one kind (`scores`, `evaluation`, ...) in the order of writing."""
@@ -79,6 +85,10 @@ def read_run(folder: Path | str) -> Run:
     metrics = folder / "metrics.jsonl"
     *whole, _cut = metrics.read_bytes().split(b"\n") if metrics.is_file() else [b""]
     records = [_object(line, f"{metrics}:{n}") for n, line in enumerate(whole, start=1)]
+    for n, record in enumerate(records, start=1):
+        if not record.keys() >= set(COUNTERS):
+            accepted = f"a record with {', '.join(COUNTERS)} is accepted; the file is damaged"
+            raise InputError(f"{metrics}:{n}", sorted(record), accepted)
     return Run(folder, config, records)
 
 
@@ -93,16 +103,16 @@ def _object(text: bytes, where: str) -> dict[str, Any]:
     return value
 
 
-def find_runs(folder: Path | str) -> list[Run]:
+def find_runs(folder: Path | str, required: bool = True) -> list[Run]:
     """The runs in `folder`: itself if it is a run, else its subfolders that are, by name.
 
-    Raises InputError where there is none.
+    Raises InputError where there is none, if one is `required`.
     """
     folder = Path(folder)
     if (folder / "config.json").is_file():
         return [read_run(folder)]
     runs = [read_run(path.parent) for path in sorted(folder.glob("[!.]*/config.json"))]
-    if not runs:
+    if required and not runs:
         accepted = "a run's folder, or a folder of them, is accepted (each holds a config.json)"
         raise InputError("runs", str(folder), accepted)
     return runs

@@ -7,7 +7,6 @@ rest.
 import base64
 import io
 import json
-import re
 import shlex
 import zipfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -20,28 +19,27 @@ from string import Template
 import matplotlib.image
 import numpy as np
 
-from fast import drawing, figures, overview
+from fast import drawing, figures, overview, supervised_figures
 from fast.errors import InputError
 from fast.figures import Aggregate
-from fast.records import Run, find_runs
+from fast.records import COUNTERS, Run, find_runs
 from fast.story import (
     UNDEFINED,
     UNRECORDED,
     Facts,
+    Groups,
     about_run,
     counts,
     duration,
-    facts,
     how_far,
     is_defined,
     name_of,
     number,
     percent,
-    plural,
+    several,
     side_by_side,
 )
 
-COUNTERS = ("kind", "agent_step", "environment_step", "update")
 STRIP = 6  # frames shown of one episode
 MANY = 4  # runs, above which what is said of each is folded or told of all together
 
@@ -50,11 +48,12 @@ def report(runs_folder: Path | str, out: Path | str) -> Path:
     """Write `report.html` into the folder `out`; for runs of one task the overview beside it.
 
     With several tasks, or several seeds of a method, the page has the paper's figures that can be
-    drawn and the statistics of the returns. Returns the path of the page. Raises InputError,
-    before anything is written, where `runs_folder` holds no run, or runs that do not belong on
-    one page, or `out` is a file.
+    drawn and the statistics of the returns; of supervised experiments, with runs or alone, it has
+    theirs. Returns the path of the page. Raises InputError, before anything is written, where
+    `runs_folder` holds neither, or runs that do not belong on one page, or `out` is a file.
     """
-    runs, out, pictures = find_runs(runs_folder), Path(out), {}
+    records, out, pictures = supervised_figures.find(Path(runs_folder)), Path(out), {}
+    runs = find_runs(runs_folder, required=not records)
     if out.exists() and not out.is_dir():
         raise InputError("--out", str(out), "a folder, new or not, is accepted")
     tasks = {run.config["task"] for run in runs}
@@ -74,16 +73,31 @@ def report(runs_folder: Path | str, out: Path | str) -> Path:
                 pictures[figures.title(name, own)] = drawing.content(drawn.figure, "png")
         if len({run.config["preset"] for run in runs}) == 1:
             statistics = figures.aggregates(runs) + figures.improvements(runs)
-    if figures.supervised(Path(runs_folder)):
-        drawn_4 = figures.figure_4(Path(runs_folder), out / "figure-4.png")
-        pictures[figures.title("4")] = drawn_4.read_bytes()
+    for path in records:
+        alone = sum(other.stem == path.stem for other in records) == 1
+        note = "" if alone else f"Of {path.parent.name}."
+        drawn = supervised_figures.draw(path, note)
+        title = supervised_figures.TITLES[path.stem] + (f". {note}" if note else "")
+        pictures[title] = drawing.content(drawn.figure, "png")
+    html = page(runs, wide, narrow, pictures, statistics) if runs else _without(records, pictures)
     out.mkdir(parents=True, exist_ok=True)
     path = out / "report.html"
-    path.write_text(page(runs, wide, narrow, pictures, statistics), encoding="utf-8")
+    path.write_text(html, encoding="utf-8")
     return path
 
 
-Groups = dict[str, list[Facts]]  # by method
+def _without(records: Sequence[Path], pictures: Mapping[str, bytes]) -> str:
+    """The page of supervised experiments without a run of DrQ: `records` are their CSVs."""
+    made = "".join(
+        f"<h3>{escape(str(path))}</h3>"
+        f"<pre>{escape(path.with_name('settings.json').read_text())}</pre>"
+        for path in records
+    )
+    body = (
+        "<p class=gist>Classifiers of pictures, and no run of DrQ: each line is one classifier."
+        f"</p>{_figures(pictures)}{NEURONS}<h2>How these runs were made</h2>{made}"
+    )
+    return SHELL.substitute(title="What the neurons did: supervised experiments", body=body)
 
 
 def page(
@@ -95,30 +109,25 @@ def page(
 ) -> str:
     """The whole page. `wide` and `narrow` are the overview as SVG, for wide and narrow screens;
     `pictures` the paper's figures as PNG by title, and `statistics` those of the returns."""
-    every = [facts(run) for run in runs]
-    by_task: dict[str, Groups] = {}
-    for f in sorted(every, key=lambda f: drawing.methods_of(runs).index(f.run.method)):
+    order, by_task = drawing.methods_of(runs), dict[str, Groups]()
+    for f in map(Facts, sorted(runs, key=lambda run: order.index(run.method))):
         by_task.setdefault(f.run.config["task"], {}).setdefault(f.run.method, []).append(f)
+    every = [f for groups in by_task.values() for fs in groups.values() for f in fs]
     (task, groups), *others = sorted(by_task.items())
     compared = side_by_side(groups) if len(groups) > 1 and not others else []
-    every = [f for groups in by_task.values() for fs in groups.values() for f in fs]
     title = f"{len(by_task)} tasks" if others else task
     warning = drawing.incomplete(runs)
-    first = every[0].run
-    return PAGE.substitute(
-        title=escape(f"What the neurons did: {title}"),
+    body = BODY.substitute(
         warning=f"<p class=warning>{escape(warning)}</p>" if warning else "",
         gist=" ".join(compared[:3]) or (counts(every) if others else about_run(every[0])[0]),
         trained=_trained(runs),
         strips="" if others else "".join(
-            _strip(f.run) for f in every if f.run.seed == first.seed
+            _strip(f.run) for f in every if f.run.seed == every[0].run.seed
         ),
         happened=(
             "".join(_task(name, groups) for name, groups in sorted(by_task.items()))
             if others
-            else _overview(wide, narrow)
-            + "".join(_run_block(f, folded=len(every) > MANY) for f in every)
-            + (f"<h3>Side by side</h3>{_list(compared)}" if compared else "")
+            else _overview(wide, narrow) + _happened(groups, folded=len(every) > MANY)
         ),
         figures=_figures(pictures or {}),
         numbers=_statistics(statistics) + ("" if others else _table(groups)),
@@ -126,7 +135,9 @@ def page(
         here=_here(runs),
         made=_made(runs) if len(runs) > MANY else "".join(_made([run]) for run in runs),
         go_on=_go_on(runs),
+        neurons=NEURONS,
     )  # fmt: skip
+    return SHELL.substitute(title=escape(f"What the neurons did: {title}"), body=body)
 
 
 def _overview(wide: bytes, narrow: bytes) -> str:
@@ -146,21 +157,28 @@ def _overview(wide: bytes, narrow: bytes) -> str:
 
 def _task(task: str, groups: Groups) -> str:
     """What happened on one task of several, folded."""
-    fs = [f for of_method in groups.values() for f in of_method]
-    return (
-        f"<details><summary>{name_of(task)}: {counts(fs)}</summary>"
-        + "".join(_run_block(f, folded=True) for f in fs)
-        + (f"<h3>Side by side</h3>{_list(side_by_side(groups))}" if len(groups) > 1 else "")
-        + f"{_table(groups)}{_list(how_far(groups))}</details>"
-    )
+    summary = counts([f for fs in groups.values() for f in fs])
+    told = f"{_happened(groups, folded=True)}{_table(groups)}{_list(how_far(groups))}"
+    return _folded(f"{name_of(task)}: {summary}", told)
+
+
+def _happened(groups: Groups, folded: bool) -> str:
+    told = ""
+    for f in (f for fs in groups.values() for f in fs):
+        head = f"{name_of(f.run.method)}, seed {number(f.run.seed)}"
+        said = _list(about_run(f))
+        told += _folded(head, said) if folded else f"<h3>{head}</h3>{said}"
+    if len(groups) > 1:
+        told += f"<h3>Side by side</h3>{_list(side_by_side(groups))}"
+    return told
 
 
 def _figures(pictures: Mapping[str, bytes]) -> str:
-    """The paper's figures, each with what it is of."""
+    """The papers' figures, each with what it is of."""
     if not pictures:
         return ""
     return (
-        "<h2>The figures of the paper, from these runs</h2><p>Each says on its face which of its "
+        "<h2>The figures of the papers, from these runs</h2><p>Each says on its face which of its "
         "runs are here. As PNG, PDF and CSV: <code>python -m fast figure all --runs DIR</code>, "
         "with <code>--own</code> for those that are like the paper's and of other runs.</p>"
     ) + "".join(
@@ -175,23 +193,14 @@ def _statistics(rows: Sequence[Aggregate]) -> str:
     if not rows:
         return ""
     names = list(dict.fromkeys(row.statistic for row in rows))
-    head = "".join(f"<th scope=col>{escape(n)}</th>" for n in (*names, "tasks", "runs"))
-    body = ""
+    table = []
     for method in dict.fromkeys(row.method for row in rows):
         of_method = {row.statistic: row for row in rows if row.method == method}
-        body += f"<tr><th scope=row>{escape(method)}</th>"
-        for name in names:
-            row, write = of_method.get(name), percent if name.startswith("beats") else number
-            if row is None:
-                body += "<td></td>"
-                continue
-            between = f"{write(row.low)} to {write(row.high)}"
-            body += f"<td>{write(row.value)}<br><small>{between}</small></td>"
         some = next(iter(of_method.values()))
-        body += f"<td>{number(some.tasks)}</td><td>{number(some.runs)}</td></tr>"
+        cells = [_interval(of_method[name]) if name in of_method else "" for name in names]
+        table.append([escape(method), *cells, number(some.tasks), number(some.runs)])
     return (
-        "<div class=scroll><table><thead><tr><td></td>"
-        f"{head}</tr></thead><tbody>{body}</tbody></table></div><p><small>Of the last evaluation "
+        _grid([*names, "tasks", "runs"], table) + "<p><small>Of the last evaluation "
         "return of each run. Median and mean are over the tasks' means, the interquartile mean "
         "(IQM) is over all runs. Below each its 95&nbsp;% interval: a stratified bootstrap over "
         "runs, so it says where other seeds might lead, not other tasks; with few seeds it is too "
@@ -200,17 +209,35 @@ def _statistics(rows: Sequence[Aggregate]) -> str:
     )
 
 
+def _interval(row: Aggregate) -> str:
+    write = percent if row.statistic.startswith("beats") else number
+    return f"{write(row.value)}<br><small>{write(row.low)} to {write(row.high)}</small>"
+
+
+def _grid(head: Iterable[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table: `head` without its first, empty cell, and rows of HTML, each with its name first."""
+    columns = "".join(f"<th scope=col>{escape(name)}</th>" for name in head)
+    body = "".join(
+        f"<tr><th scope=row>{name}</th>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"
+        for name, *cells in rows
+    )
+    return (
+        f"<div class=scroll><table><thead><tr><td></td>{columns}</tr></thead>"
+        f"<tbody>{body}</tbody></table></div>"
+    )
+
+
 def _trained(runs: Sequence[Run]) -> str:
     env = runs[0].config["env"]
     names = " and ".join(name_of(method) for method in drawing.methods_of(runs))
     tasks = sorted({run.config["task"] for run in runs})
-    repeats = sorted({run.config["env"]["action_repeat"] for run in runs})
+    repeats = map(number, sorted({run.config["env"]["action_repeat"] for run in runs}))
     return (
-        f"An agent learned the task{plural(len(tasks))} {', '.join(map(name_of, tasks))} of the "
-        f"DeepMind control suite by trial and error, with the algorithm DrQ, as {names}. It sees "
-        f"nothing but pictures: the last {number(env['frame_stack'])} frames of "
+        f"An agent learned the task{'s' * (len(tasks) > 1)} {', '.join(map(name_of, tasks))} of "
+        f"the DeepMind control suite by trial and error, with the algorithm DrQ, as {names}. It "
+        f"sees nothing but pictures: the last {number(env['frame_stack'])} frames of "
         f"{number(env['size'])} by {number(env['size'])} pixels. Each of its actions is held for "
-        f"{' or '.join(map(number, repeats))} control steps. "
+        f"{' or '.join(repeats)} control steps. "
         "A critic learns to foretell how much reward will follow, and an actor to choose what the "
         "critic likes. The critic's foretelling is done by two small networks, its heads; each has "
         "a first hidden layer and a next one, and this page looks inside them."
@@ -219,38 +246,25 @@ def _trained(runs: Sequence[Run]) -> str:
 
 def _strip(run: Run) -> str:
     """Frames of the last stored episode of a run, none where there is no readable one."""
-    files = sorted(
-        (run.folder / "frames").glob("*.npz"),
-        key=lambda path: ([int(digits) for digits in re.findall(r"\d+", path.stem)], path.stem),
-    )
+    files = sorted((run.folder / "frames").glob("*.npz"))
     if not files:
         return ""
     try:
         with np.load(files[-1]) as episode:
             frames = episode["frames"]
-        if frames.ndim != 4 or frames.shape[1] != 3 or not len(frames):
-            return ""
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile):  # cut short by a kill
+    except (OSError, ValueError, zipfile.BadZipFile):  # cut short, as by a copy that was
         return ""
     shown = sorted(set(np.linspace(0, len(frames) - 1, STRIP).round().astype(int).tolist()))
-    images = []
+    images = ""
     for index in shown:
         file = io.BytesIO()
         matplotlib.image.imsave(file, frames[index].transpose(1, 2, 0).copy(), format="png")
-        images.append(f'<img src="{_uri(file.getvalue(), "png")}" alt="frame {index}">')
+        images += f'<img src="{_uri(file.getvalue(), "png")}" alt="frame {index}">'
     return (
-        f"<figure><div class=strip>{''.join(images)}</div><figcaption>{name_of(run.method)}: "
+        f"<figure><div class=strip>{images}</div><figcaption>{name_of(run.method)}: "
         f"{number(len(shown))} frames of the last training episode that its folder keeps "
         f"({escape(files[-1].name)}), from first to last.</figcaption></figure>"
     )
-
-
-def _run_block(f: Facts, folded: bool) -> str:
-    head = f"{name_of(f.run.method)}, seed {number(f.run.seed)}"
-    body = _list(about_run(f))
-    if folded:
-        return f"<details><summary>{head}</summary>{body}</details>"
-    return f"<h3>{head}</h3>{body}"
 
 
 def _cell(
@@ -262,18 +276,18 @@ def _cell(
     defined = [v for v in values if is_defined(v)]
     if len(values) == 1 or not defined:
         return write(values[0])
-    text = write(float(np.mean(defined)))
-    text += f"<br><small>{write(min(defined))} to {write(max(defined))}</small>"
+    text = f"{write(float(np.mean(defined)))}<br><small>{write(min(defined))} to "
+    text += f"{write(max(defined))}</small>"
     if len(defined) < len(values):
         text += f"<br><small>of {number(len(defined))} seeds; else {UNDEFINED}</small>"
     return text
 
 
 def _first_steps(fs: list[Facts], value: Callable[[Facts], float | None]) -> str:
-    return ", ".join(
-        UNRECORDED if not f.scored else "never" if value(f) is None else number(value(f))
-        for f in fs
-    )
+    def write(f: Facts) -> str:
+        return "never" if value(f) is None else number(value(f))
+
+    return ", ".join(write(f) if f.scored else UNRECORDED for f in fs)
 
 
 _percents, _durations = partial(_cell, write=percent), partial(_cell, write=duration)
@@ -298,39 +312,25 @@ TABLE = (  # label, attribute of Facts, how its cell is written
 
 def _table(groups: Groups) -> str:
     """A column per method; with several seeds the mean, and the lowest and highest below it."""
-
-    rows: list[tuple[str, Callable[[list[Facts]], str]]] = [
-        (label, lambda fs, get=attrgetter(name), write=write: write(fs, get))
-        for label, name, write in TABLE
+    columns = groups.values()
+    rows = [
+        (label, *(write(fs, attrgetter(name)) for fs in columns)) for label, name, write in TABLE
     ]
-    names = dict.fromkeys(name for fs in groups.values() for f in fs for name in f.milliseconds)
-    rows += [
-        (
-            f"Milliseconds per agent step: {escape(name)}",
-            lambda fs, name=name: _cell(fs, lambda f: f.milliseconds.get(name)),
-        )
-        for name in names
-    ]
-    head = "".join(f"<th scope=col>{escape(method)}</th>" for method in groups)
-    body = "".join(
-        f"<tr><th scope=row>{label}</th>"
-        + "".join(f"<td>{write(fs)}</td>" for fs in groups.values())
-        + "</tr>"
-        for label, write in rows
-    )
-    table = f"<table><thead><tr><td></td>{head}</tr></thead><tbody>{body}</tbody></table>"
-    return f"<div class=scroll>{table}</div>"
+    for name in dict.fromkeys(name for fs in columns for f in fs for name in f.milliseconds):
+        cells = (_cell(fs, lambda f, name=name: f.milliseconds.get(name)) for fs in columns)
+        rows.append((f"Milliseconds per agent step: {escape(name)}", *cells))
+    return _grid(groups, rows)
 
 
 def _here(runs: Sequence[Run]) -> str:
     """The scale of these runs, to be read beside that of the paper's."""
     config = runs[0].config
-    seeds = len({run.seed for run in runs})
+    seeds = several(len({run.seed for run in runs}), "seed")
     return (
         f"pictures of {number(config['env']['size'])} by {number(config['env']['size'])} pixels, "
         f"batches of {number(config['agent']['batch_size'])}, at most "
-        f"{number(max(run.reached for run in runs))} updates a run, {number(seeds)} "
-        f"seed{plural(seeds)}, scores on {number(config['run']['score_batch'])} replayed pictures"
+        f"{number(max(run.reached for run in runs))} updates a run, {seeds}, scores on "
+        f"{number(config['run']['score_batch'])} replayed pictures"
     )
 
 
@@ -346,23 +346,25 @@ def _made(runs: Sequence[Run]) -> str:
         if len(values) > MANY:
             values = [values[0], "…", values[-1]]
         items.append(f"<dt>{escape(key)}</dt><dd>{escape('; then '.join(values))}</dd>")
-    qualities = drawing.each(run.config["env"]["render_quality"] for run in runs)
-    presets = drawing.each(run.config["preset"] for run in runs)
     if len(runs) == 1:
-        head = f"{name_of(runs[0].method)}, seed {number(runs[0].seed)}"
-        told = "All its settings", json.dumps(runs[0].config, indent=2)
+        head, told = f"{name_of(runs[0].method)}, seed {number(runs[0].seed)}", "All its settings"
     else:
-        head = f"All {number(len(runs))} runs"
-        told = "Settings of the first", json.dumps(runs[0].config, indent=2)
+        head, told = f"All {several(len(runs), 'run')}", "Settings of the first"
     made = _commands(commands) if commands else "<p>No command is recorded.</p>"
     if len(commands) > MANY:
-        made = f"<details><summary>{number(len(commands))} commands</summary>{made}</details>"
+        made = _folded(f"{number(len(commands))} commands", made)
+    preset = drawing.each(run.config["preset"] for run in runs)
+    quality = drawing.each(run.config["env"]["render_quality"] for run in runs)
+    settings = f"<pre>{escape(json.dumps(runs[0].config, indent=2))}</pre>"
     return (
-        f"<h3>{head}</h3>{made}<dl class=facts><dt>preset</dt><dd>{escape(presets)}</dd>"
-        + f"<dt>render quality</dt><dd>{escape(qualities)}</dd>"
-        + f"<dt>sessions</dt><dd>{number(len(sessions))}</dd>{''.join(items)}</dl>"
-        + f"<details><summary>{told[0]}</summary><pre>{escape(told[1])}</pre></details>"
+        f"<h3>{head}</h3>{made}<dl class=facts><dt>preset</dt><dd>{escape(preset)}</dd>"
+        f"<dt>render quality</dt><dd>{escape(quality)}</dd><dt>sessions</dt>"
+        f"<dd>{number(len(sessions))}</dd>{''.join(items)}</dl>{_folded(told, settings)}"
     )
+
+
+def _folded(summary: str, rest: str) -> str:
+    return f"<details><summary>{summary}</summary>{rest}</details>"
 
 
 def _go_on(runs: Sequence[Run]) -> str:
@@ -377,13 +379,11 @@ def _go_on(runs: Sequence[Run]) -> str:
         if not run.finished
     ]
     folder = shlex.quote(str(runs[0].folder if len(runs) == 1 else runs[0].folder.parent))
-    said = ""
-    if unfinished:
-        said += f"<p>Finish what is unfinished:</p>{_commands(unfinished)}"
-    said += f"<p>Train at the scale of the paper, with other seeds as well:</p>{_commands(paper)}"
-    said += "<p>Make this page again, or follow every score in TensorBoard:</p>"
-    return said + _commands(
-        [f"python -m fast report --runs {folder}", f"tensorboard --logdir {folder}"]
+    finish = f"<p>Finish what is unfinished:</p>{_commands(unfinished)}" if unfinished else ""
+    return (
+        f"{finish}<p>Train at the scale of the paper, with other seeds as well:</p>"
+        f"{_commands(paper)}<p>Make this page again, or follow every score in TensorBoard:</p>"
+        + _commands([f"python -m fast report --runs {folder}", f"tensorboard --logdir {folder}"])
     )
 
 
@@ -407,7 +407,7 @@ def _uri(content: bytes, kind: str) -> str:
     return f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
 
 
-PAGE = Template("""<!DOCTYPE html>
+SHELL = Template("""<!DOCTYPE html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
@@ -461,16 +461,13 @@ summary { cursor: pointer; }
 <body>
 <main>
 <h1>$title</h1>
-$warning
-<p>Does one neuron of the critic's first hidden layer come to outweigh all others of its layer, and
-does the next layer then fall silent? In these runs:</p>
-<p class=gist>$gist</p>
+$body
+</main>
+</body>
+</html>
+""")
 
-<h2>What was trained</h2>
-<p>$trained</p>
-$strips
-
-<h2>Four kinds of neuron</h2>
+NEURONS = """<h2>Four kinds of neuron</h2>
 <p>A layer is a row of neurons. For each picture, each neuron takes a weighted sum of what it
 receives; if that (normalised first, where the method says so) is above zero the neuron passes it
 on, else it passes on zero. What it passes on is its activation.</p>
@@ -487,7 +484,17 @@ adds nothing that a plain weighted sum could not do.</dd>
 </dl>
 <p>And <b>srank</b> says how many directions the outputs of a layer really use: the number of
 singular values that make up 99&nbsp;% of the sum of all.</p>
+"""
 
+BODY = Template("""$warning
+<p>Does one neuron of the critic's first hidden layer come to outweigh all others of its layer, and
+does the next layer then fall silent? In these runs:</p>
+<p class=gist>$gist</p>
+
+<h2>What was trained</h2>
+<p>$trained</p>
+$strips
+$neurons
 <h2>What happened</h2>
 $happened
 
@@ -513,7 +520,4 @@ $made
 
 <h2>How to go on</h2>
 $go_on
-</main>
-</body>
-</html>
 """)

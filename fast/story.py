@@ -7,7 +7,6 @@ the opposite. Sentences are HTML; every number that is taken from the records st
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from html import escape
 from typing import TypeGuard
 
@@ -27,103 +26,64 @@ UNRECORDED = "not recorded"
 # --- what the records say ------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
 class Facts:
-    """The numbers of one run that the page states.
+    """The numbers of one run that the page states: what its records say.
 
     A number that was never recorded is None, one that is undefined (a wholly dead layer) is NaN.
     There are two critic heads; each number is that of the worse one: the larger share, saturation
-    and dormancy, the smaller srank. Steps are environment steps.
+    and dormancy, the smaller srank. Steps are environment steps, those of what never was are None.
     """
 
-    run: Run
-    returns: tuple[Floats, Floats]  # steps and values of the evaluations
-    episodes: int  # behind one evaluation
-    random_returns: list[float]  # of the training episodes with uniformly random actions
-    scored: bool
-    share_max: float | None
-    share_max_step: float | None
-    share_final: float | None
-    dominant_step: float | None  # first, None if never
-    saturated_max: float | None
-    saturated_final: float | None
-    collapsed_step: float | None  # first, None if never
-    head_steps: list[tuple[int, float | None, float | None]]  # head, its two steps as above
-    dead_step: float | None  # first score at which the first hidden layer was wholly dead
-    srank_first: float | None
-    srank_min: float | None
-    srank_final: float | None
-    dormant_final: float | None
-    zombie_final: float | None
-    seconds: float | None
-    milliseconds: dict[str, float]
+    def __init__(self, run: Run):
+        def of_heads(score: str) -> Floats:
+            """Both heads' values of a score, (records, heads)."""
+            heads = [series(run, "scores", f"critic{head}/{score}")[1] for head in HEADS]
+            return np.stack(heads, axis=1)
 
-    @property
-    def final_return(self) -> float | None:
-        return _last(self.returns[1])
+        self.run = run
+        self.returns = series(run, "evaluation", "return")
+        self.final_return = _last(self.returns[1])
+        evaluations = run.of("evaluation")
+        self.episodes = len(evaluations[-1]["returns"]) if evaluations else 0  # behind one of them
+        random = [episode["return"] for episode in run.of("episode") if episode["random"]]
+        self.random_returns = np.array(random, dtype=np.float64)  # of uniformly random actions
+        self.random_return = float(np.mean(self.random_returns)) if random else None
 
-    @property
-    def random_return(self) -> float | None:
-        return float(np.mean(self.random_returns)) if self.random_returns else None
-
-    @property
-    def sequence(self) -> bool:
-        """In one head a neuron was dominant before the next layer was wholly saturated."""
-        return any(
-            dominant is not None and collapsed is not None and dominant < collapsed
-            for _, dominant, collapsed in self.head_steps
-        )
-
-
-def facts(run: Run) -> Facts:
-    """What the records of one run say."""
-    steps, share = _heads(run, "dense0/largest_share")
-    next_steps, saturated = _heads(run, "dense1/saturated")
-    _, srank = _heads(run, "dense0/srank")
-    _, dormant = _heads(run, "dense0/dormant_0.1")
-    _, zombie = _heads(run, "dense1/zombie")
-    dominant, collapsed = share > DOMINANT_SHARE, saturated >= 1
-    timing, evaluations = run.of("timing"), run.of("evaluation")
-    parts = [key for key in (timing[-1] if timing else ()) if key.endswith("_ms")]
-    peak = int(np.nanargmax(share.max(axis=1))) if np.isfinite(share.max(axis=1)).any() else None
-    return Facts(
-        run=run,
-        returns=series(run, "evaluation", "return"),
-        episodes=len(evaluations[-1]["returns"]) if evaluations else 0,
-        random_returns=[
-            math.nan if record["return"] is None else record["return"]
-            for record in run.of("episode")
-            if record["random"]
-        ],
-        scored=bool(len(steps)),
-        share_max=_extreme(np.fmax, share),
-        share_max_step=None if peak is None else float(steps[peak]),
-        share_final=_last(share.max(axis=1)),
-        dominant_step=_first(steps, dominant.any(axis=1)),
-        saturated_max=_extreme(np.fmax, saturated),
-        saturated_final=_last(saturated.max(axis=1)),
-        collapsed_step=_first(next_steps, collapsed.any(axis=1)),
-        head_steps=[
-            (head, _first(steps, dominant[:, head]), _first(next_steps, collapsed[:, head]))
+        share, saturated = of_heads("dense0/largest_share"), of_heads("dense1/saturated")
+        srank, steps = of_heads("dense0/srank"), series(run, "scores", "critic0/dense0/srank")[0]
+        dominant, collapsed = share > DOMINANT_SHARE, saturated >= 1
+        self.scored = bool(len(steps))
+        self.share_max = _extreme(np.fmax, share)
+        self.share_final = _last(share.max(axis=1))
+        self.dominant_step = _first(steps, dominant.any(axis=1))
+        self.dead_step = _first(steps, np.isnan(share).any(axis=1))  # of the first hidden layer
+        self.saturated_max = _extreme(np.fmax, saturated)
+        self.saturated_final = _last(saturated.max(axis=1))
+        self.collapsed_step = _first(steps, collapsed.any(axis=1))
+        self.head_steps = [
+            (head, _first(steps, dominant[:, head]), _first(steps, collapsed[:, head]))
             for head in HEADS
-        ],
-        dead_step=_first(steps, np.isnan(share).any(axis=1)),
-        srank_first=float(srank[0].min()) if len(srank) else None,
-        srank_min=_extreme(np.fmin, srank),
-        srank_final=_last(srank.min(axis=1)),
-        dormant_final=_last(dormant.max(axis=1)),
-        zombie_final=_last(zombie.max(axis=1)),
-        seconds=timing[-1]["seconds"] if timing else None,
-        milliseconds={
-            key.removesuffix("_ms"): float(np.mean(series(run, "timing", key)[1])) for key in parts
-        },
-    )
+        ]
+        self.sequence = any(  # in one head a neuron was dominant before the next layer collapsed
+            first is not None and then is not None and first < then
+            for _, first, then in self.head_steps
+        )
+        self.srank_first = float(srank[0].min()) if len(srank) else None
+        self.srank_min = _extreme(np.fmin, srank)
+        self.srank_final = _last(srank.min(axis=1))
+        self.dormant_final = _last(of_heads("dense0/dormant_0.1").max(axis=1))
+        self.zombie_final = _last(of_heads("dense1/zombie").max(axis=1))
+
+        timing = run.of("timing")
+        self.seconds = timing[-1]["seconds"] if timing else None
+        self.milliseconds = {
+            key.removesuffix("_ms"): float(np.mean(series(run, "timing", key)[1]))
+            for key in (timing[-1] if timing else ())
+            if key.endswith("_ms")
+        }
 
 
-def _heads(run: Run, score: str) -> tuple[Floats, Floats]:
-    """(environment steps (records,), values (records, heads)) of one score of both heads."""
-    pairs = [series(run, "scores", f"critic{head}/{score}") for head in HEADS]
-    return pairs[0][0], np.stack([values for _, values in pairs], axis=1)
+Groups = dict[str, list[Facts]]  # by method
 
 
 def _extreme(pick: np.ufunc, values: Floats) -> float | None:
@@ -169,6 +129,11 @@ def duration(value: float | None) -> str:
     return _shown(value, write)
 
 
+def several(count: int, noun: str) -> str:
+    """`1 run`, `2 runs`."""
+    return f"{number(count)} {noun}{'' if count == 1 else 's'}"
+
+
 def is_defined(value: float | None) -> TypeGuard[float]:
     return value is not None and math.isfinite(value)
 
@@ -182,10 +147,6 @@ def name_of(text: object) -> str:
 
 def about_run(f: Facts) -> list[str]:
     """What happened in one run, whatever happened, in HTML."""
-    return [*_about_progress(f), *_about_return(f), *_about_neurons(f)]
-
-
-def _about_progress(f: Facts) -> list[str]:
     said = []
     if not f.run.finished:
         said.append(
@@ -203,7 +164,7 @@ def _about_progress(f: Facts) -> list[str]:
             f"The reward that it learns from is masked to zero for the first {number(masked)} "
             "updates, and it has not left that phase."
         )
-    return said
+    return [*said, *_about_return(f), *_about_neurons(f)]
 
 
 def _about_return(f: Facts) -> list[str]:
@@ -211,37 +172,33 @@ def _about_return(f: Facts) -> list[str]:
     if not len(values):
         return ["It has no evaluation yet."]
     final = float(values[-1])
-    said = [
-        f"The last evaluation (mean of {number(f.episodes)} episode{plural(f.episodes)}, at "
-        f"environment step {number(steps[-1])}) returned {number(final)}."
-    ]
+    text = (
+        f"The last evaluation (mean of {several(f.episodes, 'episode')}, at environment step "
+        f"{number(steps[-1])}) returned {number(final)}"
+    )
     if len(values) > 1 and np.isfinite(values).any():
         best = int(np.nanargmax(values))
-        said[0] = said[0].removesuffix(".") + f"; the first, at step {number(steps[0])}, returned "
-        said[0] += f"{number(values[0])}, the best, at step {number(steps[best])}, "
-        said[0] += f"{number(values[best])}."
+        text += (
+            f"; the first, at step {number(steps[0])}, returned {number(values[0])}, the best, at "
+            f"step {number(steps[best])}, {number(values[best])}"
+        )
+    said = [f"{text}."]
     if final == 0:
         said.append("A return of zero: in its last evaluation it earned nothing at all.")
-    if not f.random_returns or not is_defined(f.random_return) or not is_defined(final):
+    mean = f.random_return
+    if not is_defined(mean) or not is_defined(final):
         return said
-    mean, best_random = f.random_return, max(f.random_returns)
-    count = len(f.random_returns)
+    best_random = max(f.random_returns)
+    played = f"{several(len(f.random_returns), 'episode')} of uniformly random actions"
     if final > best_random:
-        said.append(
-            f"That is above each of the {number(count)} episode{plural(count)} of uniformly random "
-            f"actions, whose mean is {number(mean)}."
-        )
+        said.append(f"That is above each of the {played}, whose mean is {number(mean)}.")
     elif final > mean:
         said.append(
-            f"That is above the mean of {number(count)} episodes of uniformly random actions "
-            f"({number(mean)}), but one of those reached {number(best_random)}: nothing shows "
-            "that it learned."
+            f"That is above the mean of {played} ({number(mean)}), but one of those reached "
+            f"{number(best_random)}: nothing shows that it learned."
         )
     else:
-        said.append(
-            f"That is not above the mean of {number(count)} episode{plural(count)} of uniformly "
-            f"random actions ({number(mean)})."
-        )
+        said.append(f"That is not above the mean of {played} ({number(mean)}).")
     return said
 
 
@@ -261,19 +218,17 @@ def _about_neurons(f: Facts) -> list[str]:
             "begins above one half."
         )
     else:
-        text = (
+        if not is_defined(f.share_final):
+            end = "; at the end it is undefined in a head that is dead"
+        elif f.share_final > DOMINANT_SHARE:
+            end = f", and {percent(f.share_final)} at the end"
+        else:
+            end = f", but only {percent(f.share_final)} at the end: the dominance passed"
+        said.append(
             "<strong>A neuron became dominant</strong>: at environment step "
             f"{number(f.dominant_step)} one neuron was first seen to hold more than half of the "
-            f"first hidden layer's activation. The largest share was {percent(f.share_max)}"
+            f"first hidden layer's activation. The largest share was {percent(f.share_max)}{end}."
         )
-        if not is_defined(f.share_final):
-            said.append(f"{text}; at the end it is undefined in a head that is dead.")
-        elif f.share_final > DOMINANT_SHARE:
-            said.append(f"{text}, and {percent(f.share_final)} at the end.")
-        else:
-            said.append(
-                f"{text}, but only {percent(f.share_final)} at the end: the dominance passed."
-            )
     if f.dead_step is not None:
         said.append(
             f"At step {number(f.dead_step)} the first hidden layer was first seen to be wholly "
@@ -287,126 +242,115 @@ def _about_neurons(f: Facts) -> list[str]:
             f"{percent(f.saturated_final)} at the end."
         )
     else:
-        text = (
-            "<strong>The next layer collapsed</strong>: at step "
-            f"{number(f.collapsed_step)} every neuron of it was first seen to be saturated"
+        end = f"; at the end {percent(f.saturated_final)} of them were"
+        said.append(
+            f"<strong>The next layer collapsed</strong>: at step {number(f.collapsed_step)} every "
+            "neuron of it was first seen to be saturated"
+            f"{', and at the end that was so as well' if f.saturated_final == 1 else end}."
         )
-        if f.saturated_final == 1:
-            said.append(f"{text}, and at the end that was so as well.")
-        else:
-            said.append(f"{text}; at the end {percent(f.saturated_final)} of them were.")
     for head, dominant, collapsed in f.head_steps:
-        if dominant is None or collapsed is None:
-            continue
-        where = f"In critic head {number(head)} the dominant neuron was first seen at step "
-        where += f"{number(dominant)} and the collapse at step {number(collapsed)}: "
-        if dominant < collapsed:
-            said.append(where + "dominance first, as in the paper.")
-        elif dominant == collapsed:
-            said.append(where + "the scores are too far apart to tell which came first.")
-        else:
-            said.append(where + "the collapse first, which is not the paper's order.")
+        if dominant is not None and collapsed is not None:
+            order = _by_size(
+                collapsed - dominant,
+                "dominance first, as in the paper",
+                "the collapse first, which is not the paper's order",
+                "the scores are too far apart to tell which came first",
+            )
+            said.append(
+                f"In critic head {number(head)} the dominant neuron was first seen at step "
+                f"{number(dominant)} and the collapse at step {number(collapsed)}: {order}."
+            )
 
-    if f.srank_first is not None:
-        said.append(_about_srank(f))
-    return said
-
-
-def _about_srank(f: Facts) -> str:
     first, final = f.srank_first, f.srank_final
-    if not is_defined(first) or not is_defined(final):
-        return (
+    if is_defined(first) and is_defined(final):
+        said.append(
+            "The smaller srank of the two heads' first hidden layers "
+            f"{_by_size(final - first, 'rose', 'fell', 'ended where it began')}: {number(first)} "
+            f"at first, {number(final)} at the end, {number(f.srank_min)} at its lowest."
+        )
+    else:
+        said.append(
             f"The smaller srank of the two heads' first hidden layers, at first {number(first)}, "
             f"was at the end {number(final)}; it is undefined for a layer that outputs only zeros."
         )
-    change = "fell" if final < first else "rose" if final > first else "ended where it began"
-    return (
-        f"The smaller srank of the two heads' first hidden layers {change}: {number(first)} at "
-        f"first, {number(final)} at the end, {number(f.srank_min)} at its lowest."
-    )
-
-
-def side_by_side(groups: dict[str, list[Facts]]) -> list[str]:
-    """What the methods show beside each other; the first one is compared with every other."""
-    (reference, ours), *others = groups.items()
-    said = []
-    for method, theirs in others:
-        said.append(_compare_collapse(reference, ours, method, theirs))
-        said += _compare_ends(reference, ours, method, theirs)
-        said.append(_compare_returns(reference, ours, method, theirs))
-        shares = [_mean(f.share_max for f in fs) for fs in (ours, theirs)]
-        if all(map(is_defined, shares)):
-            than = _comparison(shares[1], shares[0], "larger", "smaller", "equally large")
-            said.append(
-                f"The largest share that one neuron ever held was {than} with {name_of(method)} "
-                f"({percent(shares[1])}; {name_of(reference)}: {percent(shares[0])})."
-            )
     return said
 
 
-def _compare_collapse(reference: str, ours: list[Facts], method: str, theirs: list[Facts]) -> str:
-    counts = []
-    for fs in (ours, theirs):
-        scored = [f for f in fs if f.scored]
-        counts.append((sum(f.collapsed_step is not None for f in scored), len(scored)))
-    (a, of_a), (b, of_b) = counts
-    names = (name_of(reference), name_of(method))
-    told = [f"{number(k)} of {number(n)} run{plural(n)}" for k, n in counts]
-    if not of_a or not of_b:
-        return f"{names[0]} and {names[1]} cannot be compared: not both have scores yet."
-    if a and b:
-        return (
-            f"<strong>The next layer collapsed with both</strong>: {names[0]} in {told[0]}, "
-            f"{names[1]} in {told[1]}."
-        )
-    if a:
-        return (
-            f"<strong>The next layer collapsed with {names[0]}</strong> ({told[0]}) "
-            f"<strong>and not with {names[1]}</strong> ({told[1]})."
-        )
-    if b:
-        return (
-            f"<strong>The next layer collapsed with {names[1]}</strong> ({told[1]}) "
-            f"<strong>and not with {names[0]}</strong> ({told[0]})."
-        )
-    return (
-        f"<strong>The next layer collapsed neither with {names[0]} nor with {names[1]}</strong> "
-        f"({told[0]}, {told[1]}): whether one method prevents a collapse cannot be seen here."
-    )
-
-
-def _compare_ends(reference: str, ours: list[Facts], method: str, theirs: list[Facts]) -> list[str]:
-    """Saturation and srank at the end, if both have scores."""
-    if not all(any(f.scored for f in fs) for fs in (ours, theirs)):
-        return []
-    saturated = [percent(_mean(f.saturated_final for f in fs)) for fs in (ours, theirs)]
-    srank = [number(_mean(f.srank_final for f in fs)) for fs in (ours, theirs)]
+def side_by_side(groups: Groups) -> list[str]:
+    """What the methods show beside each other; the first one is compared with every other."""
+    (reference, ours), *others = groups.items()
     return [
-        f"At the end {saturated[0]} of the next layer's neurons were saturated with "
-        f"{name_of(reference)} and {saturated[1]} with {name_of(method)}; the srank of the first "
-        f"hidden layer was {srank[0]} and {srank[1]}."
+        sentence
+        for method, theirs in others
+        for sentence in _compare(name_of(reference), ours, name_of(method), theirs)
     ]
 
 
-def _compare_returns(reference: str, ours: list[Facts], method: str, theirs: list[Facts]) -> str:
-    a, b = (_mean(f.final_return for f in fs) for fs in (ours, theirs))
-    if a is None or b is None:
-        return f"{name_of(reference)} and {name_of(method)}: not both have been evaluated yet."
-    if not is_defined(a) or not is_defined(b):
-        return f"A final return is {UNDEFINED}: the returns are not compared."
-    verb = _comparison(b, a, "ended higher than", "ended lower than", "ended level with")
-    text = (
-        f"In evaluation return {name_of(method)} {verb} {name_of(reference)}: {number(b)} against "
-        f"{number(a)}"
-    )
-    steps = [{float(f.returns[0][-1]) for f in fs if len(f.returns[0])} for fs in (ours, theirs)]
-    if len(steps[0] | steps[1]) > 1:
-        low, high = min(steps[0] | steps[1]), max(steps[0] | steps[1])
-        text += (
-            f"; but the last evaluations were made at different environment steps "
-            f"({number(low)} to {number(high)})"
+def _compare(a: str, ours: list[Facts], b: str, theirs: list[Facts]) -> list[str]:
+    def means(value: Callable[[Facts], float | None]) -> list[float | None]:
+        return [_mean(map(value, fs)) for fs in (ours, theirs)]
+
+    scored = [[f for f in fs if f.scored] for fs in (ours, theirs)]
+    if all(scored):
+        saturated = list(map(percent, means(lambda f: f.saturated_final)))
+        srank = list(map(number, means(lambda f: f.srank_final)))
+        said = [
+            _compare_collapse(a, scored[0], b, scored[1]),
+            f"At the end {saturated[0]} of the next layer's neurons were saturated with {a} and "
+            f"{saturated[1]} with {b}; the srank of the first hidden layer was {srank[0]} and "
+            f"{srank[1]}.",
+        ]
+    else:
+        said = [f"{a} and {b} cannot be compared: not both have scores yet."]
+
+    x, y = means(lambda f: f.final_return)
+    if x is None or y is None:
+        said.append(f"{a} and {b}: not both have been evaluated yet.")
+    elif not is_defined(x) or not is_defined(y):
+        said.append(f"A final return is {UNDEFINED}: the returns are not compared.")
+    else:
+        ended = _by_size(y - x, "higher than", "lower than", "level with")
+        text = f"In evaluation return {b} ended {ended} {a}: {number(y)} against {number(x)}"
+        steps = {f.returns[0][-1] for f in (*ours, *theirs) if len(f.returns[0])}
+        if len(steps) > 1:
+            text += (
+                "; but the last evaluations were made at different environment steps "
+                f"({number(min(steps))} to {number(max(steps))})"
+            )
+        said.append(f"{text}.")
+
+    x, y = means(lambda f: f.share_max)
+    if is_defined(x) and is_defined(y):
+        than = _by_size(y - x, "larger", "smaller", "equally large")
+        said.append(
+            f"The largest share that one neuron ever held was {than} with {b} ({percent(y)}; "
+            f"{a}: {percent(x)})."
         )
-    return text + "."
+    return said
+
+
+def _compare_collapse(a: str, ours: list[Facts], b: str, theirs: list[Facts]) -> str:
+    counts = [sum(f.collapsed_step is not None for f in fs) for fs in (ours, theirs)]
+    told = [
+        f"{number(count)} of {several(len(fs), 'run')}"
+        for count, fs in zip(counts, (ours, theirs), strict=True)
+    ]
+    if all(counts):
+        return (
+            f"<strong>The next layer collapsed with both</strong>: {a} in {told[0]}, {b} in "
+            f"{told[1]}."
+        )
+    if not any(counts):
+        return (
+            f"<strong>The next layer collapsed neither with {a} nor with {b}</strong> ({told[0]}, "
+            f"{told[1]}): whether one method prevents a collapse cannot be seen here."
+        )
+    if counts[1]:
+        (b, a), told = (a, b), told[::-1]
+    return (
+        f"<strong>The next layer collapsed with {a}</strong> ({told[0]}) <strong>and not with "
+        f"{b}</strong> ({told[1]})."
+    )
 
 
 def counts(fs: Sequence[Facts]) -> str:
@@ -415,42 +359,37 @@ def counts(fs: Sequence[Facts]) -> str:
     dominant = sum(f.dominant_step is not None for f in scored)
     collapsed = sum(f.collapsed_step is not None for f in scored)
     return (
-        f"Of {number(len(scored))} scored run{plural(len(scored))} a neuron became dominant in "
+        f"Of {several(len(scored), 'scored run')} a neuron became dominant in "
         f"{number(dominant)}, the next layer collapsed in {number(collapsed)}, and the one before "
         f"the other in the same head in {number(sum(f.sequence for f in scored))}."
     )
 
 
-def how_far(groups: dict[str, list[Facts]]) -> list[str]:
+def how_far(groups: Groups) -> list[str]:
     """What these runs can and cannot show, in HTML."""
+    every = [f for fs in groups.values() for f in fs]
+    runs, scored = [f.run for f in every], [f for f in every if f.scored]
     said = []
-    seeds = [len({f.run.seed for f in fs}) for fs in groups.values()]
     if len(groups) == 1:
         said.append("There is one method here, so there is nothing to compare it with.")
-    if min(seeds) == 1:
-        said.append(
-            "A method with a single seed proves nothing: the next seed can turn every difference "
-            "around."
-        )
-    else:
-        said.append(
-            f"There are at least {number(min(seeds))} seeds per method; the curves show how far "
-            "they lie apart."
-        )
-    runs = [f.run for fs in groups.values() for f in fs]
-    others = [name for name in differing(runs) if name not in ("method", "seed")]
-    if others:
-        names = ", ".join(f"<code>{escape(name)}</code>" for name in others)
-        said.append(f"Apart from method and seed, the runs' settings differ in {names}.")
-    elif len(runs) > 1:
-        said.append("Apart from method and seed, the runs' settings are the same.")
-    scored = [f for fs in groups.values() for f in fs if f.scored]
-    seen = sum(f.sequence for f in scored)
+    seeds = min(len({f.run.seed for f in fs}) for fs in groups.values())
+    said.append(
+        "A method with a single seed proves nothing: the next seed can turn every difference "
+        "around."
+        if seeds == 1
+        else f"There are at least {number(seeds)} seeds per method; the curves show how far they "
+        "lie apart."
+    )
+    others = [f"<code>{escape(n)}</code>" for n in differing(runs) if n not in ("method", "seed")]
+    if len(runs) > 1:
+        differ = f"differ in {', '.join(others)}" if others else "are the same"
+        said.append(f"Apart from method and seed, the runs' settings {differ}.")
     if scored:
+        seen = sum(f.sequence for f in scored)
         said.append(
             "The sequence that the paper reports (a dominant neuron, and later a wholly saturated "
-            f"next layer in the same head) was seen in {number(seen)} of {number(len(scored))} "
-            f"run{plural(len(scored))} here. "
+            f"next layer in the same head) was seen in {number(seen)} of "
+            f"{several(len(scored), 'run')} here. "
             + (
                 "To have seen it is not to have shown that the one caused the other."
                 if seen
@@ -471,15 +410,11 @@ def smaller_than_the_papers(runs: Sequence[Run]) -> bool:
     )
 
 
-def _comparison(a: float, b: float, more: str, less: str, equal: str) -> str:
-    return more if a > b else less if a < b else equal
+def _by_size(difference: float, above: str, below: str, zero: str) -> str:
+    return above if difference > 0 else below if difference < 0 else zero
 
 
 def _mean(values: Iterable[float | None]) -> float | None:
     """The mean of what was recorded; None if nothing was, NaN if one is undefined."""
     recorded = [value for value in values if value is not None]
     return float(np.mean(recorded)) if recorded else None
-
-
-def plural(count: int) -> str:
-    return "" if count == 1 else "s"

@@ -24,13 +24,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from tqdm import tqdm
 
-from fast import pictures
+from fast import drawing, pictures
 from fast.errors import InputError
 from fast.mitigations import scale_incoming
 from fast.monitor import Monitor
 from fast.pictures import Pictures
 from fast.runs import refuse_used
-from fast.supervised_figures import RUNS, draw_figure_4, draw_shuffled_labels
+from fast.supervised_figures import RUNS, UNITS, draw
 
 Row = dict[str, str | int | float]
 CHUNK = 1000  # pictures that are measured at once
@@ -268,10 +268,10 @@ def _accuracy(network: nn.Module, x: Tensor, y: Tensor) -> float:
 
 # The command
 
-# What runs a seed of it, the column that counts, and what draws it.
-EXPERIMENTS: dict[str, tuple[Callable[..., Iterator[Row]], str, Callable[[Path, Path], Path]]] = {
-    "intervention": (intervention, "step", draw_figure_4),
-    "shuffled-labels": (shuffled_labels, "epoch", draw_shuffled_labels),
+# What runs a seed of it.
+EXPERIMENTS: dict[str, Callable[..., Iterator[Row]]] = {
+    "intervention": intervention,
+    "shuffled-labels": shuffled_labels,
 }
 
 
@@ -301,7 +301,7 @@ def supervised(
     read = pictures.read(data, download)
     settings = (DIGITS if data == "digits" else CIFAR10)[experiment]
     settings = replace(settings, epochs=epochs or settings.epochs)
-    measure, unit, draw = EXPERIMENTS[experiment]
+    measure, unit = EXPERIMENTS[experiment], UNITS[experiment]
     length = settings.epochs
     if isinstance(settings, Intervention):
         length *= (len(read.x) - settings.validation) // settings.batch_size
@@ -338,5 +338,5 @@ def supervised(
               file=sys.stderr)  # fmt: skip
         if not path.stat().st_size:
             return status
-    print(draw(path, path.with_suffix(".png")))
+    print(drawing.save_pictures(draw(path).figure, path.with_suffix(".png")))
     return status

@@ -28,6 +28,7 @@ from fast.config import Config
 from fast.envs import dmc
 from fast.errors import InputError
 from fast.interventions import INTERVENTIONS, Moment
+from fast.records import read_run
 from fast.replay import Batch, Replay
 from fast.runs import RunFolder, read_config, refuse_used
 
@@ -533,8 +534,8 @@ def train(config: Config | None, path: Path, stop: Stop) -> bool:
     with contextlib.ExitStack() as stack:
         if resume:
             folder = stack.enter_context(contextlib.closing(RunFolder.resume(path)))
-            done = folder.checkpoint and folder.checkpoint["state"]["update"] >= config.run.updates
-            if done:
+            made = folder.checkpoint and folder.checkpoint["state"]["update"] >= config.run.updates
+            if made and read_run(path).finished:  # not if its plan was shortened afterwards
                 return True
         env = stack.enter_context(contextlib.closing(make_env(config, ENVIRONMENT)))
         test_env = stack.enter_context(contextlib.closing(make_env(config, EVALUATION)))

@@ -144,35 +144,32 @@ class DrQ:
             values.append(torch.minimum(*q) - bonus)
         return batch.reward + self.config.discount * batch.mask * torch.stack(values).mean(0)
 
-    def critic_loss(self, outputs: Tensor, target: Tensor) -> Tensor:
+    def critic_loss(self, outputs: Tensor, target: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         """Sum over heads and augmentations of the batch's mean loss, for targets (batch,).
 
         outputs: (2, M * batch, 1) under MSE; under HL-Gauss logits (2, M * batch, bins), whose
-        cross-entropy is taken with the histogram of each target.
+        cross-entropy is taken with the histogram of each target. What there is to record of it:
+        `clipped`, the share of targets outside the histograms.
         """
         loss = self.settings.loss
         if loss.kind == "mse":
-            each = (outputs.view(2, -1, len(target)) - target).square()
+            each, info = (outputs.view(2, -1, len(target)) - target).square(), {}
         else:
-            label, _ = losses.hl_gauss(target, self.critic.edges, loss.sigma)
+            label, clipped = losses.hl_gauss(target, self.critic.edges, loss.sigma)
             logits = outputs.view(2, -1, *label.shape)
-            each = -(logits.log_softmax(3) * label).sum(3)
-        return each.mean(2).sum()
+            each, info = -(logits.log_softmax(3) * label).sum(3), {"clipped": clipped}
+        return each.mean(2).sum(), info
 
     def step_critic(self, obs: Tensor, action: Tensor, target: Tensor) -> dict[str, Tensor]:
         augmentations = len(obs) // len(action)
         outputs = self.critic.outputs(self.critic.encoder(obs), action.repeat(augmentations, 1))
-        loss = self.critic_loss(outputs, target)
+        loss, info = self.critic_loss(outputs, target)
         self.critic_optimizer.zero_grad()
         loss.backward()
         self.critic_optimizer.step()
         self.hold_masks()
         value = self.critic.value(outputs.detach()).mean()
-        info = {"critic_loss": loss.detach(), "value": value, "target": target.mean()}
-        if self.critic.classifies:
-            low, high = self.critic.edges[0], self.critic.edges[-1]
-            info["clipped"] = ((target < low) | (target > high)).to(target.dtype).mean()
-        return info
+        return {"critic_loss": loss.detach(), "value": value, "target": target.mean()} | info
 
     def hold_masks(self) -> None:
         """Pruned weights of the critic are 0, also after a step of its optimizer."""
@@ -232,7 +229,8 @@ class DrQ:
         modules = {f"critic{i}": head for i, head in enumerate(self.critic.heads)}
         modules["actor"] = self.actor.head
         result = {}
-        losses = (self.critic_loss(outputs, target), critic_taps), (actor_loss, actor_taps)
+        critic_loss, _ = self.critic_loss(outputs, target)
+        losses = (critic_loss, critic_taps), (actor_loss, actor_taps)
         for loss, taps in losses:
             names = [name.split("/") for name in taps]
             weights = [modules[network].get_submodule(layer).weight for network, layer in names]

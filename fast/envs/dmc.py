@@ -86,12 +86,12 @@ def source(task: str) -> str:
     )
 
 
-def action_repeat(task: str) -> int:
+def repeat_of(task: str) -> int:
     """Control steps per agent step that the field uses for `task`; a variant has its source's."""
     return ACTION_REPEAT.get(source(task), ACTION_REPEAT_ELSEWHERE)
 
 
-def camera(task: str) -> int:
+def camera_of(task: str) -> int:
     """The number of the camera that the field looks through in `task`."""
     return CAMERA.get(task.partition("-")[0], 0)
 
@@ -166,9 +166,9 @@ def make(
     """
     validate(task)
     if action_repeat is None:
-        action_repeat = ACTION_REPEAT.get(source(task), ACTION_REPEAT_ELSEWHERE)
+        action_repeat = repeat_of(task)
     if camera is None:
-        camera = CAMERA.get(task.partition("-")[0], 0)
+        camera = camera_of(task)
     for field, value, most in [
         ("--env.size", size, LARGEST_SIZE),
         ("--env.frame-stack", frame_stack, math.inf),

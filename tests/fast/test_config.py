@@ -4,8 +4,10 @@ import math
 from dataclasses import fields, replace
 
 import pytest
+import torch
 
 from fast import config as configs
+from fast import nets
 from fast.errors import InputError
 
 # Appendix B.2 of Neuron Dominance, in its own words; "default network architecture of DrQ ... in
@@ -251,3 +253,38 @@ def test_an_unknown_task_is_refused_with_the_near_ones(task, near):
         configs.check(configs.build(task))
     assert error.value.field == "--task"
     assert error.value.value == task
+
+
+ENCODERS = (
+    ({"strides": (2, 1, 1, 1)}, 15),  # 15, 7, 5, 3, 1 pixels
+    ({"strides": (2, 2, 1, 1)}, 23),  # 23, 11, 5, 3, 1
+    ({"strides": (3,)}, 3),
+    ({"encoder": "resnet18", "resnet_width": 4, "strides": ()}, 1),
+    ({"encoder": "resnet18", "resnet_width": 1}, 5),
+)
+
+
+@pytest.mark.parametrize(("changes", "least"), ENCODERS)
+def test_the_smallest_picture_that_is_accepted_is_the_smallest_that_the_encoder_takes(
+    changes, least
+):
+    config = settled("cartpole-swingup", "baseline", "tiny")
+    config = replace(config, net=replace(config.net, **changes))
+
+    def sized(size):
+        return replace(config, env=replace(config.env, size=size))
+
+    configs.check(sized(least))
+    with pytest.raises(InputError, match=f"{least} or more") as error:
+        configs.check(sized(least - 1))
+    assert error.value.field == "--env.size"
+
+    critic = nets.Critic(9, 1, sized(least))
+
+    def encoded(size):
+        return critic.trunk(critic.encoder(torch.zeros(1, 9, size, size, dtype=torch.uint8)))
+
+    assert encoded(least).isfinite().all()
+    if least > 1:
+        with pytest.raises((RuntimeError, ValueError)):
+            encoded(least - 1)

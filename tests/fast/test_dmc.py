@@ -108,7 +108,7 @@ def test_a_repeat_that_does_not_divide_the_episode_leaves_a_short_last_step(make
 def test_suite_quality_is_what_dm_control_renders_and_stacks_have_the_oldest_frame_first(
     make: Make, task: str, camera: int
 ) -> None:
-    chosen = None if camera == dmc.camera(task) else camera
+    chosen = None if camera == dmc.camera_of(task) else camera
     env = make(task, render_quality="suite", size=40, frame_stack=2, action_repeat=2, camera=chosen)
     direct = suite_environment(task, 0)
 
@@ -329,12 +329,12 @@ def test_a_setting_that_cannot_be_used_is_named(setting: dict[str, Any], named: 
 
 def test_the_table_of_action_repeats_names_tasks_that_exist(make: Make) -> None:
     assert set(dmc.ACTION_REPEAT) < set(dmc.tasks())
-    assert dmc.action_repeat("cartpole-swingup") == make("cartpole-swingup").action_repeat == 8
-    assert dmc.action_repeat("cartpole-swingup_sparse") == 2
+    assert dmc.repeat_of("cartpole-swingup") == make("cartpole-swingup").action_repeat == 8
+    assert dmc.repeat_of("cartpole-swingup_sparse") == 2
 
 
 def test_the_quadruped_alone_is_not_seen_by_the_first_camera() -> None:
-    cameras = {task: dmc.camera(task) for task in dmc.tasks()}
+    cameras = {task: dmc.camera_of(task) for task in dmc.tasks()}
     assert {camera for task, camera in cameras.items() if "quadruped" in task} == {2}
     assert {camera for task, camera in cameras.items() if "quadruped" not in task} == {0}
 
@@ -457,7 +457,7 @@ def test_a_variant_leaves_every_other_environment_of_the_process_as_it_is(
 def test_a_variant_is_its_source_in_all_but_the_reward(make: Make, variant: str) -> None:
     source = dmc.source(variant)
     assert source in dmc.tasks()
-    assert dmc.action_repeat(variant) == dmc.action_repeat(source) == make(variant).action_repeat
+    assert dmc.repeat_of(variant) == dmc.repeat_of(source) == make(variant).action_repeat
     env, other = (make(task, action_repeat=100, seed=5) for task in (variant, source))
     assert env.task == variant
     (seen, rewards, others), (same, plain, ends) = play(env), play(other)
@@ -476,8 +476,8 @@ def test_every_task_of_the_suite_has_a_masked_variant_with_its_camera_and_repeat
     assert {dmc.source(task) for task in masked} == plain
     assert len(known) == len(set(known)) == 2 * len(plain) + 2
     for task in known:
-        assert dmc.camera(task) == dmc.camera(dmc.source(task))
-        assert dmc.action_repeat(task) == dmc.action_repeat(dmc.source(task))
+        assert dmc.camera_of(task) == dmc.camera_of(dmc.source(task))
+        assert dmc.repeat_of(task) == dmc.repeat_of(dmc.source(task))
 
 
 def test_gymnasiums_own_checks_pass(make: Make) -> None:
@@ -514,7 +514,7 @@ def test_the_tables_need_no_dm_control() -> None:
     script = """
 import sys
 from fast.envs import dmc
-print(dmc.action_repeat("cheetah-run"), dmc.camera("quadruped-walk"))
+print(dmc.repeat_of("cheetah-run"), dmc.camera_of("quadruped-walk"))
 print(sorted({"dm_control", "mujoco", "torch"} & sys.modules.keys()))
 """
     assert python(script).stdout.splitlines() == ["4 2", "[]"]

@@ -361,6 +361,16 @@ def test_scores_are_those_of_the_layers_on_unaugmented_pictures_and_change_nothi
     assert len(result) == 6 * len(expected)
 
 
+def test_the_share_of_targets_outside_the_histogram_is_told_of_a_classifying_critic_alone():
+    for method, expected in (("hl-gauss", 0.5), ("baseline", None)):
+        agent = agent_of(method=method)
+        batch, _ = batch_and_draws(agent)
+        # half of them; 0 and 100 are the outer edges
+        target = torch.tensor([-1.0, 101.0, 1e9, 0.0, 100.0, 50.0]).to(batch.reward)
+        info = agent.step_critic(batch.obs, batch.action, target)
+        assert info.get("clipped") == expected
+
+
 def test_bfloat16_touches_the_convolutions_of_training_and_no_score():
     exact = agent_of(dtype=torch.float32)
     rounded = agent_of(dtype=torch.float32, net={"bfloat16": True})

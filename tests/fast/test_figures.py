@@ -6,6 +6,7 @@ The numbers are dyadic, so that means and deviations of them are exact.
 import csv
 import json
 import math
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -15,7 +16,7 @@ import numpy as np
 import pytest
 
 from fast import config as configs
-from fast import drawing, figures, stats
+from fast import drawing, figures, stats, supervised_figures
 from fast.__main__ import main
 from fast.errors import InputError
 from fast.recipes import RECIPES, PlannedRun
@@ -405,19 +406,38 @@ def test_every_figure_draws_from_a_small_sweep(tmp_path):
         assert drawing.content(of_figure.figure, "png").startswith(b"\x89PNG")
 
 
-def test_figure_4_is_drawn_from_the_records_of_the_classifiers(tmp_path, monkeypatch):
-    seen = []
-    module = type(sys)("fast.supervised_figures")
-    module.draw_figure_4 = lambda records, out: seen.append(records) or out
-    monkeypatch.setitem(sys.modules, "fast.supervised_figures", module)
-    records = tmp_path / "digits" / "intervention.csv"
-    records.parent.mkdir()
-    records.touch()
+def classified(folder, experiment="intervention"):
+    """The records of one measurement of a classifier's control run."""
+    folder.mkdir(parents=True)
+    told = {"experiment": experiment, "data": "digits", "seeds": 1, "steps": 5, "epochs": 5}
+    (folder / "settings.json").write_text(json.dumps(told))
+    names = ("step", "intervened", "largest_score", "saturated", "zombie", "validation_accuracy",
+             "epoch", "dormant_0", "dormant_0.1", "training_accuracy", "test_accuracy")  # fmt: skip
+    path = folder / f"{experiment}.csv"
+    with path.open("w", newline="") as file:
+        csv.writer(file).writerows([("seed", "run", *names), (0, "control", *[0.5] * len(names))])
+    return path
+
+
+def test_figure_4_is_drawn_from_the_records_of_the_classifiers(tmp_path):
+    records = classified(tmp_path / "digits")
     path = tmp_path / "out" / "figure-4.png"
     assert figures.write("4", tmp_path, path.parent) == ([path], {})
     paths, refused = figures.write("all", tmp_path, path.parent)
     assert (paths, len(refused)) == ([path], len(RECIPES) - 1)
-    assert seen == [records, records]
+    assert path.with_suffix(".csv").read_bytes() == records.read_bytes()
+
+
+def test_figure_4_of_two_experiments_is_refused_and_a_page_names_each(tmp_path):
+    found = [str(classified(tmp_path / name)) for name in ("a", "b")]
+    with pytest.raises(InputError, match="one experiment") as error:
+        figures.write("4", tmp_path, tmp_path / "out")
+    assert error.value.value == found
+    html = report(tmp_path, tmp_path / "out").read_text()
+    assert re.findall("[.] Of (.)[.]", html) == ["a", "b"]
+    note = "Of a."
+    shown = supervised_figures.draw(Path(found[0]), note).figure.texts
+    assert note in [part.get_text() for part in shown]
 
 
 def test_the_same_runs_give_the_same_files(tmp_path):
@@ -478,6 +498,25 @@ def test_a_page_of_one_seed_a_method_has_the_overview_alone(tmp_path):
     html = report(tmp_path, tmp_path).read_text()
     assert "The figures of the paper" not in html
     assert html.count("data:image/svg+xml;base64,") == 2
+
+
+def test_a_page_of_supervised_runs_alone_has_their_figures_and_settings(tmp_path):
+    for name, experiment in (("a", "intervention"), ("b", "shuffled-labels")):
+        classified(tmp_path / name, experiment)
+    assert main(["report", "--runs", str(tmp_path), "--out", str(tmp_path / "out")]) == 0
+    html = (tmp_path / "out" / "report.html").read_text()
+    assert re.findall('alt="([^"]*)[.]', html) == ["Figure 4", "ReDo, Figure 3"]
+    assert html.count("&quot;data&quot;: &quot;digits&quot;") == 2
+    assert "DeepMind" not in html and "$" not in html
+
+
+def test_a_page_of_runs_and_classifiers_has_the_figures_of_both(tmp_path):
+    for method in ("baseline", "lnwd"):
+        write(tmp_path, SPARSE, method, 0, whole())
+    classified(tmp_path / "digits")
+    html = report(tmp_path, tmp_path / "out").read_text()
+    assert re.findall('alt="([^"]*)[.]', html)[-1] == "Figure 4"
+    assert "DeepMind" in html
 
 
 def test_the_page_of_many_runs_tells_of_their_machine_once():

@@ -102,6 +102,29 @@ def test_a_run_without_records_yet_has_reached_no_update(tmp_path):
     assert (run.records, run.reached, run.finished) == ([], 0, False)
 
 
+ENDS = {  # of 100 planned updates; updates and agent steps are the same but where they differ
+    "nothing": ([], False),
+    "on the way": ([scores(50), evaluation(50, 1.0)], False),
+    "updates made": ([evaluation(50, 1.0), scores(100)], False),
+    "scored, not evaluated": ([evaluation(99, 1.0), scores(100)], False),
+    "evaluated before the last episode is over": ([evaluation(100, 1.0)], False),
+    "the same, and killed before the last evaluation": (
+        [evaluation(100, 1.0) | {"agent_step": 110}, scores(100) | {"agent_step": 125}], False),
+    "whole": ([scores(100) | {"agent_step": 125}, evaluation(100, 1.0) | {"agent_step": 125}],
+              True),
+    "evaluated at the step that ends the last episode": ([evaluation(100, 1.0), scores(100)], True),
+    "its plan was 90": ([scores(90), evaluation(90, 1.0), evaluation(95, 1.0)], False),
+    "its plan was 300": ([scores(120), evaluation(150, 1.0)], True),
+    "its plan was 300, and it is not evaluated": ([evaluation(110, 1.0), scores(120)], False),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", ENDS)
+def test_a_run_is_finished_when_it_is_scored_and_evaluated_after_its_planned_updates(case):
+    records, finished = ENDS[case]
+    assert make(records, updates=100).finished is finished
+
+
 @pytest.mark.parametrize(
     ("file", "content", "named"),
     [
@@ -111,6 +134,7 @@ def test_a_run_without_records_yet_has_reached_no_update(tmp_path):
         ("config.json", json.dumps({"version": 1}), "task"),
         ("metrics.jsonl", '{"kind": "episode"\n{}\n', "metrics.jsonl:1"),
         ("metrics.jsonl", "[1]\n", "metrics.jsonl:1"),
+        ("metrics.jsonl", json.dumps({"kind": "update", "update": 1}) + "\n", "metrics.jsonl:1"),
     ],
 )
 def test_a_folder_that_is_no_readable_run_is_refused(tmp_path, file, content, named):
@@ -404,7 +428,7 @@ SENTENCES = {
 @pytest.mark.parametrize("case", SENTENCES)
 def test_each_sentence_about_a_run_is_said_when_its_condition_holds(case):
     records, said, unsaid = SENTENCES[case]
-    text = text_of(story.about_run(story.facts(make(records, masked=30 * ("masked" in case)))))
+    text = text_of(story.about_run(story.Facts(make(records, masked=30 * ("masked" in case)))))
     assert [part for part in said if part not in text] == []
     assert [part for part in unsaid if part in text] == []
 
@@ -412,7 +436,7 @@ def test_each_sentence_about_a_run_is_said_when_its_condition_holds(case):
 def groups_of(baseline, lnwd):
     return {
         method: [
-            story.facts(make(records, folder=f"{method}-{seed}", method=method, seed=seed))
+            story.Facts(make(records, folder=f"{method}-{seed}", method=method, seed=seed))
             for seed, records in enumerate(runs)
         ]
         for method, runs in {"baseline": baseline, "lnwd": lnwd}.items()
@@ -468,13 +492,13 @@ def test_the_page_says_how_far_its_runs_carry():
     assert "its runs are larger" in text
     large = {"updates": 10**6, "agent": {"batch_size": 512}}
     runs = [make([scores(10**6)], str(seed), seed=seed, **large) for seed in range(8)]
-    text = text_of(story.how_far({"baseline": [story.facts(run) for run in runs]}))
+    text = text_of(story.how_far({"baseline": [story.Facts(run) for run in runs]}))
     assert "0 of 8 runs here. These runs are no smaller than the paper's." in text
     assert story.smaller_than_the_papers(runs[1:])
     assert story.smaller_than_the_papers([*runs, make([scores(9)], seed=9, **large)])
     assert story.smaller_than_the_papers([*runs, make([scores(10**6)], seed=9, updates=10**6)])
     differing = groups_of([ALIVE], [])
-    differing["lnwd"] = [story.facts(make(method="lnwd", agent={"batch_size": 32}))]
+    differing["lnwd"] = [story.Facts(make(method="lnwd", agent={"batch_size": 32}))]
     assert "differ in agent.batch_size." in text_of(story.how_far(differing))
 
 
@@ -602,7 +626,7 @@ def test_a_page_loads_nothing_and_states_only_numbers_that_follow_from_the_recor
 def test_no_sentence_holds_a_digit_that_is_not_taken_from_the_data(runs):
     groups = {}
     for run in runs:
-        groups.setdefault(run.method, []).append(story.facts(run))
+        groups.setdefault(run.method, []).append(story.Facts(run))
     said = [sentence for fs in groups.values() for f in fs for sentence in story.about_run(f)]
     said += story.side_by_side(groups) if len(groups) > 1 else []
     said += story.how_far(groups)
@@ -689,10 +713,13 @@ if behaviour == "wait" and not resumed:
     sys.exit(128 + number)
 if behaviour and not resumed:
     sys.exit(int(behaviour))
-record = {"kind": "evaluation", "agent_step": 1, "environment_step": 8, "update": planned,
-          "return": 1.0, "returns": [1.0]}
+step = {"agent_step": 1, "environment_step": 8, "update": planned}
+layers = [f"critic{head}/dense{layer}/" for head in (0, 1) for layer in (0, 1)]
+names = ("largest_share", "saturated", "srank", "dormant_0.1", "zombie")
+scores = {layer + name: 0.25 for layer in layers for name in names}
 with (folder / "metrics.jsonl").open("a") as file:
-    print(json.dumps(record), file=file)
+    print(json.dumps({"kind": "scores", **step, **scores}), file=file)
+    print(json.dumps({"kind": "evaluation", **step, "return": 1.0, "returns": [1.0]}), file=file)
 """
 
 

@@ -3,6 +3,7 @@
 import csv
 import gzip
 import hashlib
+import http.client
 import io
 import json
 import math
@@ -21,7 +22,7 @@ import pytest
 import torch
 from torch import nn
 
-from fast import pictures, supervised, supervised_figures
+from fast import drawing, pictures, supervised, supervised_figures
 from fast.__main__ import main
 from fast.errors import InputError
 from fast.pictures import Pictures, digits
@@ -45,17 +46,25 @@ def text(value):
     return b"T" + struct.pack("<i", len(value)) + value
 
 
-def python_2_batch(x, y, before=b""):
+def python_2_batch(x, y, before=b"", name=b"u1", by_column=b"\x89"):
     """A batch as Python 2 wrote it at protocol 2: strings are bytes, and NumPy's are old names.
 
-    `before` is put where an array's type stands.
+    `before` is put where an array's type stands; `by_column` is False, or True for an array that
+    lies column by column in memory.
     """
-    kind = b"cnumpy\ndtype\n" + text(b"u1") + b"K\0K\1\x87R"  # dtype("u1", 0, 1)
+    kind = b"cnumpy\ndtype\n" + text(name) + b"K\0K\1\x87R"  # dtype("u1", 0, 1)
     kind += b"(K\3" + text(b"|") + b"NNN" + b"J\xff\xff\xff\xff" * 2 + b"K\0tb"  # its state
     array = b"cnumpy.core.multiarray\n_reconstruct\n" + (before or b"cnumpy\nndarray\n")
     array += b"K\0\x85" + text(b"b") + b"\x87R"  # _reconstruct(ndarray, (0,), "b")
-    shape = b"M" + struct.pack("<H", len(x)) + b"M" + struct.pack("<H", 3072) + b"\x86"
-    array += b"(K\1" + shape + kind + b"\x89" + text(x.tobytes()) + b"tb"  # its state
+    shape = b"M" + struct.pack("<H", len(x)) + b"M" + struct.pack("<H", x.shape[1]) + b"\x86"
+    array += (
+        b"(K\1"
+        + shape
+        + kind
+        + by_column
+        + text(x.tobytes("F" if by_column == b"\x88" else "C"))
+        + b"tb"
+    )  # its state
     labels = b"](" + b"".join(b"K" + bytes([label]) for label in y) + b"e"
     return b"\x80\2}(" + text(b"data") + array + text(b"labels") + labels + b"u."
 
@@ -112,15 +121,38 @@ def test_the_published_checksums_are_demanded_by_default(tmp_path, capsys):
     assert [len(value) for value in pictures.CIFAR10_CHECKSUMS.values()] == [32, 64]
 
 
+@pytest.mark.parametrize("by_column", [b"\x88", b"\x89"])
+def test_a_row_is_a_red_a_green_and_a_blue_plane_each_row_by_row(tmp_path, by_column):
+    one = np.arange(3072, dtype=np.uint16).astype(np.uint8)  # of its place, the low byte
+    two = np.stack([one, one[::-1]])
+    path = tmp_path / "cifar.tar.gz"
+    archive(path, test_batch=python_2_batch(two, [7, 2], by_column=by_column))
+    found = pictures.cifar10(path, checksums(path))
+    for place in ((0, 0, 1), (1, 0, 0), (2, 31, 30), (0, 5, 9)):
+        plane, row, column = place
+        assert found.test_x[0][place] == (1024 * plane + 32 * row + column) % 256
+    assert (found.test_x[1] == found.test_x[0, ::-1, ::-1, ::-1]).all()
+    assert found.test_y.tolist() == [7, 2]
+
+
+BLACK = np.zeros((2, 3072), np.uint8)
+
+
 @pytest.mark.parametrize(
     ("content", "told"),
     [
         (pickle.dumps({b"data": subprocess.run}), "it names subprocess.run"),
         (b"cos\nsystem\n(S'echo'\ntR.", "it names os.system"),
-        (python_2_batch(np.zeros((0, 3072)), [], before=b"cbuiltins\neval\n"), "builtins.eval"),
+        (python_2_batch(BLACK, [1, 2], before=b"cbuiltins\neval\n"), "builtins.eval"),
         (pickle.dumps({b"data": np.zeros((2, 3072), np.uint8)}), "names"),  # of a newer NumPy
         (b"", "accepted: an archive as the public one"),
         (pickle.dumps({b"data": 0})[:-1], "accepted: an archive as the public one"),
+        (pickle.dumps({b"data": 0}), "accepted: an archive as the public one"),
+        (pickle.dumps([]), "accepted: an archive as the public one"),
+        (python_2_batch(BLACK, [1]), "no rows of 3072"),  # a label is missing
+        (python_2_batch(BLACK, [1, 10]), "no rows of 3072"),
+        (python_2_batch(BLACK, [1, 2], name=b"O8"), "no rows of 3072"),  # pointers
+        (python_2_batch(BLACK.reshape(1, -1), [1]), "accepted: an archive as the public one"),
     ],
 )
 def test_a_pickle_that_names_anything_but_an_array_is_refused(tmp_path, content, told):
@@ -147,6 +179,37 @@ def test_a_download_appears_whole_or_not_at_all(tmp_path, monkeypatch):
     with pytest.raises(InputError, match="cannot be had"):
         pictures.fetch(path)
     assert not list(path.parent.iterdir())
+
+
+@pytest.mark.parametrize("stop", [KeyboardInterrupt, http.client.IncompleteRead(b"")])
+def test_a_download_that_is_stopped_leaves_nothing(tmp_path, monkeypatch, capsys, stop):
+    path = tmp_path / "cifar.tar.gz"
+
+    def begun(source, file):
+        file.write(b"half")
+        assert not path.exists()
+        raise stop
+
+    monkeypatch.setattr(pictures.urllib.request, "urlopen", lambda *_, **__: io.BytesIO())
+    monkeypatch.setattr(pictures.shutil, "copyfileobj", begun)
+    with pytest.raises((KeyboardInterrupt, InputError)):
+        pictures.read(str(path), download=True)
+    assert not list(tmp_path.iterdir())
+    assert "170 MB" in capsys.readouterr().err
+
+
+def test_nothing_is_downloaded_unless_asked_for_nor_over_what_is_there(tmp_path, monkeypatch):
+    def refused(*_, **__):
+        raise AssertionError("a download was begun")
+
+    monkeypatch.setattr(pictures.urllib.request, "urlopen", refused)
+    path = tmp_path / "cifar.tar.gz"
+    with pytest.raises(InputError, match="--download fetches it"):
+        pictures.read(str(path))
+    path.write_bytes(b"mine")
+    with pytest.raises(InputError, match="checksum"):
+        pictures.read(str(path), download=True)
+    assert path.read_bytes() == b"mine"
 
 
 def test_an_archive_without_one_of_its_files_or_cut_short_is_refused(tmp_path):
@@ -398,12 +461,11 @@ def test_an_interrupt_leaves_what_was_measured_and_a_figure_that_says_so(
         rows = list(csv.DictReader(file))
     assert rows[-1] | {"seed": "1", "run": "control", "step": "3"} == rows[-1]
     assert (out / "intervention.png").stat().st_size > 0
-    lines, title, warning = supervised_figures._read(
-        out / "intervention.csv", "intervention", "step"
-    )
-    assert len(lines) == 3
-    assert "intervened in 1 of 2" in title
-    assert warning == "INCOMPLETE: 2 of 4 runs are whole"
+    told = [
+        part.get_text() for part in supervised_figures.draw(out / "intervention.csv").figure.texts
+    ]
+    assert "intervened in 1 of 2" in told[1]
+    assert told[2] == "INCOMPLETE: 2 of 4 runs are whole"
 
 
 # --- the figures ----------------------------------------------------------------------------------
@@ -437,37 +499,32 @@ ROWS = [
 ]  # fmt: skip
 
 
-def test_figure_4_draws_each_value_of_the_table_and_is_redrawn_from_it_alone(tmp_path, monkeypatch):
+def test_figure_4_draws_each_value_of_the_table_and_is_redrawn_from_it_alone(tmp_path):
     source = recorded(tmp_path, ROWS)
-    drawn = []
-    real = supervised_figures._save
-    monkeypatch.setattr(
-        supervised_figures,
-        "_save",
-        lambda figure, *rest: drawn.append(figure) or real(figure, *rest),
-    )
-    out = tmp_path / "elsewhere/figure-4.png"
-    assert supervised_figures.draw_figure_4(source, out) == out
-    kinds = {path.suffix for path in out.parent.iterdir()}
-    assert kinds == {".png", ".pdf", ".csv"}
+    drawn = supervised_figures.draw(source)
+    out = drawing.save(drawn, tmp_path / "elsewhere/figure-4.png")
+    assert {path.suffix for path in out.parent.iterdir()} == {".png", ".pdf", ".csv"}
     assert out.with_suffix(".csv").read_bytes() == source.read_bytes()
-    score, layer, accuracy, close, *_ = drawn[0].axes
+    score, layer, accuracy, close, *_ = drawn.figure.axes
     lines = [(list(line.get_xdata()), list(line.get_ydata())) for line in score.lines]
     assert ([0, 10], [2, 3]) in lines
     assert ([0, 5, 5, 10], [2, 2.5, 512, 500]) in lines
     assert ([5], [512]) in lines  # the dot
+    assert ([0, 1], [256, 256]) in lines  # N / 2
     assert [0.25, 0.25, 0.25, 1] in [list(line.get_ydata()) for line in layer.lines]
     assert [0.5] * 4 in [list(line.get_ydata()) for line in layer.lines]
     assert [0.75] * 4 in [list(line.get_ydata()) for line in accuracy.lines]
     assert [-5, 0, 0, 5] in [list(line.get_xdata()) for line in close.lines]
 
 
-def test_a_figure_is_not_made_of_another_experiment_or_of_nothing(tmp_path):
+def test_a_figure_of_no_measurement_yet_says_so(tmp_path):
     source = recorded(tmp_path, ROWS)
+    source.write_bytes(b"")
+    texts = [part.get_text() for part in supervised_figures.draw(source).figure.texts]
+    assert "INCOMPLETE: 0 of 2 runs are whole" in texts
+
+
+def test_a_figure_is_not_made_of_another_experiment(tmp_path):
+    recorded(tmp_path, ROWS).rename(tmp_path / "shuffled-labels.csv")
     with pytest.raises(InputError, match="the experiment shuffled-labels"):
-        supervised_figures.draw_shuffled_labels(source, tmp_path / "x.png")
-    with pytest.raises(InputError, match=r"ends in \.png"):
-        supervised_figures.draw_figure_4(source, tmp_path / "x.jpg")
-    with pytest.raises(InputError, match=r"settings\.json"):
-        supervised_figures.draw_figure_4(tmp_path / "none.csv", tmp_path / "x.png")
-    assert not list(tmp_path.glob("x.*"))
+        supervised_figures.draw(tmp_path / "shuffled-labels.csv")

@@ -51,7 +51,8 @@ with calls.open("a") as file:
 
 def record(kind, update, **more):
     with (folder / "metrics.jsonl").open("a") as file:
-        file.write(json.dumps({"kind": kind, "update": update, **more}) + "\\n")
+        told = {"kind": kind, "agent_step": update, "environment_step": update, "update": update}
+        file.write(json.dumps(told | more) + "\\n")
 
 def leave(status, said=""):
     print("working\\n" + said, flush=True)
@@ -101,7 +102,7 @@ if order == "timing":
 if order == "short":
     for n in range(20):
         record("timing", n + 1, agent_step=5 + n, evaluation_ms=0.0, scores_ms=0.0, update_ms=20.0)
-record("update", 300)
+record("scores", 300)
 record("evaluation", 300)
 leave(0, "Complete")
 """
@@ -475,13 +476,17 @@ def test_each_process_sees_its_own_gpu(bench, monkeypatch):
 # --- the forecast ---------------------------------------------------------------------------------
 
 
+def add_timing(folder, update, seconds):
+    told = {"kind": "timing", "agent_step": 1, "environment_step": 8, "update": update}
+    with (folder / "metrics.jsonl").open("a") as file:
+        file.write(json.dumps(told | {"seconds": seconds}) + "\n")
+
+
 def test_the_hours_come_from_the_runs_that_are_there(bench, capsys):
     bench.order(LNWD, "half", "half")
     assert bench.sweep() == 1
     for name, seconds, update in ((BASELINE, 600, 300), (LNWD, 1350, 150)):
-        timing = {"kind": "timing", "update": update, "seconds": seconds}
-        with (bench.out / name / "metrics.jsonl").open("a") as file:
-            file.write(json.dumps(timing) + "\n")
+        add_timing(bench.out / name, update, seconds)
     jobs = bench.survey(("baseline", "lnwd", "ln"), 2)
     calls = bench.calls()
     capsys.readouterr()
@@ -500,8 +505,7 @@ def test_the_hours_come_from_the_runs_that_are_there(bench, capsys):
 
 def test_runs_of_another_preset_or_device_tell_no_speed(bench):
     bench.sweep()
-    with (bench.out / BASELINE / "metrics.jsonl").open("a") as file:
-        file.write(json.dumps({"kind": "timing", "update": 300, "seconds": 3}) + "\n")
+    add_timing(bench.out / BASELINE, 300, 3)
     job = bench.survey()[0]
     assert forecast.recorded(job) == {"baseline": 0.01}
     assert forecast.recorded(replace(job, config=replace(job.config, device="cuda"))) == {}

@@ -17,6 +17,7 @@ from fast import config as configs
 from fast import recipes
 from fast.__main__ import main
 from fast.errors import InputError
+from fast.records import read_run
 from fast.runs import RunFolder
 from fast.train import Diverged, Stop, Training, train
 
@@ -357,6 +358,22 @@ def test_a_complete_run_is_left_alone(whole, capsys):
     assert main(["train", "--resume", str(whole)]) == 0
     assert f"Complete: {whole}" in capsys.readouterr().err
     assert listing(whole) == before
+
+
+def test_a_run_whose_plan_was_shortened_is_scored_and_evaluated_where_it_is(half, tmp_path):
+    folder = tmp_path / "run"
+    shutil.copytree(half, folder)
+    before = (folder / "metrics.jsonl").read_bytes()
+    settings = json.loads((folder / "config.json").read_text())
+    settings["run"]["updates"] = read_run(folder).reached - 1
+    (folder / "config.json").write_text(json.dumps(settings))
+    assert not read_run(folder).finished
+    assert main(["train", "--resume", str(folder)]) == 0
+    assert read_run(folder).finished
+    after = (folder / "metrics.jsonl").read_bytes()
+    assert after.startswith(before)
+    assert main(["train", "--resume", str(folder)]) == 0
+    assert (folder / "metrics.jsonl").read_bytes() == after
 
 
 def test_resume_stands_alone_and_a_task_must_be_named(half, tmp_path, capsys):
