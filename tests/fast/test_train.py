@@ -253,7 +253,7 @@ def test_a_second_process_on_the_same_folder_is_refused(tmp_path, capsys):
         (["--preset", "laptp"], "--preset", "did you mean laptop?"),
         (["--agent.batch-size", "0"], "--agent.batch-size", "1 or more"),
         (["--agent.learning-rate", "nan"], "--agent.learning-rate", "above 0"),
-        (["--env.size", "8"], "--env.size", "too small"),
+        (["--env.size", "8"], "--env.size", "accepted by this encoder: 23 or more"),
         (["--env.camera", "7"], "--env.camera", "accepted"),
         (["--agent.initial-temperature", "0"], "--agent.initial-temperature", "above 0"),
         (["--env.size", "40000"], "--env.size", "accepted"),
