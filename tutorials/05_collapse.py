@@ -24,9 +24,10 @@ with app.setup(hide_code=True):
     from theory.decide import CLAIMS
     from tutorials import style
 
-    PAPER_READS, PAPER_RESTS = (
+    PAPER_READS, PAPER_RESTS, PAPER_BACKUPS = (
         collapse.PAPER.read(0.0)[1],
         collapse.after_backups(collapse.PAPER, 5000),
+        collapse.backups(collapse.PAPER),
     )
     CLAIMS_HERE = [
         "collapse.fixed-heads",
@@ -441,7 +442,7 @@ def write_and_read(bins, discount, sigma):
     reward the target is mostly 'the first bin', 'the lowest value', which a collapsed network
     cannot fit. But what a collapsed network says is the middle of the support, and its target is
     $\\gamma$ times that. In the paper's setting the first bin takes
-    {collapse.backups(collapse.PAPER)} exact backups to reach, and HL-Gauss rests above it.
+    {PAPER_BACKUPS} exact backups to reach, and HL-Gauss rests above it.
     """)
     mo.vstack([_picture, _says])
     return rests_at, support, zero_reads
