@@ -316,23 +316,14 @@ def _():
 
 @app.cell(hide_code=True)
 def _():
-    claim_ui = mo.ui.dropdown(
-        {f"{CLAIMS[id].title} ({id})": id for id in CLAIMS_HERE},
-        value=f"{CLAIMS[CLAIMS_HERE[1]].title} ({CLAIMS_HERE[1]})",
-        label="The claim",
-    )
+    claim_ui = style.choose(CLAIMS_HERE, CLAIMS_HERE[1])
     claim_ui
     return (claim_ui,)
 
 
 @app.cell(hide_code=True)
 def _(claim_ui):
-    drop_ui = mo.ui.dropdown(
-        {"nothing": None} | {f"{a.name}: {a.says}": a.name for a in CLAIMS[claim_ui.value].given},
-        value="nothing",
-        label="Drop",
-    )
-    find_ui = mo.ui.run_button(label="find me a counterexample")
+    drop_ui, find_ui = style.drop(CLAIMS[claim_ui.value]), style.button()
     mo.vstack([style.claim(claim_ui.value), mo.hstack([drop_ui, find_ui], justify="start", gap=2)])
     return drop_ui, find_ui
 
@@ -345,8 +336,9 @@ def _(claim_ui, drop_ui, find_ui):
 
 @app.cell(hide_code=True)
 def search(pressed, wanted, without):
-    outcome = find(CLAIMS[wanted], without, examples=200) if pressed else None
-    style.found(outcome, CLAIMS[wanted], without) if outcome else mo.md("*Press the button.*")
+    with mo.status.spinner("Searching ..."):
+        outcome = find(CLAIMS[wanted], without, examples=200) if pressed else None
+    style.found(outcome, CLAIMS[wanted], without)
     return (outcome,)
 
 

@@ -404,7 +404,7 @@ def _():
         value="nothing",
         label="Drop",
     )
-    find_ui = mo.ui.run_button(label="find me a counterexample")
+    find_ui = style.button()
     mo.md(f"""
     ## Add a primitive of your own
 

@@ -9,7 +9,7 @@ import html
 import io
 import re
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import marimo as mo
@@ -133,8 +133,26 @@ def claim(id: str) -> mo.Html:
     return _card(VERDICTS[it.verdict], head, body)
 
 
-def found(outcome: Outcome, claim: Claim, without: str | None = None) -> mo.Html:
+def choose(ids: Sequence[str], first: str) -> mo.ui.dropdown:
+    """Which of these claims to break."""
+    names = {id: f"{CLAIMS[id].title} ({id})" for id in ids}
+    return mo.ui.dropdown({names[id]: id for id in ids}, value=names[first], label="The claim")
+
+
+def drop(claim: Claim) -> mo.ui.dropdown:
+    """Which of its assumptions to drop, or None."""
+    names = {a.name if a.name == a.says else f"{a.name}: {a.says}": a.name for a in claim.given}
+    return mo.ui.dropdown({"nothing": None} | names, value="nothing", label="Drop")
+
+
+def button() -> mo.ui.run_button:
+    return mo.ui.run_button(label="find me a counterexample")
+
+
+def found(outcome: Outcome | None, claim: Claim, without: str | None = None) -> mo.Html:
     """What a search for a counterexample ended with, the instance redone by hand."""
+    if outcome is None:
+        return mo.md("*Press the button.*")
     dropped = f" without the assumption '{html.escape(without)}'" if without else ""
     if outcome.violation is None:
         head = f"No counterexample{dropped} among {outcome.tried:,} instances"
