@@ -11,54 +11,81 @@ import json
 import math
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal, get_args, get_origin
+from typing import Annotated, Any, Literal, TypeVar, dataclass_transform
+
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
 from fast.envs import dmc
 from fast.errors import InputError, unknown
 from fast.records import VERSION
 
+# What a setting may be, said at its field. The upper bounds are far above what anybody trains and
+# far below what overflows: what fits no machine is refused by its size in memory, not here.
+CLOSED = ConfigDict(extra="forbid", strict=True)  # an unknown name is no setting, "3" no number
+Count = Annotated[int, Field(ge=1, le=10**12)]  # updates, steps, episodes
+CountOrOpen = Annotated[int, Field(ge=0, le=10**12)]  # 0: filled in
+Size = Annotated[int, Field(ge=1, le=2**20)]  # of a layer or a batch
+Few = Annotated[int, Field(ge=1, le=1024)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Beta = Annotated[float, Field(ge=0, lt=1)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Finite = Annotated[float, Field(allow_inf_nan=False)]
 
-@dataclass(frozen=True)
+
+Kind = TypeVar("Kind")
+
+
+@dataclass_transform(frozen_default=True)
+def settings(kind: type[Kind]) -> type[Kind]:
+    """A frozen dataclass whose fields are held to their rules by `check` and `from_json`."""
+    kind.__pydantic_config__ = CLOSED  # type: ignore[attr-defined]
+    return dataclass(frozen=True)(kind)
+
+
+@settings
 class EnvConfig:
     """What the agent sees and how long it holds an action."""
 
-    size: int = 84  # pixels, square (jaxrl)
-    frame_stack: int = 3  # (jaxrl)
-    action_repeat: int = 2  # control steps per agent step; filled in from the per-task table
-    camera: int = 0  # filled in: 2 for quadruped
+    size: Annotated[int, Field(ge=1, le=dmc.LARGEST_SIZE)] = 84  # pixels, square (jaxrl)
+    frame_stack: Few = 3  # (jaxrl)
+    action_repeat: Annotated[int, Field(ge=1, le=2**20)] = (
+        2  # control steps per agent step; filled in from the per-task table
+    )
+    camera: Annotated[int, Field(ge=-1, le=2**20)] = 0  # filled in: 2 for quadruped
     render_quality: Literal["suite", "no-shadows", "fast"] = "suite"  # fast: nor multisampling
 
 
-@dataclass(frozen=True)
+@settings
 class NetConfig:
     """Encoder, latent layer and heads."""
 
     encoder: Literal["conv", "resnet18"] = "conv"  # C.1 replaces the convolutions by ResNet-18
-    channels: int = 32  # of each 3x3 convolution (jaxrl)
-    strides: tuple[int, ...] = (2, 1, 1, 1)
-    resnet_width: int = 64  # channels of ResNet-18's first stage (He et al. 2016)
-    latent: int = 50  # linear, LayerNorm, tanh: one for the critic, one for the actor
-    hidden: int = 256  # width of the two hidden layers of each head
+    channels: Size = 32  # of each 3x3 convolution (jaxrl)
+    strides: Annotated[tuple[Few, ...], Field(max_length=64)] = (2, 1, 1, 1)
+    resnet_width: Size = 64  # channels of ResNet-18's first stage (He et al. 2016)
+    latent: Size = 50  # linear, LayerNorm, tanh: one for the critic, one for the actor
+    hidden: Size = 256  # width of the two hidden layers of each head
     normalisation: Literal["none", "layer_norm"] = "none"  # before each ReLU of the critic's heads
-    layer_norm_eps: float = 1e-6  # flax's; torch's own default is 1e-5
+    layer_norm_eps: Positive = 1e-6  # flax's; torch's own default is 1e-5
     initialisation: Literal["jaxrl", "drq"] = "jaxrl"
     log_std: Literal["clip", "tanh"] = "clip"  # how the actor keeps log std in [-10, 2]
     bfloat16: bool = False  # convolutions in training and acting; scores are always float32
 
 
-@dataclass(frozen=True)
+@settings
 class LossConfig:
     """What the critic's heads predict, and how it is compared with the target."""
 
     kind: Literal["mse", "hl_gauss"] = "mse"
-    bins: int = 101  # of HL-Gauss, whose settings are B.2's
-    low: float = 0.0
-    high: float = 100.0  # targets are clipped to [low, high]; the share clipped is recorded
-    sigma: float = 0.75
+    bins: Annotated[int, Field(ge=2, le=2**20)] = 101  # of HL-Gauss, whose settings are B.2's
+    low: Finite = 0.0
+    high: Finite = 100.0  # targets are clipped to [low, high]; the share clipped is recorded
+    sigma: Positive = 0.75
     entropy_in_target: bool = True  # False: as one public version of HL-Gauss DrQ has it
 
 
-@dataclass(frozen=True)
+@settings
 class InterventionConfig:
     """What changes the critic from outside its gradient; fast/interventions.py.
 
@@ -66,68 +93,72 @@ class InterventionConfig:
     """
 
     names: tuple[Literal["reset", "redo", "pruning", "late_norm"], ...] = ()
-    reset_interval: int = 0  # updates; B.2: 100k
-    redo_interval: int = 0  # updates; B.2: 1k
-    redo_tau: float = 0.1  # B.2
-    redo_batch: int = 256  # replayed, unaugmented observations (Dopamine's ReDo)
+    reset_interval: CountOrOpen = 0  # updates; B.2: 100k
+    redo_interval: CountOrOpen = 0  # updates; B.2: 1k
+    redo_tau: NonNegative = 0.1  # B.2
+    redo_batch: Size = 256  # replayed, unaugmented observations (Dopamine's ReDo)
     redo_initialisation: Literal["initial", "xavier"] = "initial"  # xavier: Dopamine's ReDo
     redo_second_head_moments: bool = True  # False: as public code, which leaves them as they are
-    pruning_interval: int = 0  # updates; B.2: 1k
-    pruning_sparsity: float = 0.95  # B.2
-    pruning_start: float = 0.2  # of the run's updates, B.2
-    pruning_end: float = 0.8  # of the run's updates, B.2
+    pruning_interval: CountOrOpen = 0  # updates; B.2: 1k
+    pruning_sparsity: Share = 0.95  # B.2
+    pruning_start: Share = 0.2  # of the run's updates, B.2
+    pruning_end: Share = 0.8  # of the run's updates, B.2
     pruning_distribution: Literal["erk", "uniform"] = "erk"  # public code has both
-    late_norm_at: float = 0.5  # of the run's updates (4.1.4)
+    late_norm_at: Share = 0.5  # of the run's updates (4.1.4)
 
 
-@dataclass(frozen=True)
+@settings
 class AgentConfig:
     """One DrQ update."""
 
-    batch_size: int = 512  # B.2
-    discount: float = 0.99  # B.2
-    learning_rate: float = 3e-4  # actor and critic, B.2
-    temperature_learning_rate: float = 3e-4  # jaxrl
-    betas: tuple[float, float] = (0.9, 0.999)  # B.2
-    adam_eps: float = 1e-8  # B.2
-    weight_decay: float = 0.0  # decoupled, on the critic; B.2: none
+    batch_size: Size = 512  # B.2
+    discount: Share = 0.99  # B.2
+    learning_rate: Positive = 3e-4  # actor and critic, B.2
+    temperature_learning_rate: Positive = 3e-4  # jaxrl
+    betas: tuple[Beta, Beta] = (0.9, 0.999)  # B.2
+    adam_eps: Positive = 1e-8  # B.2
+    weight_decay: NonNegative = 0.0  # decoupled, on the critic; B.2: none
     decay_biases: bool = False  # whether the decay includes biases and LayerNorm parameters
-    averaging_rate: float = 0.005  # of the target critic (tau), B.2
-    target_period: int = 1  # updates between two steps of the target critic
-    actor_period: int = 1  # updates between two steps of actor and temperature
-    target_augmentations: int = 1  # K, averaged in the target
-    critic_augmentations: int = 1  # M, summed in the critic's loss
-    pad: int = 4  # the random shift moves the picture by up to this many pixels (jaxrl)
-    initial_temperature: float = 0.1  # jaxrl
-    target_entropy_per_action: float = -1.0  # jaxrl: minus the number of actions
+    averaging_rate: Share = 0.005  # of the target critic (tau), B.2
+    target_period: Count = 1  # updates between two steps of the target critic
+    actor_period: Count = 1  # updates between two steps of actor and temperature
+    target_augmentations: Few = 1  # K, averaged in the target
+    critic_augmentations: Few = 1  # M, summed in the critic's loss
+    pad: Annotated[int, Field(ge=0, le=dmc.LARGEST_SIZE)] = (
+        4  # the random shift moves the picture by up to this many pixels (jaxrl)
+    )
+    initial_temperature: Positive = 0.1  # jaxrl
+    target_entropy_per_action: Finite = -1.0  # jaxrl: minus the number of actions
 
 
-@dataclass(frozen=True)
+@settings
 class RunConfig:
     """How long a run is and what is measured on the way."""
 
-    updates: int = 1_000_000  # B.1: 500k masked updates are the first half of training
-    first_update: int = 1000  # agent step of the first update; before it actions are random (jaxrl)
-    updates_per_step: int = 1  # jaxrl
-    replay_capacity: int = 100_000  # agent steps, B.2
+    updates: Count = 1_000_000  # B.1: 500k masked updates are the first half of training
+    first_update: Count = (
+        1000  # agent step of the first update; before it actions are random (jaxrl)
+    )
+    updates_per_step: Few = 1  # jaxrl
+    replay_capacity: Count = 100_000  # agent steps, B.2
     # Updates at the start that see a reward of zero; filled in: half of them for TASK-masked (B.1).
-    reward_masked_updates: int = 0
-    evaluation_interval: int = 5000  # agent steps (jaxrl)
-    evaluation_episodes: int = 10  # jaxrl
-    score_interval: int = 2000  # updates (ours)
-    score_batch: int = 256  # replayed, unaugmented observations (ours)
-    log_interval: int = 1000  # updates between two records of losses and timing (ours)
-    checkpoint_interval: int = 5000  # agent steps; written at the next end of an episode (ours)
+    reward_masked_updates: CountOrOpen = 0
+    evaluation_interval: Count = 5000  # agent steps (jaxrl)
+    evaluation_episodes: Count = 10  # jaxrl
+    score_interval: Count = 2000  # updates (ours)
+    score_batch: Size = 256  # replayed, unaugmented observations (ours)
+    log_interval: Count = 1000  # updates between two records of losses and timing (ours)
+    checkpoint_interval: Count = 5000  # agent steps; written at the next end of an episode (ours)
 
 
-@dataclass(frozen=True)
+@settings
 class Config:
     """One run, complete: nothing about what is learnt is decided anywhere else."""
 
     task: str
     method: str
     preset: str
-    seed: int = 0
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     device: Literal["cpu", "cuda"] = "cpu"
     env: EnvConfig = field(default_factory=EnvConfig)
     net: NetConfig = field(default_factory=NetConfig)
@@ -266,104 +297,39 @@ def settle(config: Config) -> Config:
 def check(config: Config) -> None:
     """Refuse a setting that cannot work; `dmc.make` does so for those of the environment.
 
+    What one setting may be stands at its field; here is what two have to do with each other.
+
     Raises:
         InputError: naming the field as the command line spells it, its value and its range.
     """
     dmc.validate(config.task)
-    env, net, agent, run = config.env, config.net, config.agent, config.run
-    loss, intervention = config.loss, config.intervention
-    at_least = {  # field: (value, least)
-        "--seed": (config.seed, 0),
-        "--net.channels": (net.channels, 1),
-        "--net.resnet-width": (net.resnet_width, 1),
-        "--net.latent": (net.latent, 1),
-        "--net.hidden": (net.hidden, 1),
-        "--loss.bins": (loss.bins, 2),
-        "--intervention.reset-interval": (intervention.reset_interval, 1),
-        "--intervention.redo-interval": (intervention.redo_interval, 1),
-        "--intervention.redo-tau": (intervention.redo_tau, 0),
-        "--intervention.redo-batch": (intervention.redo_batch, 1),
-        "--intervention.pruning-interval": (intervention.pruning_interval, 1),
-        "--agent.batch-size": (agent.batch_size, 1),
-        "--agent.target-period": (agent.target_period, 1),
-        "--agent.actor-period": (agent.actor_period, 1),
-        "--agent.target-augmentations": (agent.target_augmentations, 1),
-        "--agent.critic-augmentations": (agent.critic_augmentations, 1),
-        "--agent.pad": (agent.pad, 0),
-        "--agent.weight-decay": (agent.weight_decay, 0),
-        "--run.updates": (run.updates, 1),
-        "--run.first-update": (run.first_update, 1),
-        "--run.updates-per-step": (run.updates_per_step, 1),
-        "--run.replay-capacity": (run.replay_capacity, 1),
-        "--run.reward-masked-updates": (run.reward_masked_updates, 0),
-        "--run.evaluation-interval": (run.evaluation_interval, 1),
-        "--run.evaluation-episodes": (run.evaluation_episodes, 1),
-        "--run.score-interval": (run.score_interval, 1),
-        "--run.score-batch": (run.score_batch, 1),
-        "--run.log-interval": (run.log_interval, 1),
-        "--run.checkpoint-interval": (run.checkpoint_interval, 1),
-    }
-    for name, (value, least) in at_least.items():
-        if not (math.isfinite(value) and value >= least):
-            raise InputError(name, value, f"accepted: {least} or more")
-    fractions = {
-        "--agent.discount": agent.discount,
-        "--agent.averaging-rate": agent.averaging_rate,
-        "--intervention.pruning-sparsity": intervention.pruning_sparsity,
-        "--intervention.pruning-start": intervention.pruning_start,
-        "--intervention.pruning-end": intervention.pruning_end,
-        "--intervention.late-norm-at": intervention.late_norm_at,
-    }
-    for name, value in fractions.items():
-        if not 0 <= value <= 1:
-            raise InputError(name, value, "accepted: 0 to 1")
-    positive = {
-        "--agent.learning-rate": agent.learning_rate,
-        "--agent.temperature-learning-rate": agent.temperature_learning_rate,
-        "--agent.adam-eps": agent.adam_eps,
-        "--agent.initial-temperature": agent.initial_temperature,
-        "--net.layer-norm-eps": net.layer_norm_eps,
-        "--loss.sigma": loss.sigma,
-    }
-    for name, value in positive.items():
-        if not (math.isfinite(value) and value > 0):
-            raise InputError(name, value, "accepted: a finite number above 0")
-    if not math.isfinite(agent.target_entropy_per_action):
-        entropy = agent.target_entropy_per_action
-        raise InputError("--agent.target-entropy-per-action", entropy, "accepted: a finite number")
-    if not all(0 <= beta < 1 for beta in agent.betas):
-        raise InputError("--agent.betas", agent.betas, "accepted: two numbers in [0, 1)")
-    if not -math.inf < loss.low < loss.high < math.inf:
+    _validated(dataclasses.asdict(config))
+    net, loss, asked = config.net, config.loss, config.intervention
+    if loss.low >= loss.high:
         raise InputError("--loss.high", loss.high, f"accepted: a number above low, {loss.low}")
-    if intervention.pruning_start >= intervention.pruning_end:
-        accepted = f"accepted: a share after pruning-start, {intervention.pruning_start}"
-        raise InputError("--intervention.pruning-end", intervention.pruning_end, accepted)
-    if net.encoder == "conv" and (not net.strides or min(net.strides) < 1):
-        raise InputError("--net.strides", net.strides, "accepted: a stride of 1 or more for each")
+    if asked.pruning_start >= asked.pruning_end:
+        accepted = f"accepted: a share after pruning-start, {asked.pruning_start}"
+        raise InputError("--intervention.pruning-end", asked.pruning_end, accepted)
+    if net.encoder == "conv" and not net.strides:
+        raise InputError("--net.strides", net.strides, "accepted: one stride or more")
     least = smallest_picture(net)
-    if env.size < least:
-        raise InputError("--env.size", env.size, f"accepted by this encoder: {least} or more")
-    parts = {"net.": net, "loss.": loss, "intervention.": intervention}
-    for prefix, part in ({"": config} | parts).items():
-        for option in dataclasses.fields(part):
-            accepted, value = _choices(option.type), getattr(part, option.name)
-            for chosen in value if isinstance(value, tuple) else (value,):
-                if accepted and chosen not in accepted:
-                    name = f"--{prefix}{option.name.replace('_', '-')}"
-                    raise unknown(name, chosen, accepted)
-    names = intervention.names
-    if len(set(names)) != len(names):
-        raise InputError("--intervention.names", names, "accepted: each of them once")
-    if "late_norm" in names and net.normalisation != "none":
+    if config.env.size < least:
+        raise InputError(
+            "--env.size", config.env.size, f"accepted by this encoder: {least} or more"
+        )
+    if len(set(asked.names)) != len(asked.names):
+        raise InputError("--intervention.names", asked.names, "accepted: each of them once")
+    if "late_norm" in asked.names and net.normalisation != "none":
         reason = "late_norm needs --net.normalisation none: there it adds what is already there"
-        raise InputError("--intervention.names", names, reason)
-    for name in names:
+        raise InputError("--intervention.names", asked.names, reason)
+    for name in asked.names:
         option, first = _first_event(name, config)
-        if not 1 <= first < run.updates:
+        if not 1 <= first < config.run.updates:
             reason = (
-                f"{name} would never act: accepted is what is due within {run.updates:,} updates"
+                f"{name} would never act: accepted is what is due within "
+                f"{config.run.updates:,} updates"
             )
-            value = getattr(intervention, option)
+            value = getattr(asked, option)
             raise InputError(f"--intervention.{option.replace('_', '-')}", value, reason)
 
 
@@ -377,14 +343,6 @@ def _first_event(name: str, config: Config) -> tuple[str, int]:
     if name == "pruning":
         first *= max(1, math.ceil(settings.pruning_start * updates / interval))
     return option, first
-
-
-def _choices(kind: Any) -> tuple[str, ...]:
-    """The strings of a Literal, or of a tuple of one."""
-    found = get_args(kind)
-    if found and get_origin(kind) is tuple:
-        return _choices(found[0])
-    return tuple(value for value in found if isinstance(value, str))
 
 
 def feature_map(size: int, strides: tuple[int, ...]) -> int:
@@ -417,37 +375,38 @@ def from_json(text: bytes, source: Path) -> Config:
     try:
         values = json.loads(text)
         version = values.pop("version")
-    except (ValueError, TypeError, AttributeError, KeyError):
+    except (ValueError, TypeError, AttributeError, KeyError, RecursionError):
         raise InputError(str(source), text[:40], "accepted: the config.json of a run") from None
     if version != VERSION:
         raise InputError(str(source), version, f"accepted: a folder of version {VERSION}")
-    return _typed(Config, values, source, "")
+    config = _validated(values, source)
+    absent = _absent(values, dataclasses.asdict(config))
+    if absent:
+        raise InputError(f"{source}: {absent}", None, "accepted: a file with all settings")
+    return config
 
 
-def _typed(kind: type, values: object, source: Path, prefix: str) -> Any:
-    """The dataclass `kind` of JSON values; each must be there and of its field's type."""
-    names = {f.name for f in dataclasses.fields(kind)}
-    if not isinstance(values, dict) or values.keys() != names:
-        odd = sorted(values.keys() ^ names) if isinstance(values, dict) else values
-        raise InputError(f"{source}: {prefix or 'settings'}", odd, f"accepted: {sorted(names)}")
-    result = {}
-    for option in dataclasses.fields(kind):
-        value, name, parts = values[option.name], prefix + option.name, get_args(option.type)
-        if dataclasses.is_dataclass(option.type):
-            result[option.name] = _typed(option.type, value, source, f"{name}.")
-            continue
-        if get_origin(option.type) is tuple:
-            some = parts[0]
-            length = len(value) if Ellipsis in parts and isinstance(value, list) else len(parts)
-            fits = isinstance(value, list) and len(value) == length
-            among = get_args(some)  # of a Literal
-            fits = fits and all(v in among if among else isinstance(v, some) for v in value)
-            value = tuple(value) if fits else value
-        elif parts:
-            fits = value in parts  # a Literal
-        else:
-            fits = type(value) is option.type or (option.type is float and type(value) is int)
-        if not fits:
-            raise InputError(f"{source}: {name}", value, f"accepted: {option.type}")
-        result[option.name] = value
-    return kind(**result)
+def _absent(values: dict[str, Any], wanted: dict[str, Any]) -> str | None:
+    """The name of a setting that is not among the values."""
+    for name, value in wanted.items():
+        if name not in values:
+            return name
+        if isinstance(value, dict) and (inner := _absent(values[name], value)):
+            return f"{name}.{inner}"
+    return None
+
+
+def _validated(values: dict[str, Any], source: Path | None = None) -> Config:
+    """The settings of nested dicts: of a file, or typed on the command line.
+
+    Raises:
+        InputError: naming the first setting that breaks the rule at its field.
+    """
+    try:
+        return TypeAdapter(Config).validate_json(json.dumps(values))
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+    name = ".".join(part for part in first["loc"] if isinstance(part, str))
+    field = f"{source}: {name}" if source else "--" + name.replace("_", "-")
+    accepted = first["msg"].removeprefix("Input should be ")
+    raise InputError(field, first["input"], f"accepted: {accepted}")

@@ -1,7 +1,8 @@
 """The presets are what their sources say."""
 
+import json
 import math
-from dataclasses import fields, replace
+from dataclasses import fields, is_dataclass, replace
 
 import pytest
 import torch
@@ -172,6 +173,71 @@ def test_a_setting_that_cannot_work_is_refused_by_its_name(part, change, field):
     assert error.value.field == field
 
 
+NUMBERS = [
+    (part.name, option.name)
+    for part in fields(configs.Config)
+    if is_dataclass(part.type)
+    for option in fields(part.type)
+    if isinstance(option.default, int | float | tuple) and option.type is not bool
+    if option.name != "names"
+]
+
+
+@pytest.mark.parametrize("value", [2**63, -(2**63), 1e30, math.nan, "1", None, True])
+@pytest.mark.parametrize(("part", "option"), NUMBERS)
+def test_a_number_that_no_machine_can_hold_is_refused_by_its_name(part, option, value):
+    config = settled("cartpole-swingup")
+    default = getattr(getattr(config, part), option)
+    if isinstance(default, float) and type(value) is not bool and isinstance(value, int | float):
+        value = value * math.inf  # a rate has no largest number
+    given = (value,) * len(default) if isinstance(default, tuple) else value
+    config = replace(config, **{part: replace(getattr(config, part), **{option: given})})
+    with pytest.raises(InputError) as error:
+        configs.check(config)
+    assert error.value.field == f"--{part}.{option.replace('_', '-')}"
+
+
+def test_settings_are_read_back_as_they_were_written(tmp_path):
+    config = settled("quadruped-walk", "lnwd", "laptop")
+    assert configs.from_json(configs.to_json(config).encode(), tmp_path) == config
+
+
+def _without(values, *names):
+    *path, last = names
+    inner = values
+    for name in path:
+        inner = inner[name]
+    inner.pop(last)
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        (lambda v: v["net"].update(hidden="256"), "net.hidden"),
+        (lambda v: v["net"].update(colour=1), "net.colour"),
+        (lambda v: v.update(extra={}), "extra"),
+        (lambda v: _without(v, "net", "hidden"), "net.hidden"),
+        (lambda v: _without(v, "agent"), "agent"),
+        (lambda v: v.update(agent=[]), "agent"),
+        (lambda v: v["agent"].update(betas=[0.9]), "agent.betas"),
+    ],
+)
+def test_a_file_of_settings_that_is_damaged_is_refused_by_the_name_of_the_setting(
+    tmp_path, change, field
+):
+    values = json.loads(configs.to_json(settled("cartpole-swingup")))
+    change(values)
+    with pytest.raises(InputError) as error:
+        configs.from_json(json.dumps(values).encode(), tmp_path / "config.json")
+    assert error.value.field == f"{tmp_path / 'config.json'}: {field}"
+
+
+@pytest.mark.parametrize("text", [b"", b"[]", b"7", b"{", b"[" * 100_000, b"\xff", b'{"a":' * 9999])
+def test_a_file_that_holds_no_settings_is_refused(tmp_path, text):
+    with pytest.raises(InputError, match=r"config\.json of a run"):
+        configs.from_json(text, tmp_path / "config.json")
+
+
 @pytest.mark.parametrize(
     ("method", "change", "field"),
     [
@@ -204,7 +270,7 @@ def test_an_interval_of_one_update_less_than_the_run_is_accepted():
 def test_a_share_that_is_no_number_is_refused_where_intervals_are_made_from_it(option, share):
     config = configs.build("cartpole-swingup", "pruning", "laptop")
     config = replace(config, intervention=replace(config.intervention, **{option: share}))
-    with pytest.raises(InputError, match="0 to 1") as error:
+    with pytest.raises(InputError, match=r"accepted: (less|greater) than or equal|finite") as error:
         configs.check(configs.settle(config))
     assert error.value.field == f"--intervention.{option.replace('_', '-')}"
 
@@ -275,7 +341,7 @@ def test_the_smallest_picture_that_is_accepted_is_the_smallest_that_the_encoder_
         return replace(config, env=replace(config.env, size=size))
 
     configs.check(sized(least))
-    with pytest.raises(InputError, match=f"{least} or more") as error:
+    with pytest.raises(InputError, match=f"{least} or more|or equal to {least}") as error:
         configs.check(sized(least - 1))
     assert error.value.field == "--env.size"
 

@@ -419,7 +419,7 @@ GIVEN = {"--tasks": "cartpole-swingup", "--methods": "baseline", "--preset": "ti
         ({"--devices": "gpu"}, "--devices", "cuda:0,cuda:1"),
         ({"--devices": "cpu,cuda:0"}, "--devices", "cuda:0,cuda:1"),
         ({"--": "--seed=3"}, "--", "the sweep itself"),
-        ({"--": "--run.updates=0"}, "--run.updates", "1 or more"),
+        ({"--": "--run.updates=0"}, "--run.updates", "or equal to 1"),
     ],
 )
 def test_bad_input_is_refused_before_anything_is_created(tmp_path, capsys, changes, field, hint):
