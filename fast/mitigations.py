@@ -176,13 +176,13 @@ def regrama(
     tau: float,
     fresh: Params,
     readers: Readers,
-    by: str = "activation",
+    by: str = "incoming",
     incoming: str = "fresh",
     outgoing: str = "zero",
 ) -> None:
     """ReGraMa (GraMa, 4.2): recycle every neuron with a GraMa score <= tau.
 
-    gradients: {layer: dL/dh}, or what `scores.gradient_dormant` takes for another `by`.
+    gradients: {layer: dL/dW}, or what `scores.gradient_dormant` takes for another `by`.
     """
     chosen = {k: scores.gradient_dormant(g, tau, by) for k, g in gradients.items()}
     recycle(params, state, chosen, fresh, readers, incoming, outgoing)

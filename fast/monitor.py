@@ -333,7 +333,7 @@ class Monitor:
             "stable_rank": scores.stable_rank(features),
         }
         if "gradient" in sums:
-            inactive = scores.gradient_dormant(sums["gradient"][None], self.grama_tau)
+            inactive = scores.gradient_dormant(sums["gradient"][None], self.grama_tau, "activation")
             row["grama_inactive"] = inactive.to(a.dtype).mean()
         if before is None:
             return row | dict.fromkeys(CHANGES, nan)

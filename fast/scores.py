@@ -106,16 +106,17 @@ def feature_norm(h: Tensor) -> Tensor:
 # Gradients
 
 
-def grama(gradient: Tensor, by: str = "activation") -> Tensor:
+def grama(gradient: Tensor, by: str = "incoming") -> Tensor:
     """G_i: mean abs(gradient_i) over its mean in the layer, shape (N,); NaN if no gradient is left.
 
-    GraMa, eq. (2). `by` names the gradient: "activation" (dL/dh of each sample, as printed),
-    "preactivation" (dL/dz of each sample) or "incoming" (dL/dW of the batch's loss, (N, ...)).
+    GraMa, eq. (2). `by` names the gradient: "incoming" (dL/dW of the batch's loss, (N, ...), as
+    in the proof of Theorem 1 and in the public code), "activation" (dL/dh of each sample, as
+    printed) or "preactivation" (dL/dz of each sample).
     """
     return _relative(_gradient_sums(gradient, by))
 
 
-def gradient_dormant(gradient: Tensor, tau: float, by: str = "activation") -> Tensor:
+def gradient_dormant(gradient: Tensor, tau: float, by: str = "incoming") -> Tensor:
     """Which neurons have G_i <= tau, shape (N,) bool; all if no gradient is left (GraMa, 4.2)."""
     return _low(_gradient_sums(gradient, by), tau)
 

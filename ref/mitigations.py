@@ -172,13 +172,13 @@ def regrama(
     tau: float,
     fresh: Params,
     readers: Readers,
-    by: str = "activation",
+    by: str = "incoming",
     incoming: str = "fresh",
     outgoing: str = "zero",
 ) -> tuple[Params, State]:
     """ReGraMa (GraMa, 4.2): recycle every neuron with a GraMa score <= tau.
 
-    gradients: {layer: dL/dh}, or what `scores.gradient_dormant` takes for another `by`. The
+    gradients: {layer: dL/dW}, or what `scores.gradient_dormant` takes for another `by`. The
     public code recycles incoming weights only and leaves the optimizer alone; the paper's text
     sets outgoing weights to 0, as here.
     """

@@ -126,19 +126,20 @@ def feature_norm(h: Array) -> float:
 # Gradients
 
 
-def grama(gradient: Array, by: str = "activation") -> Array:
+def grama(gradient: Array, by: str = "incoming") -> Array:
     """G_i: mean abs(gradient_i) over its mean in the layer, shape (N,); NaN if no gradient is left.
 
     GraMa, eq. (2); `by` names the gradient, and the mean is over the samples or the weights:
-    "activation": dL/dh of each sample, shaped as h. As printed.
-    "preactivation": dL/dz of each sample, shaped as z: zero where a ReLU is shut.
     "incoming": dL/dW of the batch's loss, (N, ...): what the paper's text describes (no outputs
-    of neurons are stored). Samples may cancel in it, before the absolute value.
+    of neurons are stored), the proof of its Theorem 1 ends with (dh/dz times the layer below) and
+    its public code takes. Samples may cancel in it, before the absolute value.
+    "activation": dL/dh of each sample, shaped as h. As eq. (2) prints it; Theorem 1 fails.
+    "preactivation": dL/dz of each sample, shaped as z: zero where a ReLU is shut.
     """
     return _relative(_gradient_sums(gradient, by))
 
 
-def gradient_dormant(gradient: Array, tau: float, by: str = "activation") -> Array:
+def gradient_dormant(gradient: Array, tau: float, by: str = "incoming") -> Array:
     """Which neurons have G_i <= tau, shape (N,), bool: those that ReGraMa resets (GraMa, 4.2).
 
     Without the division: where no gradient is left every neuron is gradient-dormant.

@@ -556,7 +556,7 @@ def no_weight_gradient(net: Scored) -> bool:
 def low_gradient(net: Scored) -> bool:
     """Neuron 1 has a GraMa score of at most 1/10, by activation and by pre-activation."""
     tau: Any = F(1, 10)
-    by_h = scores.gradient_dormant(h_gradient(net), tau)[0]
+    by_h = scores.gradient_dormant(h_gradient(net), tau, "activation")[0]
     return bool(by_h and scores.gradient_dormant(z_gradient(net), tau, "preactivation")[0])
 
 
@@ -590,7 +590,7 @@ def saliencies_stay(net: Scored) -> bool:
 
 def reset_is_flagged(net: Scored) -> bool:
     new, chosen = after_redo(net)
-    return bool(scores.gradient_dormant(h_gradient(new), 0)[chosen].all())
+    return bool(scores.gradient_dormant(h_gradient(new), 0, "activation")[chosen].all())
 
 
 def every_gradient_zero(net: Scored) -> bool:
@@ -715,7 +715,7 @@ def follow(
         found = ag.gradients(loss, wanted)
         for k, layer in enumerate(layers):
             dormant = scores.dormant(taps[layer][1].value, 0.0)
-            by_h = scores.gradient_dormant(found[2 * k + 1], 0.0)
+            by_h = scores.gradient_dormant(found[2 * k + 1], 0.0, "activation")
             by_z = scores.gradient_dormant(found[2 * k], 0.0, "preactivation")
             before = ever.get(layer, dormant)
             ever[layer] = before | dormant

@@ -431,7 +431,7 @@ def again():
     rows = {
         name: (
             scores.activation_score(recycling.h_of(net))[0],
-            scores.grama(recycling.h_gradient(net))[0],
+            scores.grama(recycling.h_gradient(net), "activation")[0],
         )
         for name, net in stages.items()
     }
@@ -575,7 +575,8 @@ def exercise_2(sure_ui):
 def exercise_3(who_ui):
     who = who_ui.value
     _h, _gradient = np.array([[2.0, 1.0], [1.0, 1.0]]), np.array([[0.0, 1.0], [0.0, -1.0]])
-    _by = scores.dormant(_h, 0.1)[0], scores.gradient_dormant(_gradient, 0.1)[0]
+    _low = scores.gradient_dormant(_gradient, 0.1, "activation")
+    _by = scores.dormant(_h, 0.1)[0], _low[0]
     _right = {(True, False): "ReDo alone", (False, True): "ReGraMa alone", (True, True): "both"}
     mo.vstack(
         [

@@ -370,13 +370,34 @@ def test_redo_and_regrama_recycle_the_neurons_that_their_scores_choose():
     for options in ({}, how):
         expected = m.recycle(params, state, low, fresh, READERS, **options)
         by_activation = m.redo(params, state, {"dense0": h}, 0.25, fresh, READERS, **options)
+        # without `by` the score takes the gradient of the weights, (N, in)
+        by_weights = m.regrama(params, state, {"dense0": h.T}, 0.25, fresh, READERS, **options)
+        options = {"by": "activation", **options}
         by_gradient = m.regrama(params, state, {"dense0": h}, 0.25, fresh, READERS, **options)
-        for new, slots in (by_activation, by_gradient):
+        for new, slots in (by_activation, by_gradient, by_weights):
             assert equal(new, expected[0])
             assert equal(slots["mean"], expected[1]["mean"])
-    # by incoming weights the score takes the gradient of the weights, (N, in)
-    by_weights = m.regrama(params, {}, {"dense0": h.T}, 0.25, fresh, READERS, by="incoming")
-    assert equal(by_weights[0], m.recycle(params, {}, low, fresh, READERS)[0])
+
+
+def test_regrama_draws_the_dead_half_of_a_network_anew():
+    """GraMa's Theorem 1, for the gradient that its proof and code take; by dL/dh it finds none."""
+    generator = np.random.default_rng(0)
+    params, fresh = (nn.init_mlp(generator, (8, 64, 64, 1)) for _ in range(2))
+    for layer in ("dense0", "dense1"):
+        params[f"{layer}.bias"][::2] = -100
+    layers, taps = ("dense0", "dense1"), {}
+    nodes = {name: ag.Node(value) for name, value in params.items()}
+    loss = ag.sum(nn.mlp(nodes, generator.standard_normal((64, 8)), taps=taps) ** 2)
+    wanted = {k: (nodes[f"{k}.weight"], taps[k][1]) for k in layers}
+    found = ag.gradients(loss, [node for pair in wanted.values() for node in pair])
+    weights, outputs = (dict(zip(layers, found[i::2], strict=True)) for i in (0, 1))
+    dead = {layer: scores.dormant(h.value, 0.0) for layer, (_, h) in taps.items()}
+    assert all(mask.sum() == 32 for mask in dead.values())
+    readers = m.chain(params, [*layers, "final"])
+    expected, _ = m.recycle(params, {}, dead, fresh, readers)
+    assert equal(m.regrama(params, {}, weights, 0.0, fresh, readers)[0], expected)
+    by_outputs, _ = m.regrama(params, {}, outputs, 0.0, fresh, readers, by="activation")
+    assert equal(by_outputs, params)
 
 
 # --- ReBorn --------------------------------------------------------------------------------
@@ -866,7 +887,7 @@ BAD = {
         lambda: m.redo(P, {}, {"dense1": np.full((1, 3), np.nan)}, 0.0, P, READERS),
         lambda: continual(h={"dense1": np.full((1, 3), np.nan)}),
     ],
-    "gradient": [lambda: m.regrama(P, {}, {"dense1": np.ones((0, 3))}, 0.0, P, READERS)],
+    "gradient": [lambda: m.regrama(P, {}, {"dense1": np.ones((3, 0))}, 0.0, P, READERS)],
     "final.weight": [
         lambda: m.magnitude_masks({"final.weight": np.array([1, np.nan])}, {"final.weight": 0.5}),
     ],
@@ -911,7 +932,7 @@ BAD = {
     ],
     "tau": [
         lambda: m.redo(P, {}, H, -1.0, P, READERS),
-        lambda: m.regrama(P, {}, H, math.nan, P, READERS),
+        lambda: m.regrama(P, {}, H, math.nan, P, READERS, "activation"),
         lambda: born({"dense1": DRAW}, tau=-1.0),
         lambda: born({"dense1": DRAW}, tau=4.0),
     ],

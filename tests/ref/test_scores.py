@@ -3,6 +3,7 @@
 import itertools
 import math
 from fractions import Fraction
+from functools import partial
 
 import numpy as np
 import pytest
@@ -23,13 +24,17 @@ TAUS = st.sampled_from([0.0, 0.125, 0.5, 1.0, 2.0])
 SMALL = st.integers(-3, 3).map(Fraction)
 EPS = 2.0**-52
 
+# The forms that take a gradient for each sample, of h's shape.
+grama = partial(scores.grama, by="activation")
+gradient_dormant = partial(scores.gradient_dormant, by="activation")
+
 ACTIVATION_SCORES = (
     scores.mean_activation,
     scores.activation_score,
     scores.dominant,
     scores.largest_score,
     scores.largest_share,
-    scores.grama,
+    grama,
 )
 SIGNS = (scores.saturated, scores.zombie, scores.collapsed)
 RANKS = (scores.srank, scores.effective_rank, scores.stable_rank)
@@ -123,7 +128,7 @@ def test_with_fractions_a_threshold_is_the_exact_value_of_its_float():
     # The float 0.1 is 1/10 + 5.55e-18; neuron 1 has 1/10 + 5e-18 of the mean.
     excess = Fraction(5, 10**17)
     h = exact([[1 + excess, 19 - excess]])
-    for find in (scores.dormant, scores.gradient_dormant):
+    for find in (scores.dormant, gradient_dormant):
         assert find(h, 0.1).tolist() == [True, False]
         assert find(h, Fraction(1, 10)).tolist() == [False, False]
         assert find(h, Fraction(1, 10) + Fraction(5, 10**18)).tolist() == [True, False]
@@ -167,7 +172,7 @@ def test_neurons_can_be_renumbered_and_samples_reordered(z, random, tau):
     samples = random.sample(range(z.shape[0]), z.shape[0])
     h = exact(z)
     mixed = h[samples][:, neurons]
-    for score in (scores.mean_activation, scores.activation_score, scores.grama):
+    for score in (scores.mean_activation, scores.activation_score, grama):
         assert same(score(mixed), score(h)[neurons])
     for which in (scores.dominant, scores.saturated, scores.zombie):
         assert same(which(mixed), which(h)[neurons])
@@ -181,7 +186,7 @@ def test_a_convolutional_layer_is_the_layer_of_its_positions(z, tau):
     for score in (*ACTIVATION_SCORES, *SIGNS, *RANKS, scores.feature_norm):
         assert same(score(z), score(flat(z))), score
     assert same(scores.dormant(z, tau), scores.dormant(flat(z), tau))
-    assert same(scores.gradient_dormant(z, tau), scores.gradient_dormant(flat(z), tau))
+    assert same(gradient_dormant(z, tau), gradient_dormant(flat(z), tau))
 
 
 @given(LAYERS)
@@ -205,14 +210,14 @@ def test_a_dead_layer_is_wholly_dormant_and_has_no_scores_no_ranks_and_no_domina
         width = shape[1]
         for tau in (0.0, 0.1, 1e300):
             assert scores.dormant(h, tau).tolist() == [True] * width
-            assert scores.gradient_dormant(h, tau).tolist() == [True] * width
+            assert gradient_dormant(h, tau).tolist() == [True] * width
         assert scores.dominant(h).tolist() == [False] * width
         assert scores.saturated(h).tolist() == [True] * width
         assert scores.zombie(h).tolist() == [False] * width
         assert scores.collapsed(h)
         undefined = np.full(width, math.nan)
         assert same(scores.activation_score(h), undefined)
-        assert same(scores.grama(h), undefined)
+        assert same(grama(h), undefined)
         assert same(scores.grama(h, "incoming"), np.full(len(h), math.nan))
         for scalar in (scores.largest_score, scores.largest_share, *RANKS):
             assert math.isnan(scalar(h))
@@ -231,7 +236,7 @@ def test_a_neuron_exactly_at_a_threshold_is_dormant_and_not_dominant(copies, uni
     assert scores.dormant(h, math.nextafter(0.5, 0)).tolist() == [False, False, False]
     h[0, 0] = math.nextafter(h[0, 0], math.inf) if copies == 1 else h[0, 0] + unit / 8
     assert scores.dominant(h).tolist() == [True, False, False]
-    assert scores.gradient_dormant(h[:1, 1:], 0.5).tolist() == [False, False]
+    assert gradient_dormant(h[:1, 1:], 0.5).tolist() == [False, False]
 
 
 def test_a_neuron_that_is_alone_and_alive_is_dominant_and_never_dormant_below_one():
@@ -301,16 +306,16 @@ def test_rescaling_a_neuron_leaves_the_function_and_moves_its_two_scores_apart(n
     for sign in SIGNS:
         assert same(sign(z2), sign(z))
     assert moves(scores.activation_score(h), scores.activation_score(h2), +1)
-    assert moves(scores.grama(dh), scores.grama(dh2), -1)
+    assert moves(grama(dh), grama(dh2), -1)
     assert moves(scores.grama(dz, "preactivation"), scores.grama(dz2, "preactivation"), -1)
     assert moves(scores.grama(dw, "incoming"), scores.grama(dw2, "incoming"), -1)
     # so at a threshold between the two scores dormancy ends and gradient-dormancy begins
     tau = scores.activation_score(h)[0]
     if 0 < tau < len(b):
         assert scores.dormant(h, tau)[0] and not scores.dormant(h2, tau)[0]
-    tau = scores.grama(dh2)[0]
+    tau = grama(dh2)[0]
     if 0 < tau < len(b):
-        assert scores.gradient_dormant(dh2, tau)[0] and not scores.gradient_dormant(dh, tau)[0]
+        assert gradient_dormant(dh2, tau)[0] and not gradient_dormant(dh, tau)[0]
 
 
 def test_the_three_readings_of_grama_differ_where_gates_shut_and_samples_cancel():
@@ -320,7 +325,7 @@ def test_the_three_readings_of_grama_differ_where_gates_shut_and_samples_cancel(
     network = x, exact([[1], [1]]), exact([2, 0]), exact([1, 1]), exact([3, 0])
     _, h, _, dh, dz, dw = backprop(*network)
     assert h.tolist() == [[3, 1], [1, 0]]
-    assert scores.grama(dh).tolist() == [1, 1]  # each sample reaches each activation
+    assert grama(dh).tolist() == [1, 1]  # each sample reaches each activation
     # neuron 2 is shut on the second sample: means 1 and 1/2
     assert scores.grama(dz, by="preactivation").tolist() == [Fraction(4, 3), Fraction(2, 3)]
     # neuron 1: x sums to 0, so its samples cancel, though it is the more active of the two
@@ -328,7 +333,7 @@ def test_the_three_readings_of_grama_differ_where_gates_shut_and_samples_cancel(
     assert scores.grama(dw, by="incoming").tolist() == [0, 2]
     assert scores.gradient_dormant(dw, 0.0, by="incoming").tolist() == [True, False]
     assert scores.gradient_dormant(dz, 0.0, by="preactivation").tolist() == [False, False]
-    assert scores.gradient_dormant(dz, Fraction(2, 3)).tolist() == [False, True]  # a tie
+    assert gradient_dormant(dz, Fraction(2, 3)).tolist() == [False, True]  # a tie
 
 
 def test_a_dormant_neuron_can_have_the_largest_grama_score_by_activation():
@@ -336,7 +341,7 @@ def test_a_dormant_neuron_can_have_the_largest_grama_score_by_activation():
     network = exact([[1]]), exact([[1], [-1]]), exact([0, 0]), exact([0, 1]), exact([-1])
     _, h, _, dh, dz, _ = backprop(*network)
     assert scores.dormant(h, 0.0).tolist() == [False, True]
-    assert scores.grama(dh).tolist() == [0, 2]
+    assert grama(dh).tolist() == [0, 2]
     assert np.isnan(scores.grama(dz, "preactivation").astype(float)).all()
 
 
@@ -555,9 +560,9 @@ BAD_LAYERS = [
 @pytest.mark.parametrize("bad", BAD_LAYERS, ids=lambda bad: f"{bad.shape}")
 def test_a_layer_of_the_wrong_shape_empty_or_not_finite_is_refused_by_name(bad):
     calls = [(score, "h") for score in (*ACTIVATION_SCORES[:-1], *RANKS, scores.feature_norm)]
-    calls += [(score, "z") for score in SIGNS] + [(scores.grama, "gradient")]
+    calls += [(score, "z") for score in SIGNS] + [(grama, "gradient")]
     calls += [(lambda h: scores.dormant(h, 0.1), "h")]
-    calls += [(lambda g: scores.gradient_dormant(g, 0.1), "gradient")]
+    calls += [(lambda g: gradient_dormant(g, 0.1), "gradient")]
     for score, argument in calls:
         with pytest.raises(InputError) as error:
             score(bad)

@@ -212,7 +212,7 @@ def test_the_dormant_neuron_of_the_counterexample_has_the_largest_GraMa_score_th
     net = BY_ID["recycling.grama-theorem-1"].counterexample
     h, gradient = recycling.h_of(net), recycling.h_gradient(net)
     assert list(scores.activation_score(h)) == [0, 2]
-    assert list(scores.grama(gradient)) == [2, 0]
+    assert list(scores.grama(gradient, "activation")) == [2, 0]
 
 
 def test_shrinking_a_neuron_sends_its_activation_score_to_0_and_its_GraMa_score_to_N():
@@ -220,7 +220,7 @@ def test_shrinking_a_neuron_sends_its_activation_score_to_0_and_its_GraMa_score_
         eps = F(1, 10**k)
         net = recycling.fixed((eps, F(1)), (1 / eps, F(1)), F(0))
         assert scores.activation_score(recycling.h_of(net))[0] == 2 * eps / (1 + eps)
-        assert scores.grama(recycling.h_gradient(net))[0] == 2 / (1 + eps)
+        assert scores.grama(recycling.h_gradient(net), "activation")[0] == 2 / (1 + eps)
 
 
 # -------------------------------------------------------------------------- along a training by ref

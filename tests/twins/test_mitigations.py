@@ -218,12 +218,15 @@ def test_redo_and_regrama_are_the_same(tau):
         params, state = ref.redo(*args)
         twins.assert_equal(params, state)
 
-        fresh, gradients = twins.fresh(), arrays(twins.gradients)
-        gradients = {k: np.round(v * 64) / 64 for k, v in gradients.items()}
-        tensors = {k: torch.from_numpy(v) for k, v in gradients.items()}
-        fast.regrama(twins.params, twins.state, tensors, tau, fresh, twins.readers)
-        args = params, state, gradients, tau, arrays(fresh), twins.ref_readers
-        twins.assert_equal(*ref.regrama(*args))
+        weights = {k: twins.params[f"{k}.weight"].grad for k in LAYERS}
+        for by, found in (({}, weights), ({"by": "activation"}, twins.gradients)):
+            fresh = twins.fresh()
+            gradients = {k: np.round(v * 64) / 64 for k, v in arrays(found).items()}
+            tensors = {k: torch.from_numpy(v) for k, v in gradients.items()}
+            fast.regrama(twins.params, twins.state, tensors, tau, fresh, twins.readers, **by)
+            args = params, state, gradients, tau, arrays(fresh), twins.ref_readers
+            params, state = ref.regrama(*args, **by)
+            twins.assert_equal(params, state)
 
 
 @given(SEEDS, st.integers(1, 3))
