@@ -18,7 +18,7 @@ tutorials: setup ## the tutorials in your browser; Ctrl-C ends them
 	@for picture in tutorials/thumbnails/*.png; do \
 	    shown=tutorials/__marimo__/assets/$$(basename $$picture .png); \
 	    mkdir -p $$shown && cp $$picture $$shown/opengraph.png; done # for marimo's list of them
-	$(PY) -m marimo -y run --include-code tutorials/[0-9]*.py
+	$(PY) -m tutorials
 
 site: setup ## the tutorials as pages for any static server, in build/site
 	$(PY) scripts/static_site.py

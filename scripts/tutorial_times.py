@@ -62,21 +62,15 @@ def main() -> None:
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         print(f"{'seconds':28} opens  whole  redraw")
         for notebook in sorted((ROOT / "tutorials").glob("[0-9]*.py")):
-            port = free_port()
-            command = [sys.executable, "-m", "marimo", "-q", "-y", "run", "--headless"]
+            command = [sys.executable, "-m", "tutorials", "--headless", "--port", str(free_port())]
             server = subprocess.Popen(
-                [*command, "--include-code", "-p", str(port), str(notebook)],
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                cwd=ROOT,
+                [*command, str(notebook)], stdout=subprocess.PIPE, text=True, cwd=ROOT
             )
-            while True:
-                with socket.socket() as probe:
-                    if probe.connect_ex(("127.0.0.1", port)) == 0:
-                        break
-                time.sleep(0.05)
+            link = next(
+                word for line in server.stdout for word in line.split() if "http://" in word
+            )
             page = browser.new_page(viewport={"width": 1280, "height": 900})
-            first, whole = opened(page, f"http://127.0.0.1:{port}")
+            first, whole = opened(page, link)
             line = f"{notebook.stem:28} {first:5.1f}  {whole:5.1f}  {redrawn(page):6.2f}"
             print(line, flush=True)
             page.close()

@@ -1,13 +1,11 @@
 """Each tutorial in a real browser: served, moved, searched; and the static site, offline."""
 
 import http.server
-import os
 import shutil
 import socket
 import subprocess
 import sys
 import threading
-import time
 from functools import partial
 from pathlib import Path
 from urllib.parse import urlparse
@@ -55,27 +53,18 @@ def free_port():
 
 @pytest.fixture
 def served(request):
-    """The address of a notebook that marimo serves."""
-    port = free_port()
-    command = [sys.executable, "-m", "marimo", "-q", "-y", "run", "--headless", "--include-code"]
+    """The link of a notebook, served as `make tutorials` does."""
+    command = [sys.executable, "-m", "tutorials", "--headless", "--port", str(free_port())]
     server = subprocess.Popen(
-        [*command, "-p", str(port), str(request.param)],
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
+        [*command, str(request.param)], cwd=ROOT, stdout=subprocess.PIPE, text=True
     )
-    for _ in range(600):
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                break
-        time.sleep(0.1)
-    yield f"http://127.0.0.1:{port}"
+    yield next(word for line in server.stdout for word in line.split() if "http://" in word)
     server.terminate()
     server.wait()
 
 
 def elsewhere(page):
-    return page.hosts - {"127.0.0.1", None, ""}
+    return page.hosts - {"127.0.0.1", "localhost", None, ""}
 
 
 @pytest.mark.parametrize("served", NOTEBOOKS, ids=lambda path: path.stem, indirect=True)
