@@ -63,9 +63,11 @@ def verdicts(floor: str, place: Path) -> dict[str, dict[str, int | None]]:
     """Of every mutant that counts, by file."""
     starts = tuple(wanted(floor))
     found = {}
-    for path in sorted((place / "mutants" / floor).glob("*.meta")):
+    top = place / "mutants" / floor
+    for path in sorted(top.rglob("*.meta")):
         codes = json.loads(path.read_text())["exit_code_by_key"]
-        found[path.stem] = {name: code for name, code in codes.items() if name.startswith(starts)}
+        file = str(path.relative_to(top).with_suffix(""))
+        found[file] = {name: code for name, code in codes.items() if name.startswith(starts)}
     return found
 
 
@@ -110,9 +112,9 @@ def report(floor: str, place: Path) -> int:
             table.append((file, kinds))
             total += kinds
     print("\n".join(survivors))
-    print(f"{floor + '/':<16}" + "".join(f"{kind:>10}" for kind in KINDS))
+    print(f"{floor + '/':<32}" + "".join(f"{kind:>10}" for kind in KINDS))
     for file, kinds in table:
-        print(f"{file:<16}" + "".join(f"{kinds[kind]:>10}" for kind in KINDS))
+        print(f"{file:<32}" + "".join(f"{kinds[kind]:>10}" for kind in KINDS))
     counted = total["killed"] + total["survived"]
     if not counted:
         print("no mutant is decided yet")

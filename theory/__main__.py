@@ -16,9 +16,11 @@ from pathlib import Path
 from typing import Any
 
 from ref import dynamics
-from theory import dominance, dormancy, recycling
 from theory.claim import Claim, Outcome, find
 from theory.decide import CHAPTERS, CLAIMS, Decision, decide
+from theory.dominance import networks
+from theory.dormancy import activations
+from theory.recycling import training
 
 MEANING = {
     "holds": "it is true, the proof is below",
@@ -60,7 +62,7 @@ def decide_all(options: argparse.Namespace) -> int:
     return int(bool(bad))
 
 
-def as_json(claim: Claim, decision: Decision) -> dict[str, object]:
+def as_json(claim: Claim[Any], decision: Decision) -> dict[str, object]:
     example = claim.counterexample
     return {
         "id": claim.id,
@@ -181,7 +183,7 @@ def search(options: argparse.Namespace) -> int:
     def progress(size: object, tried: int) -> None:
         print(f"size {size}: {tried} instances tried so far", flush=True)
 
-    found: Outcome = find(claim, options.without, options.examples, options.seed, progress)
+    found: Outcome[Any] = find(claim, options.without, options.examples, options.seed, progress)
     if found.violation is None:
         print(f"no counterexample among {found.tried} instances")
     else:
@@ -214,21 +216,21 @@ def plot(options: argparse.Namespace) -> int:
     return 0
 
 
-def networks(options: argparse.Namespace) -> int:
+def conditions(options: argparse.Namespace) -> int:
     """The claims' conditions beyond tuples of numbers: activations, and trained networks of ref."""
     print(
         "Where an activation is zero (Z) and where it is flat (K); does dormant mean no gradient?"
     )
     heads = ("activation", "Z", "K", "the claim")
-    _rows([dict(zip(heads, row, strict=True)) for row in dormancy.table()])
+    _rows([dict(zip(heads, row, strict=True)) for row in activations.table()])
     print("\nTheorem 1 on the next layer of trained networks, before and after the intervention of")
     print(
         "section 3.2 (shares of its neurons; kept: of those with the hypothesis, the saturated or"
     )
     print("zombie ones):")
-    _rows(dominance.network_table())
+    _rows(networks.network_table())
     print("\nDormant neurons along a TD learning of a network of ref, by Adam:")
-    _rows(recycling.follow(dynamics.ADAM, rate=0.01)[-2:])
+    _rows(training.follow(dynamics.ADAM, rate=0.01)[-2:])
     return 0
 
 
@@ -263,7 +265,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     draw = commands.add_parser("plot", help="bound against truth")
     draw.set_defaults(run=plot)
     nets = commands.add_parser("networks", help="the conditions on activations and networks")
-    nets.set_defaults(run=networks)
+    nets.set_defaults(run=conditions)
     for command in (one, seek, draw):
         command.add_argument("id", help="as the table has it")
     seek.add_argument("--without", metavar="ASSUMPTION", help="drop this assumption")

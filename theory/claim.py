@@ -8,24 +8,25 @@ and not of the shrinker.
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Generic, Literal, TypeVar
 
 import hypothesis
 from hypothesis import HealthCheck, Phase, Verbosity, settings
 from hypothesis.errors import Unsatisfiable
 from hypothesis.strategies import SearchStrategy
 
-Instance = Any  # a frozen dataclass that prints as the mathematics does
+Instance = TypeVar("Instance")  # a frozen dataclass that prints as the mathematics does
+Given = TypeVar("Given", contravariant=True)  # what holds for more kinds may be asked of fewer
 Verdict = Literal["holds", "holds if", "refuted", "open"]
 
 
 @dataclass(frozen=True)
-class Assumption:
+class Assumption(Generic[Given]):
     """A named condition on an instance; `said` is False where the paper leaves it unsaid."""
 
     name: str
     says: str  # in readable mathematics
-    holds: Callable[[Instance], bool]
+    holds: Callable[[Given], bool]
     said: bool = True
 
 
@@ -40,7 +41,7 @@ class Curve:
 
 
 @dataclass(frozen=True)
-class Claim:
+class Claim(Generic[Instance]):
     """A statement of a paper or its repair, with its verdict and what the verdict rests on.
 
     Where the verdict is "refuted" there is a `counterexample`: all assumptions hold of it and
@@ -53,7 +54,7 @@ class Claim:
     source: str  # "Neuron Dominance, Theorem 1"
     title: str  # what it says, in about ten words
     statement: str  # in readable mathematics
-    given: tuple[Assumption, ...]
+    given: tuple[Assumption[Instance], ...]
     then: Callable[[Instance], bool]
     instances: Callable[[Any], SearchStrategy[Instance]]  # of a size; most satisfy `given`
     sizes: tuple[Any, ...]  # from the smallest on
@@ -77,7 +78,7 @@ class Claim:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class Outcome(Generic[Instance]):
     """Of a search: how many instances satisfied the assumptions, and the violation found."""
 
     tried: int
@@ -85,12 +86,12 @@ class Outcome:
     size: Any = None
 
 
-def admits(claim: Claim, instance: Instance, without: str | None = None) -> bool:
+def admits(claim: Claim[Instance], instance: Instance, without: str | None = None) -> bool:
     """Whether all assumptions hold of the instance, but for the one named `without`."""
     return all(a.holds(instance) for a in claim.given if a.name != without)
 
 
-def check(claim: Claim, examples: int = 300, seed: int = 0) -> Outcome:
+def check(claim: Claim[Instance], examples: int = 300, seed: int = 0) -> Outcome[Instance]:
     """Look for a violation among as many instances of all sizes as satisfy the assumptions."""
     share = -(-examples // len(claim.sizes))
     tried = 0
@@ -103,12 +104,12 @@ def check(claim: Claim, examples: int = 300, seed: int = 0) -> Outcome:
 
 
 def find(
-    claim: Claim,
+    claim: Claim[Instance],
     without: str | None = None,
     examples: int = 2000,
     seed: int = 0,
     progress: Callable[[Any, int], None] = lambda size, tried: None,
-) -> Outcome:
+) -> Outcome[Instance]:
     """The smallest counterexample: sizes in their order, and shrunk within the first that has one.
 
     `without` drops the assumption of that name. `examples` is per size.
@@ -126,7 +127,9 @@ def find(
     return Outcome(tried)
 
 
-def necessity(claim: Claim, examples: int = 2000, seed: int = 0) -> dict[str, Outcome]:
+def necessity(
+    claim: Claim[Instance], examples: int = 2000, seed: int = 0
+) -> dict[str, Outcome[Instance]]:
     """For each assumption the smallest counterexample to the claim without it."""
     return {a.name: find(claim, a.name, examples, seed) for a in claim.given}
 
@@ -141,8 +144,8 @@ class _Violation(Exception):
 
 
 def _search(
-    claim: Claim, size: Any, without: str | None, examples: int, seed: int, shrink: bool
-) -> Outcome:
+    claim: Claim[Instance], size: Any, without: str | None, examples: int, seed: int, shrink: bool
+) -> Outcome[Instance]:
     tried = 0
     last: list[Instance] = []
 
@@ -176,7 +179,7 @@ def _search(
 # -------------------------------------------------------------------- replaying what is stored
 
 
-def replay(claim: Claim) -> list[str]:
+def replay(claim: Claim[Instance]) -> list[str]:
     """What is wrong with the stored certificates of a claim; empty if all is as it says."""
     wrong = []
     if claim.verdict == "refuted":

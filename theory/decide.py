@@ -5,12 +5,15 @@ Apart from `__main__`, so that the processes that share the work can import it.
 
 import time
 from dataclasses import dataclass
+from typing import Any
 
 from theory import collapse, dominance, dormancy, rank, recycling
 from theory.claim import Claim, check, find, necessity, replay
 
 CHAPTERS = (dormancy, dominance, rank, collapse, recycling)
-CLAIMS: dict[str, Claim] = {claim.id: claim for chapter in CHAPTERS for claim in chapter.CLAIMS}
+CLAIMS: dict[str, Claim[Any]] = {
+    claim.id: claim for chapter in CHAPTERS for claim in chapter.CLAIMS
+}
 
 
 @dataclass(frozen=True)
@@ -52,7 +55,7 @@ def decide(id: str, examples: int, seed: int, search: bool) -> Decision:
     return Decision(id, ", ".join(evidence), tuple(problems), seconds)
 
 
-def _prove(claim: Claim, problems: list[str]) -> list[int]:
+def _prove(claim: Claim[Any], problems: list[str]) -> list[int]:
     """The sizes at which the solver proves the claim; none where the solver is not installed."""
     if claim.proved is None:
         return []

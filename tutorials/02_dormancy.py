@@ -61,7 +61,7 @@ def _():
 @app.cell(hide_code=True)
 def _():
     phi_ui = mo.ui.dropdown(
-        [*dormancy.ACTIVATIONS], value="ReLU, φ'(0) = 0", label=r"Activation $\varphi$"
+        [*dormancy.activations.ACTIVATIONS], value="ReLU, φ'(0) = 0", label=r"Activation $\varphi$"
     )
     w_ui = mo.ui.slider(-3, 3, 0.25, value=1, show_value=True, label="$w$")
     b_ui = mo.ui.slider(-4, 8, 0.25, value=-2, show_value=True, label="$b$")
@@ -81,12 +81,12 @@ def _(b_ui, domain_ui, phi_ui, w_ui):
 @app.cell(hide_code=True)
 def _(b, domain, name, w):
     # Sliders move in quarters, so all of this is exact: no rounding decides what is zero.
-    phi = dormancy.PHI[name]
-    neuron = dormancy.Neuron(
-        name, Fraction(w), Fraction(b), (dormancy.over(*map(Fraction, domain)),)
+    phi = dormancy.activations.PHI[name]
+    neuron = dormancy.activations.Neuron(
+        name, Fraction(w), Fraction(b), (dormancy.activations.over(*map(Fraction, domain)),)
     )
-    dormant = dormancy.dormant(neuron)  # z(x) ∈ Z almost surely
-    flat = dormancy.flat_in_parameters(neuron)  # z(x) ∈ K almost surely
+    dormant = dormancy.activations.dormant(neuron)  # z(x) ∈ Z almost surely
+    flat = dormancy.training.flat_in_parameters(neuron)  # z(x) ∈ K almost surely
     mo.show_code()
     return dormant, flat, neuron, phi
 
@@ -100,7 +100,7 @@ def _(domain, name, neuron, phi):
     _z = np.linspace(LOW, HIGH, 601).tolist()
     _top.plot(_z, [float(phi.value(t)) for t in _z], color=style.BLUE, label=r"$\varphi(z)$")
     _top.plot(_z, [float(phi.slope(t)) for t in _z], color=style.VERMILION, label=r"$\varphi'(z)$")
-    _ends = dormancy.images(neuron, neuron.law)[0]
+    _ends = dormancy.activations.images(neuron, neuron.law)[0]
     for _where in (_top, _sets):
         _where.axvspan(*map(float, _ends), color=style.YELLOW, alpha=0.4, linewidth=0)
         if _ends[0] == _ends[1]:
@@ -124,8 +124,12 @@ def _(domain, name, neuron, phi):
     _right.set_ylim(min(-0.6, *_h, *_slope) - 0.1, max(1.4, *_h, *_slope) + 0.1)
     _right.set(title="this neuron: $h$ and $\\partial h / \\partial b$", xlabel="$x$", xlim=(-2, 2))
     _text.axis("off")
-    _text.text(0, 0.75, f"Z = {dormancy.union(phi.zeros)}", color=style.BLUE, va="center")
-    _text.text(0, 0.3, f"K = {dormancy.union(phi.flats)}", color=style.VERMILION, va="center")
+    _text.text(
+        0, 0.75, f"Z = {dormancy.activations.union(phi.zeros)}", color=style.BLUE, va="center"
+    )
+    _text.text(
+        0, 0.3, f"K = {dormancy.activations.union(phi.flats)}", color=style.VERMILION, va="center"
+    )
     style.show(cover, f"{name}, its derivative, where each is zero, and where the neuron's z goes")
     return (cover,)
 
@@ -151,7 +155,7 @@ def _(dormant, flat):
 def _():
     _rows = "\n".join(
         f"| {name} | {zeros} | {flats} | {verdict} |"
-        for name, zeros, flats, verdict in dormancy.table()
+        for name, zeros, flats, verdict in dormancy.activations.table()
     )
     mo.accordion(
         {
@@ -273,11 +277,11 @@ def _(broken_ui, steps_ui):
 def _(broken, steps):
     life = [CLAIMS["dormancy.absorbing"].needs[broken]]
     for _ in range(steps):
-        life.append(dormancy.trained(life[-1]))
-    _phi = dormancy.PHI[life[0].phi].value
+        life.append(dormancy.training.trained(life[-1]))
+    _phi = dormancy.activations.PHI[life[0].phi].value
     _drawing, (_left, _right) = style.figure(1, 2, height=2.8)
     _time = range(steps + 1)
-    _received = [[float(z) for z in dormancy.preactivations(step)] for step in life]
+    _received = [[float(z) for z in dormancy.training.preactivations(step)] for step in life]
     for _i, _c in ((0, style.VERMILION), (1, style.GREY)):
         _label = f"neuron {_i + 1}"
         _left.plot(_time, [z[_i] for z in _received], "o-", color=_c, label=_label)
@@ -324,7 +328,7 @@ def _(set_ui):
 
 @app.cell(hide_code=True)
 def _(answer_1):
-    _phi = dormancy.PHI.get(answer_1)
+    _phi = dormancy.activations.PHI.get(answer_1)
     right_1 = _phi is not None and _phi.zeros == _phi.flats
     style.answer(
         answer_1,
@@ -358,7 +362,7 @@ def _(root_ui):
 
 @app.cell(hide_code=True)
 def _(answer_2):
-    _root = float(dormancy.PHI["GELU"].flats[0].lo)
+    _root = float(dormancy.activations.PHI["GELU"].flats[0].lo)
     right_2 = answer_2 is not None and math.isclose(answer_2, _root, abs_tol=0.0051)
     style.answer(
         answer_2,

@@ -100,7 +100,7 @@ def _(bias, factor, on, seed, spread, width):
     _others = Fraction(spread) * _draw.integers(-4, 5, (NEXT, width - 1))
     g = tuple(tuple(Fraction(int(e), 4) for e in row) for row in _g)
     neurons = [  # of layer k + 1, each with the whole of layer k below it
-        dominance.Neuron(g, (Fraction(int(a), 4), *(e / 4 for e in rest)), Fraction(bias))
+        dominance.layer.Neuron(g, (Fraction(int(a), 4), *(e / 4 for e in rest)), Fraction(bias))
         for a, rest in zip(_first, _others.tolist(), strict=True)
     ]
     return g, neurons
@@ -109,7 +109,7 @@ def _(bias, factor, on, seed, spread, width):
 @app.cell(hide_code=True)
 def _(g, neurons):
     score = scores.activation_score(np.array(g))  # NaN if all of layer k is dead
-    received = [dominance.preactivations(n) for n in neurons]
+    received = [dominance.layer.preactivations(n) for n in neurons]
     kinds = []
     for _z in received:
         saturated, zombie = (of(_z[:, None])[0] for of in (scores.saturated, scores.zombie))
@@ -127,7 +127,7 @@ def _(asked, kinds, neurons, received, score, width):
     cover, (_bars, _gates) = style.figure(1, 2, height=4.6, gridspec_kw={"width_ratios": [1, 2.2]})
     _alive = score[0] == score[0]
     _bars.barh(range(1, width + 1), [float(u) if _alive else 0 for u in score], height=0.65)
-    _half = float(dominance.threshold(width, Fraction(1)))
+    _half = float(dominance.layer.threshold(width, Fraction(1)))
     _bars.axvline(_half, color=style.BLACK, linestyle="--", linewidth=1)
     _bars.text(_half, 0.3, "N/2", ha="center", va="bottom")
     _bars.set(xlim=(0, width), ylim=(width + 0.6, 0.3), yticks=range(1, width + 1))
@@ -153,7 +153,7 @@ def _(asked, kinds, neurons, received, score, width):
 def _(asked, bias, kinds, neurons, repaired, score, width):
     failures = [m for m in range(NEXT) if asked[m] and kinds[m] == "mixed"]
     kept = [m for m in range(NEXT) if repaired[m]]
-    _dominant = float(score[0]) > dominance.threshold(width, Fraction(1))
+    _dominant = float(score[0]) > dominance.layer.threshold(width, Fraction(1))
     if not any(score == score):
         _told = "Layer $k$ is dead: it has no scores, and no neuron in it is dominant."
     elif not _dominant:
@@ -308,7 +308,7 @@ def _(loud_ui, rate_ui, target_ui):
 @app.cell(hide_code=True)
 def _(loud, rate, target):
     _w = ((Fraction(1), Fraction(1, 2)), (Fraction(1), Fraction(1)))
-    start = dominance.Step(
+    start = dominance.rates.Step(
         (Fraction(loud), Fraction(1)),
         _w,
         (Fraction(1), Fraction(-1, 2)),
@@ -317,11 +317,11 @@ def _(loud, rate, target):
     )
     run = [start]
     for _ in range(12):
-        run.append(dominance.update(run[-1]))
-    _before = dominance.inner(start)
-    _after = dominance.inner(dominance.update(replace(start, alpha=Fraction(1))))
+        run.append(dominance.rates.update(run[-1]))
+    _before = dominance.rates.inner(start)
+    _after = dominance.rates.inner(dominance.rates.update(replace(start, alpha=Fraction(1))))
     critical = [a / (a - b) if b < a else None for a, b in zip(_before, _after, strict=True)]
-    survivors, fitted = dominance.fate(start)
+    survivors, fitted = dominance.rates.fate(start)
     return critical, fitted, run, start, survivors
 
 
@@ -331,15 +331,15 @@ def _(critical, rate, run, start, survivors):
     _top = max(1.0, rate * 1.1)
     for _j, _c in ((0, style.BLUE), (1, style.VERMILION)):
         _ends = [
-            dominance.inner(dominance.update(replace(start, alpha=Fraction(a))))[_j]
+            dominance.rates.inner(dominance.rates.update(replace(start, alpha=Fraction(a))))[_j]
             for a in (0, _top)
         ]
         _one.plot((0, _top), list(map(float, _ends)), color=_c, label=f"$z_{_j + 1}$")
         if critical[_j] is not None and critical[_j] <= _top:
             _one.plot([float(critical[_j])], [0], "o", color=_c, markersize=8)
-        _path = [float(dominance.inner(s)[_j]) for s in run]
+        _path = [float(dominance.rates.inner(s)[_j]) for s in run]
         _many.plot(range(len(run)), np.clip(_path, -30, 30), "o-", color=_c, markersize=4)
-    _height = max(3.0, *(2.0 * float(z) for z in dominance.inner(start)))
+    _height = max(3.0, *(2.0 * float(z) for z in dominance.rates.inner(start)))
     _one.axvline(rate, color=style.BLACK, linestyle="--", linewidth=1)
     _one.axhline(0, color=style.BLACK, linewidth=0.8)
     _one.set(title="after one step, by step size", xlabel=r"$\alpha$", ylim=(-_height, _height))
@@ -407,8 +407,8 @@ def _(largest_ui):
 @app.cell(hide_code=True)
 def _(answer_1):
     def _prevails(c):
-        return dominance.follows_everywhere(
-            dominance.Neuron(((4, 1), (3, 2)), (Fraction(1), Fraction(str(-c))))
+        return dominance.repaired.follows_everywhere(
+            dominance.layer.Neuron(((4, 1), (3, 2)), (Fraction(1), Fraction(str(-c))))
         )
 
     right_1 = bool(answer_1) and _prevails(answer_1 - 0.001) and not _prevails(answer_1)
@@ -446,7 +446,10 @@ def _(step_ui):
 def _(answer_2):
     _rate = Fraction(str(answer_2 or 0))
     right_2 = (
-        dominance.inner(dominance.update(dominance.start([2, 1], [[1, 1]], [1], 0, _rate)))[0] == 0
+        dominance.rates.inner(
+            dominance.rates.update(dominance.rates.start([2, 1], [[1, 1]], [1], 0, _rate))
+        )[0]
+        == 0
     )
     style.answer(
         answer_2,

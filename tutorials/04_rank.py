@@ -35,10 +35,10 @@ with app.setup(hide_code=True):
     ]
     ROWS, WIDTH, DELTA = 24, 6, 0.01
     BOUNDS = {  # each is at most R, for every batch
-        "RMS share of the largest neuron": (rank.rms_share, style.GREEN),
-        "share of the largest neuron, with √B": (rank.share_bound, style.PURPLE),
-        "share, with the others' variation": (rank.even_bound, style.ORANGE),
-        "eq. (10) of the paper": (rank.line_10_right, style.GREY),
+        "RMS share of the largest neuron": (rank.repaired.rms_share, style.GREEN),
+        "share of the largest neuron, with √B": (rank.repaired.share_bound, style.PURPLE),
+        "share, with the others' variation": (rank.repaired.even_bound, style.ORANGE),
+        "eq. (10) of the paper": (rank.features.line_10_right, style.GREY),
     }
 
 
@@ -97,16 +97,16 @@ def _(alike, factor, rare, seed):
     for _j in range(1, WIDTH):
         _x[:, _j] *= rare * ((np.arange(ROWS) + _j) % rare == 0)
     _x[:, 0] = factor * _x[:, 0].mean()  # neuron 1 is on everywhere, the same at every input
-    x = rank.matrix(*(tuple(Fraction(round(64 * e), 64) for e in row) for row in _x))
+    x = rank.features.matrix(*(tuple(Fraction(round(64 * e), 64) for e in row) for row in _x))
     return (x,)
 
 
 @app.cell(hide_code=True)
 def _(x):
-    features = rank.array(x)
+    features = rank.features.array(x)
     sigma = np.linalg.svd(features, compute_uv=False)
     srank = scores.srank(features, DELTA)  # NaN for a batch of zeros
-    ratio = float(rank.ratio(x))
+    ratio = float(rank.features.ratio(x))
     dominant = bool(scores.dominant(features)[0])
     bounds = {name: float(bound(x)) for name, (bound, _) in BOUNDS.items()}
     mo.show_code()
@@ -149,7 +149,7 @@ def _(bounds, dominant, ratio, srank, x):
         _told = (
             f"srank is **{srank:.0f}** of {WIDTH}, $R = {ratio:.3f}$. Neuron 1 is "
             f"{'**dominant**' if dominant else 'not dominant'}: its share of all activation is "
-            f"{float(rank.sums(x)[0] / sum(rank.sums(x))):.2f}. "
+            f"{float(rank.features.sums(x)[0] / sum(rank.features.sums(x))):.2f}. "
         )
         _told += (
             "Yet all directions are in use."
@@ -221,17 +221,18 @@ def _(batch_ui, chance_ui, louder_ui):
 
 @app.cell(hide_code=True)
 def _(batch, chance, louder):
-    law = rank.law(batch, (chance, (louder, 0)), (1 - Fraction(chance), (0, 1)))
+    law = rank.features.law(batch, (chance, (louder, 0)), (1 - Fraction(chance), (0, 1)))
     units = [Fraction(2) ** k for k in range(-4, 5)]
-    _laws = [rank.times_all(law, c) for c in units]
+    _laws = [rank.theorem_2.times_all(law, c) for c in units]
     curves = {
-        "the truth, E R": [float(rank.mean_ratio(it)) for it in _laws],
+        "the truth, E R": [float(rank.features.mean_ratio(it)) for it in _laws],
         "Theorem 2 as printed": [
-            math.sqrt(rank.printed_square(it, rank.widest_variance(it))) for it in _laws
+            math.sqrt(rank.theorem_2.printed_square(it, rank.theorem_2.widest_variance(it)))
+            for it in _laws
         ],
-        "repaired: E1": [float(rank.e1_bound(it)) for it in _laws],
-        "repaired: E1k": [float(rank.e1k_bound(it)) for it in _laws],
-        "repaired: E4": [float(rank.e4_bound(it)) for it in _laws],
+        "repaired: E1": [float(rank.expected.e1_bound(it)) for it in _laws],
+        "repaired: E1k": [float(rank.features.e1k_bound(it)) for it in _laws],
+        "repaired: E4": [float(rank.expected.e4_bound(it)) for it in _laws],
     }
     applies = admits(CLAIMS["rank.theorem-2"], law)
     mo.show_code()
@@ -260,7 +261,7 @@ def _(applies, curves, units):
     _axes.set(xlabel="unit: all features times", ylabel="$R$", ylim=(0, 1.05))
     _axes.set_title("the mean of $R$, and what is said to bound it from below")
     _axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5))
-    violated = bool(applies and (_printed > _truth + rank.ERROR).any())
+    violated = bool(applies and (_printed > _truth + rank.features.ERROR).any())
     if not applies:
         _told = "Neuron 1 is not the largest: Theorem 2 does not speak of this layer."
     elif violated:
@@ -419,10 +420,16 @@ def _(unit_ui):
 
 @app.cell(hide_code=True)
 def _(answer_2):
-    _before, _after = rank.THEOREM_2, rank.times_all(rank.THEOREM_2, Fraction(10))
+    _before, _after = (
+        rank.theorem_2.BREAKS_THEOREM_2,
+        rank.theorem_2.times_all(rank.theorem_2.BREAKS_THEOREM_2, Fraction(10)),
+    )
     _same = [
         of(_before) == of(_after)
-        for of in (rank.mean_ratio, lambda it: rank.printed_square(it, rank.widest_variance(it)))
+        for of in (
+            rank.features.mean_ratio,
+            lambda it: rank.theorem_2.printed_square(it, rank.theorem_2.widest_variance(it)),
+        )
     ]
     _truth = {
         (True, True): "both stay",

@@ -25,9 +25,9 @@ with app.setup(hide_code=True):
     from tutorials import style
 
     PAPER_READS, PAPER_RESTS, PAPER_BACKUPS = (
-        collapse.PAPER.read(0.0)[1],
-        collapse.after_backups(collapse.PAPER, 5000),
-        collapse.backups(collapse.PAPER),
+        collapse.zero_bin.PAPER.read(0.0)[1],
+        collapse.zero_bin.after_backups(collapse.zero_bin.PAPER, 5000),
+        collapse.zero_bin.backups(collapse.zero_bin.PAPER),
     )
     CLAIMS_HERE = [
         "collapse.fixed-heads",
@@ -212,27 +212,27 @@ def draw_path(features, flow, moment, moments):
 
 @app.cell(hide_code=True)
 def judge(chain, features, flow, gamma, heads, moment, moments, path, singular, start):
-    instance = collapse.Regression(
-        collapse.rows(chain.transition),
+    instance = collapse.flows.Regression(
+        collapse.flows.rows(chain.transition),
         Fraction(gamma),
-        collapse.rows(start),
-        collapse.rows(heads),
+        collapse.flows.rows(start),
+        collapse.flows.rows(heads),
         Fraction(moments[moment]),
     )
     if "fixed" in flow:
-        collapses = collapse.ends_at_zero(instance)
+        collapses = collapse.eq_5.ends_at_zero(instance)
         _says = "Theory, exactly: the features " + (
             "**tend to 0**, as the fixed heads reach all directions."
             if collapses
             else "**never tend to 0**, as no head sees one of the directions."
         )
         if "all directions" in flow:
-            off = np.abs(features[moment] - collapse.closed_form(instance)).max()
+            off = np.abs(features[moment] - collapse.eq_5.closed_form(instance)).max()
             _says += (
                 f" Eq. (6), $e^{{-t(I-\\gamma P)}}\\Phi_0$, is within {off:.2g} of these steps."
             )
     elif "squared" in flow:
-        collapses = collapse.may_collapse(instance)
+        collapses = collapse.learned_heads.may_collapse(instance)
         _says = "Theory, exactly: $\\Phi_0'\\Phi_0 \\le WW'$ "
         _says += (
             "holds at the start, so the features **tend to 0**."
@@ -399,12 +399,12 @@ def _(bins_ui, discount_ui, sigma_ui):
 
 @app.cell(hide_code=True)
 def write_and_read(bins, discount, sigma):
-    support = collapse.Bins(
+    support = collapse.flows.Bins(
         Fraction(0), Fraction(100), bins, Fraction(str(discount)), Fraction(sigma)
     )
     support = replace(support, sigma=support.sigma / support.width())
     masses, zero_reads = support.read(0.0)
-    rests_at = collapse.after_backups(support, 5000)
+    rests_at = collapse.zero_bin.after_backups(support, 5000)
 
     _top = max(3 * float(support.width()), 1.8 * rests_at, 4 * sigma)
     _figure, (_left, _right) = style.figure(1, 2, height=3.6)
@@ -473,8 +473,8 @@ def normalise(contrast, offset, shift):
     z = offset + contrast * np.array([2.0, -0.5, -0.5, -0.5, -0.5]) + np.array([0, 0.2, 0, -0.2, 0])
     layer = {"norm0.weight": np.ones(5), "norm0.bias": np.full(5, shift)}
     normed = nn.layer_norm(layer, "norm0", z[None])[0]
-    row = collapse.Normed(tuple(map(Fraction, z)), Fraction(shift))
-    alive = sum(collapse.above(row))
+    row = collapse.layer_norm.Normed(tuple(map(Fraction, z)), Fraction(shift))
+    alive = sum(collapse.layer_norm.above(row))
     dominates = scores.dominant(ag.relu(normed[None])).any()
 
     _figure, _axes = style.figure(1, 2, height=2.9, sharey=True)
@@ -639,7 +639,7 @@ def exercise_1(keep_ui):
 @app.cell(hide_code=True)
 def exercise_2(reach_ui):
     reached = reach_ui.value
-    _small = collapse.Bins(Fraction(0), Fraction(10), 51, Fraction(9, 10))
+    _small = collapse.flows.Bins(Fraction(0), Fraction(10), 51, Fraction(9, 10))
     mo.vstack(
         [
             mo.md(
@@ -652,7 +652,7 @@ def exercise_2(reach_ui):
             reach_ui,
             style.answer(
                 reached,
-                reached is not None and reached == collapse.backups(_small),
+                reached is not None and reached == collapse.zero_bin.backups(_small),
                 "Two-hot keeps means, so after $n$ backups the value is $5\\gamma^n$. The first "
                 "bin ends at "
                 "10/51.",
@@ -668,7 +668,9 @@ def exercise_3(dead_ui):
     deadly = dead_ui.value
 
     def _kills(shift):
-        return collapse.shift_low(collapse.Normed((Fraction(1),) * 10, Fraction(str(shift))))
+        return collapse.layer_norm.shift_low(
+            collapse.layer_norm.Normed((Fraction(1),) * 10, Fraction(str(shift)))
+        )
 
     mo.vstack(
         [

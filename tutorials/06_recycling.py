@@ -20,6 +20,7 @@ with app.setup(hide_code=True):
     from theory import recycling
     from theory.claim import find
     from theory.decide import CLAIMS
+    from theory.recycling.training import follow
     from tutorials import style
 
     CLAIMS_HERE = [
@@ -188,7 +189,7 @@ def judge(after_redo, after_regrama, jump, params, silent, tau, unmoved):
         name: (jump(new, BATCH), jump(new, far))
         for name, new in (("ReDo", after_redo), ("ReGraMa", after_regrama))
     }
-    exact = recycling.Network(
+    exact = recycling.redo.Network(
         (
             (
                 tuple((Fraction(w),) for w in params["dense0.weight"][:, 0]),
@@ -200,7 +201,10 @@ def judge(after_redo, after_regrama, jump, params, silent, tau, unmoved):
         asked=tuple(map(Fraction, BATCH)),
         tau=Fraction(tau),
     )
-    change, bound = recycling.change(exact), recycling.change(exact) + recycling.bound_slack(exact)
+    change, bound = (
+        recycling.redo.change(exact),
+        recycling.redo.change(exact) + recycling.redo.bound_slack(exact),
+    )
     _rows = "\n".join(
         f"| {name} | {_numbers(mask)} | {jumps[name][0]:.3g} | {jumps[name][1]:.3g} |"
         for name, mask in (("ReDo", silent), ("ReGraMa", unmoved))
@@ -419,19 +423,23 @@ def silence(size):
 
 @app.cell(hide_code=True)
 def again():
-    _net = recycling.Scored(
+    _net = recycling.gradients.Scored(
         tuple(map(Fraction, (-1, 1, 1))),
         tuple(map(Fraction, (-1, 0, 1))),
         tuple(map(Fraction, (1, 1, -1))),
         tuple(map(Fraction, (1, 2))),
         tuple(map(Fraction, (2, 1))),
     )
-    _reset, _ = recycling.after_redo(_net)
-    stages = {"before": _net, "after ReDo": _reset, "one step later": recycling.trained(_reset)}
+    _reset, _ = recycling.gradients.after_redo(_net)
+    stages = {
+        "before": _net,
+        "after ReDo": _reset,
+        "one step later": recycling.gradients.trained(_reset),
+    }
     rows = {
         name: (
-            scores.activation_score(recycling.h_of(net))[0],
-            scores.grama(recycling.h_gradient(net), "activation")[0],
+            scores.activation_score(recycling.gradients.h_of(net))[0],
+            scores.grama(recycling.gradients.h_gradient(net), "activation")[0],
         )
         for name, net in stages.items()
     }
@@ -476,7 +484,7 @@ def _(optimizer_ui):
 @app.cell(hide_code=True)
 def train(optimizer):
     _how, _rate = {"Adam": (dynamics.ADAM, 0.01), "SGD": (dynamics.SGD, 0.05)}[optimizer]
-    history = recycling.follow(_how, _rate, snapshots=8, steps=15)
+    history = follow(_how, _rate, snapshots=8, steps=15)
     agree = min(row["dL/dz agrees"] for row in history)
     _figure, _axes = style.figure(1, 2, height=2.8, sharey=True)
     for _panel, _layer in zip(_axes, ("dense0", "dense1"), strict=True):

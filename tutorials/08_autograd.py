@@ -462,7 +462,7 @@ def claim_of(value, pull, says):
             Assumption("defined", "the value is finite around a", defined),
         ),
         then=right,
-        instances=lambda size: collapse.integers(size).map(lambda xs: np.array(xs) / 2),
+        instances=lambda size: collapse.flows.integers(size).map(lambda xs: np.array(xs) / 2),
         sizes=(1, 2),
         verdict="open",
         steps=lambda a: [

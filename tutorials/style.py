@@ -197,7 +197,7 @@ def ledger(*ids: str) -> mo.Html:
         cells = (
             f"{html.escape(it.title)}<br><small>{html.escape(it.source)}</small>",
             f"{_badge(it.verdict)}<br>{'<br>'.join(map(_text, truth))}",
-            f"<code>theory/{chapter}.py</code><br><code>python -m theory show {id}</code>",
+            f"<code>theory/{chapter}/</code><br><code>python -m theory show {id}</code>",
         )
         rows.append("<tr>" + "".join(f'<td style="{CELL}">{cell}</td>' for cell in cells) + "</tr>")
     heads = ("What the paper says", "What is true", "Where to look")

@@ -14,7 +14,9 @@ from scipy.integrate import solve_ivp
 from ref import autograd as ag
 from ref import dynamics, losses, nn
 from theory import claim, collapse
-from theory.collapse import ONE, PAPER, ZERO, Normed, classifier, exact, regression, row
+from theory.collapse.flows import ONE, ZERO, classifier, exact, regression, row
+from theory.collapse.layer_norm import Normed
+from theory.collapse.zero_bin import PAPER
 
 EPS = np.finfo(np.float64).eps
 BY_ID = {c.id.removeprefix("collapse."): c for c in collapse.CLAIMS}
@@ -52,11 +54,11 @@ def test_a_search_finds_a_counterexample_no_larger_than_the_stored_one(name):
 def extent(instance):
     """The numbers of states, neurons, bins, in whichever form an instance has them."""
     match instance:
-        case collapse.Regression(phi=phi, w=w):
+        case collapse.flows.Regression(phi=phi, w=w):
             return len(phi), len(w), len(w[0])
-        case collapse.Classifier(psi=psi, w=w):
+        case collapse.flows.Classifier(psi=psi, w=w):
             return len(psi[0]), len(w), len(w[0])
-        case collapse.Bins(bins=bins):
+        case collapse.flows.Bins(bins=bins):
             return bins
     return len(instance.z)
 
@@ -98,7 +100,7 @@ FAULTS = {
     "line-22": ("outer_flows", lambda c, error: (exact(c.psi) @ error, -exact(c.w) @ error.T)),
     "theorem-3-derived": ("predictions", lambda c: exact([[ONE] * len(c.centres)] * len(c.psi[0]))),
     "uniform-target": ("two_hot", lambda z, value: [Fraction(1, len(z))] * len(z)),
-    "fixed-point": ("target_at_collapse", lambda c: collapse.uniform(c)),
+    "fixed-point": ("target_at_collapse", lambda c: collapse.flows.uniform(c)),
     "first-bin-push": ("semi_gradient", lambda c: (exact(c.w), exact(c.psi))),
     "saddle": ("linear_part", lambda c, psi, w: (psi, w)),
     "dead-layer": ("relu", lambda z: z),
@@ -110,9 +112,8 @@ FAULTS = {
 
 
 @pytest.mark.parametrize("name", FAULTS)
-def test_a_planted_fault_is_found(name, monkeypatch):
-    function, wrong = FAULTS[name]
-    monkeypatch.setattr(collapse, function, wrong)
+def test_a_planted_fault_is_found(name, plant):
+    plant(collapse, *FAULTS[name])
     c = BY_ID[name]
     assert claim.replay(c) or claim.check(c, 300).violation is not None
 
@@ -130,7 +131,7 @@ def matrices(shape):
 
 @given(st.tuples(st.integers(1, 3), st.integers(1, 4)).flatmap(matrices))
 def test_the_kernel_is_what_the_matrix_takes_to_zero_and_no_smaller(matrix):
-    found = collapse.kernel(matrix)
+    found = collapse.flows.kernel(matrix)
     assert all(not (matrix @ v).any() for v in found)
     rank = np.linalg.matrix_rank(matrix.astype(float))  # integers of one digit: rank is clear
     assert len(found) == matrix.shape[1] - rank
@@ -143,9 +144,9 @@ def test_definiteness_is_the_sign_of_the_least_eigenvalue(matrix):
     symmetric = matrix + matrix.T
     least = np.linalg.eigvalsh(symmetric.astype(float)).min()
     # Integer coefficients of at most 12 ^ 3: a least eigenvalue that is not 0 is not tiny
-    assert collapse.positive(symmetric) == (least > -1e-9)
-    assert collapse.positive(symmetric, strictly=True) == (least > 1e-9)
-    assert collapse.positive(matrix @ matrix.T)
+    assert collapse.flows.positive(symmetric) == (least > -1e-9)
+    assert collapse.flows.positive(symmetric, strictly=True) == (least > 1e-9)
+    assert collapse.flows.positive(matrix @ matrix.T)
 
 
 # ----------------------------------------------------------------------- ref's semi-gradients
@@ -165,20 +166,22 @@ def semi_gradients(instance, psi, w, objective):
     return -grads["dense0.weight"], -grads["final.weight"].T
 
 
-@given(st.sampled_from(collapse.SIZES).flatmap(collapse.regressions))
+@given(st.sampled_from(collapse.flows.SIZES).flatmap(collapse.flows.regressions))
 def test_the_flows_of_regression_are_semi_gradients_of_the_reference(r):
     phi, w = (np.asarray(x, float) for x in (r.phi, r.w))
     move_psi, move_w = semi_gradients(r, phi.T, w, dynamics.regression())
     # the loss is a mean over states and heads of squares: hence the factor
     factor = 2 / (len(r.phi) * w.shape[1])
-    expected_phi, expected_w = (np.asarray(x, float) for x in collapse.learned_heads(r))
+    expected_phi, expected_w = (
+        np.asarray(x, float) for x in collapse.learned_heads.learned_heads(r)
+    )
     assert np.abs(move_psi.T - factor * expected_phi).max() <= CLOSE
     assert np.abs(move_w - factor * expected_w).max() <= CLOSE
-    fixed = np.asarray(collapse.fixed_heads(r), float)
+    fixed = np.asarray(collapse.eq_5.fixed_heads(r), float)
     assert np.abs(move_psi.T - factor * fixed).max() <= CLOSE
 
 
-@given(st.sampled_from(collapse.LOGITS).flatmap(collapse.discounted_classifiers))
+@given(st.sampled_from(collapse.flows.LOGITS).flatmap(collapse.flows.discounted_classifiers))
 def test_the_flows_of_classification_are_semi_gradients_of_the_reference(c):
     centres = np.asarray(c.centres, float)
     objectives = {"direct": dynamics.theorem_3, "two-hot": dynamics.two_hot}
@@ -187,18 +190,18 @@ def test_the_flows_of_classification_are_semi_gradients_of_the_reference(c):
     psi, w = np.asarray(c.psi, float), math.log(2) * np.asarray(c.w, float)
     move_psi, move_w = semi_gradients(c, psi, w, objectives[c.encode](centres))
     states = len(c.transition)
-    exact_w, exact_psi = (np.asarray(x, float) for x in collapse.semi_gradient(c))
+    exact_w, exact_psi = (np.asarray(x, float) for x in collapse.flows.semi_gradient(c))
     assert np.abs(move_w - exact_w / states).max() <= CLOSE
     assert np.abs(move_psi - math.log(2) * exact_psi / states).max() <= CLOSE
 
 
-@given(st.sampled_from(collapse.LOGITS).flatmap(collapse.discounted_classifiers))
+@given(st.sampled_from(collapse.flows.LOGITS).flatmap(collapse.flows.discounted_classifiers))
 def test_the_flow_of_hl_gauss_is_the_semi_gradient_of_the_reference(c):
     psi, w = np.asarray(c.psi, float), math.log(2) * np.asarray(c.w, float)
     bins = len(c.centres)
     objective = dynamics.hl_gauss(losses.bin_edges(0, bins, bins), 0.75)
     expected = semi_gradients(c, psi, w, objective)
-    for found, move in zip(collapse.hl_gauss_flow(c, psi, w), expected, strict=True):
+    for found, move in zip(collapse.limits.hl_gauss_flow(c, psi, w), expected, strict=True):
         assert np.abs(found / len(c.transition) - move).max() <= CLOSE
 
 
@@ -207,23 +210,23 @@ def test_predictions_agree_where_they_always_did_and_where_they_had_the_time():
         return classifier(((0, 1), (1, 0)), gamma, [psi], [w], (0, 1), "two-hot")
 
     start = apart("9/10", [0, 1], [0, 1])  # p-hat is (1/2, 1/2) and (1/3, 2/3)
-    assert collapse.differences(start, 1)[0] == pytest.approx(1 / 6, abs=4 * EPS)
-    assert collapse.predictions_close(start)
-    assert collapse.predictions_close(apart("9/10", [1, 1], [0, 1]))
+    assert collapse.limits.differences(start, 1)[0] == pytest.approx(1 / 6, abs=4 * EPS)
+    assert collapse.limits.predictions_close(start)
+    assert collapse.limits.predictions_close(apart("9/10", [1, 1], [0, 1]))
     slow = apart("99/100", [1, 0], [0, 0])
-    way = collapse.differences(slow)
-    assert way[0] == 0 and not collapse.predictions_close(slow)
-    assert collapse.INTEGRATED < way[-1] < max(way)  # it falls, and later it is gone
-    assert collapse.differences(slow, 100_000)[-1] <= collapse.INTEGRATED
-    early = collapse.differences(slow, 100)
+    way = collapse.limits.differences(slow)
+    assert way[0] == 0 and not collapse.limits.predictions_close(slow)
+    assert collapse.flows.INTEGRATED < way[-1] < max(way)  # it falls, and later it is gone
+    assert collapse.limits.differences(slow, 100_000)[-1] <= collapse.flows.INTEGRATED
+    early = collapse.limits.differences(slow, 100)
     assert early[-1] == max(early)
 
 
 def test_of_the_differences_the_last_one_counts(monkeypatch):
-    small, large = collapse.INTEGRATED, 1.01 * collapse.INTEGRATED
+    small, large = collapse.flows.INTEGRATED, 1.01 * collapse.flows.INTEGRATED
     for way, truth in [([1.0, large, small], True), ([1.0, small, large], False)]:
-        monkeypatch.setattr(collapse, "differences", lambda _, way=way: way)
-        assert collapse.predictions_close(None) is truth
+        monkeypatch.setattr(collapse.limits, "differences", lambda _, way=way: way)
+        assert collapse.limits.predictions_close(None) is truth
 
 
 def test_the_flow_that_theorem_3_prints_is_not_the_reference_s():
@@ -231,19 +234,19 @@ def test_the_flow_that_theorem_3_prints_is_not_the_reference_s():
     w = np.zeros((1, 2))
     _, move_w = semi_gradients(c, np.eye(1), w, dynamics.theorem_3(np.array([0.0, 1.0])))
     assert np.abs(move_w).max() <= 2 * EPS  # log(1/2) is rounded, and its exponential
-    assert collapse.printed_flow(c)[0].tolist() == [[Fraction(-1, 4)] * 2]
+    assert collapse.flows.printed_flow(c)[0].tolist() == [[Fraction(-1, 4)] * 2]
 
 
-@given(st.sampled_from(collapse.LOGITS).flatmap(collapse.classifiers))
+@given(st.sampled_from(collapse.flows.LOGITS).flatmap(collapse.flows.classifiers))
 def test_exact_two_hot_is_the_reference_s(c):
     value = np.array([-3.25, 0.0, 0.5, 1.0, 7.0])
     found, _ = losses.two_hot(value, np.asarray(c.centres, float))
     for row_, v in zip(found, value, strict=True):
-        expected = collapse.two_hot(c.centres, Fraction(v))
+        expected = collapse.flows.two_hot(c.centres, Fraction(v))
         assert np.abs(row_ - np.asarray(expected, float)).max() <= 4 * EPS
 
 
-@given(st.sampled_from(((1, 1, 2), (2, 2, 3))).flatmap(collapse.dead_or_alive))
+@given(st.sampled_from(((1, 1, 2), (2, 2, 3))).flatmap(collapse.limits.dead_or_alive))
 def test_what_a_relu_layer_s_head_learns_is_the_reference_s_gradient(h):
     # z is the bias of a layer without inputs: one state at a time
     z, w = np.asarray(h.z, float), np.log(2) * np.asarray(h.w, float)
@@ -252,14 +255,14 @@ def test_what_a_relu_layer_s_head_learns_is_the_reference_s_gradient(h):
     params = {"dense0.weight": z.T, "final.weight": w.T, "final.bias": bias}
     net = dynamics.network(np.eye(len(z)), {"dense0.bias": np.zeros(z.shape[1])})
     _, grads, _ = dynamics.td(chain, params, dynamics.two_hot(centres), net)
-    moves = collapse.head_moves(h, collapse.head_errors(h)[0])
+    moves = collapse.limits.head_moves(h, collapse.limits.head_errors(h)[0])
     move_z, move_w, move_c = (np.asarray(x, float) / len(z) for x in moves)
     assert np.abs(-grads["dense0.weight"].T - math.log(2) * move_z).max() <= CLOSE
     assert np.abs(-grads["final.weight"].T - move_w).max() <= CLOSE
     assert np.abs(-grads["final.bias"] - move_c).max() <= CLOSE
 
 
-@given(st.sampled_from((2, 3, 4)).flatmap(collapse.normed))
+@given(st.sampled_from((2, 3, 4)).flatmap(collapse.layer_norm.normed))
 def test_the_gradient_through_layer_norm_is_the_reference_s(n):
     if n.variance() == 0:
         return
@@ -267,7 +270,7 @@ def test_the_gradient_through_layer_norm_is_the_reference_s(n):
     unit = {"norm.weight": np.ones(len(v)), "norm.bias": np.zeros(len(v))}
     f = ag.grad(lambda z: ag.sum(ag.relu(nn.layer_norm(unit, "norm", z, 0.0)) * v))
     std = math.sqrt(n.variance())
-    found, expected = std * f(z)[0], np.asarray(collapse.gradient_of_z(n), float)
+    found, expected = std * f(z)[0], np.asarray(collapse.layer_norm.gradient_of_z(n), float)
     # A neuron on the mean may be rounded to either side, where the gate is open or shut
     if all(x != 0 for x in n.centred()):
         assert np.abs(found - expected).max() <= CLOSE
@@ -275,7 +278,7 @@ def test_the_gradient_through_layer_norm_is_the_reference_s(n):
 
 def test_the_audit_s_dormant_neuron_has_a_gradient_under_layer_norm():
     n = Normed(row(3, 1, -2), v=row(1, 1, 1))
-    found = float(collapse.gradient_of_z(n)[2]) / math.sqrt(n.variance())
+    found = float(collapse.layer_norm.gradient_of_z(n)[2]) / math.sqrt(n.variance())
     assert found == pytest.approx(-0.0512, abs=5e-5)  # four digits are in the audit
 
 
@@ -284,42 +287,42 @@ def test_the_audit_s_dormant_neuron_has_a_gradient_under_layer_norm():
 
 def test_one_fixed_head_collapses_one_direction_only():
     r = regression(((1, 0), (0, 1)), "1/2", ((1, 0), (0, 1)), [[1], [0]], 3)
-    found, _ = collapse.integrate(r, learned=False)
+    found, _ = collapse.flows.integrate(r, learned=False)
     expected = np.diag([math.exp(-1.5), 1])
-    assert np.abs(found - expected).max() <= collapse.INTEGRATED
+    assert np.abs(found - expected).max() <= collapse.flows.INTEGRATED
 
 
-@given(st.sampled_from(collapse.SIZES).flatmap(collapse.regressions))
+@given(st.sampled_from(collapse.flows.SIZES).flatmap(collapse.flows.regressions))
 def test_two_tolerances_of_the_integrator_agree_within_the_stated_bound(r):
-    found = collapse.integrate(r, learned=True)
+    found = collapse.flows.integrate(r, learned=True)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(collapse, "RTOL", collapse.RTOL / 100)
-        patch.setattr(collapse, "ATOL", collapse.ATOL / 100)
-        finer = collapse.integrate(r, learned=True)
+        patch.setattr(collapse.flows, "RTOL", collapse.flows.RTOL / 100)
+        patch.setattr(collapse.flows, "ATOL", collapse.flows.ATOL / 100)
+        finer = collapse.flows.integrate(r, learned=True)
     for x, y in zip(found, finer, strict=True):
-        assert np.abs(x - y).max() <= collapse.INTEGRATED
+        assert np.abs(x - y).max() <= collapse.flows.INTEGRATED
     # and what the exact flow conserves has drifted less than that
     phi, w = found
     drift = phi.T @ phi - w @ w.T - np.asarray(r.balance(), float)
-    assert np.abs(drift).max() <= collapse.INTEGRATED
+    assert np.abs(drift).max() <= collapse.flows.INTEGRATED
 
 
-@given(st.sampled_from(collapse.SIZES).flatmap(collapse.regressions))
+@given(st.sampled_from(collapse.flows.SIZES).flatmap(collapse.flows.regressions))
 def test_features_of_fixed_heads_end_at_what_no_head_reads(r):
     gram = np.asarray(r.gram(), float)
     eigenvalues, q = np.linalg.eigh(gram)
     silent = q[:, eigenvalues < 1e-9]  # integers of one digit: others are above 1e-3
     limit = np.asarray(r.phi, float) @ silent @ silent.T
-    assert collapse.ends_at_zero(r) == (np.abs(limit).max() < 1e-9)
+    assert collapse.eq_5.ends_at_zero(r) == (np.abs(limit).max() < 1e-9)
 
 
 def test_the_normalised_features_of_an_ergodic_chain_end_at_their_stationary_mean():
     r = regression(((0, 1), ("1/2", "1/2")), "9/10", [[1, 0], [0, 3]], [[1], [0]], 40)
-    limit = np.asarray(collapse.direction(r), float)
+    limit = np.asarray(collapse.eq_5.direction(r), float)
     assert np.abs(limit - [[1 / 3, 2], [1 / 3, 2]]).max() <= 4 * EPS
-    grown = math.exp((1 - 0.9) * 40) * collapse.closed_form(r)
+    grown = math.exp((1 - 0.9) * 40) * collapse.eq_5.closed_form(r)
     # what is left falls at the rate gamma (1 - delta), as collapse.spread has it
-    rest = math.exp(-0.9 * (1 - float(collapse.dobrushin(r.transition))) * 40) * 3
+    rest = math.exp(-0.9 * (1 - float(collapse.eq_5.dobrushin(r.transition))) * 40) * 3
     assert np.abs(grown - limit).max() <= rest + 1e-11
 
 
@@ -351,7 +354,7 @@ def test_the_linear_part_at_zero_is_that_of_the_flow():
     for small in (1e-2, 1e-3):
         psi, w = small * np.asarray(c.psi, float), small * np.asarray(c.w, float)
         found = semi_gradients(c, psi, w, dynamics.two_hot(centres))
-        linear = collapse.linear_part(c, psi, w)
+        linear = collapse.limits.linear_part(c, psi, w)
         gaps.append(max(np.abs(2 * x - y).max() for x, y in zip(found, linear, strict=True)))
     # the rest is of third order, so a tenth of the size leaves about a thousandth
     assert gaps[1] < gaps[0] / 500
@@ -362,18 +365,18 @@ def test_the_linear_part_at_zero_is_that_of_the_flow():
 
 def test_in_the_paper_s_bins_the_target_at_collapse_is_far_from_the_first_one():
     centres = PAPER.centres()
-    target = collapse.two_hot(centres, PAPER.gamma * sum(centres) / 101)
+    target = collapse.flows.two_hot(centres, PAPER.gamma * sum(centres) / 101)
     assert sum(p * z for p, z in zip(target, centres, strict=True)) == Fraction(99, 2)
     assert target[0] == 0
-    assert collapse.backups(PAPER) == 391
+    assert collapse.zero_bin.backups(PAPER) == 391
     assert 50 * PAPER.gamma**459 > centres[0] >= 50 * PAPER.gamma**460
 
 
 def test_in_the_paper_s_bins_hl_gauss_never_reads_a_value_of_the_first_bin():
     # three digits are stated; floats of 1e-12 do not touch them
     assert PAPER.read(0.0)[1] == pytest.approx(0.688, abs=5e-4)
-    assert collapse.after_backups(PAPER, 5000) == pytest.approx(1.83, abs=5e-3)
-    assert collapse.after_backups(PAPER, 5000) > PAPER.width()
+    assert collapse.zero_bin.after_backups(PAPER, 5000) == pytest.approx(1.83, abs=5e-3)
+    assert collapse.zero_bin.after_backups(PAPER, 5000) > PAPER.width()
 
 
 # ----------------------------------------------------------------------- adversarial search

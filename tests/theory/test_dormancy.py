@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import replace
-from fractions import Fraction as F
+from fractions import Fraction
 from itertools import pairwise
 
 import numpy as np
@@ -14,7 +14,11 @@ from ref import autograd as ag
 from ref import dynamics, nn, scores
 from theory import dormancy
 from theory.claim import Claim, admits, check, find, replay
-from theory.dormancy import ACTIVATIONS, CLAIMS, PHI, Layer, Neuron, Sets, Span, Step
+from theory.dormancy import CLAIMS
+from theory.dormancy.activations import ACTIVATIONS, PHI, Neuron, Span
+from theory.dormancy.overlap import Sets
+from theory.dormancy.scores import Layer
+from theory.dormancy.training import Step
 
 BY_ID = {claim.id: claim for claim in CLAIMS}
 HOLDS = [c for c in CLAIMS if c.verdict in ("holds", "holds if")]
@@ -32,7 +36,7 @@ def size_of(instance) -> int:
             return len(instance.means)
         case Neuron():
             return len(instance.law)
-        case dormancy.Units():
+        case dormancy.magi.Units():
             return len(instance.xs)
         case Sets():
             return instance.n
@@ -89,22 +93,22 @@ def test_the_steps_are_lines_with_numbers(claim):
 @pytest.mark.parametrize(
     ("name", "fault", "claim"),
     [
-        ("dormant", dormancy.zero_somewhere, "ocp-lemma-2-solid"),
-        ("solid", dormancy.continuous, "ocp-theorem-1-region"),
-        ("connected", dormancy.continuous, "ocp-lemma-3-connected"),
-        ("smooth", dormancy.continuous, "ocp-lemma-2-nonnegative"),
-        ("same_sets", dormancy.continuous, "ocp-star"),
-        ("none_empty", dormancy.all_stay, "overlap-chance"),
-        ("not_fewer", dormancy.none_empty, "overlap-stays-growing"),
-        ("first_dormant", dormancy.not_centred, "absorbing"),
-        ("inside_zeros", dormancy.first_without_gradient, "flat"),
-        ("unit_dormant", dormancy.magi_printed_same, "magi"),
-        ("below_one", dormancy.alive, "one-awake"),
+        ("dormant", dormancy.ocp.zero_somewhere, "ocp-lemma-2-solid"),
+        ("solid", dormancy.ocp.continuous, "ocp-theorem-1-region"),
+        ("connected", dormancy.ocp.continuous, "ocp-lemma-3-connected"),
+        ("smooth", dormancy.ocp.continuous, "ocp-lemma-2-nonnegative"),
+        ("same_sets", dormancy.ocp.continuous, "ocp-star"),
+        ("none_empty", dormancy.overlap.all_stay, "overlap-chance"),
+        ("not_fewer", dormancy.overlap.none_empty, "overlap-stays-growing"),
+        ("first_dormant", dormancy.training.not_centred, "absorbing"),
+        ("inside_zeros", dormancy.training.first_without_gradient, "flat"),
+        ("unit_dormant", dormancy.magi.magi_printed_same, "magi"),
+        ("below_one", dormancy.scores.alive, "one-awake"),
     ],
 )
 def test_a_weaker_assumption_makes_a_replay_or_a_search_fail(name, fault, claim):
     old = BY_ID[f"dormancy.{claim}"]
-    weak = [replace(a, holds=fault) if a.holds is getattr(dormancy, name) else a for a in old.given]
+    weak = [replace(a, holds=fault) if a.holds.__name__ == name else a for a in old.given]
     assert [a.holds for a in weak] != [a.holds for a in old.given]
     planted = replace(old, given=tuple(weak))
     assert replay(planted) or check(planted).violation is not None
@@ -112,11 +116,11 @@ def test_a_weaker_assumption_makes_a_replay_or_a_search_fail(name, fault, claim)
 
 def test_a_wrong_conclusion_makes_a_search_fail():
     for claim, fault in [
-        ("average-one", dormancy.sums_to_one),
-        ("overlap-retention", dormancy.all_stay),
-        ("magi", dormancy.magi_printed_zero),
-        ("scale-invariant", dormancy.code_is_invariant),
-        ("ocp-star", dormancy.flat_in_input),
+        ("average-one", dormancy.scores.sums_to_one),
+        ("overlap-retention", dormancy.overlap.all_stay),
+        ("magi", dormancy.magi.magi_printed_zero),
+        ("scale-invariant", dormancy.scores.code_is_invariant),
+        ("ocp-star", dormancy.activations.flat_in_input),
     ]:
         assert check(replace(BY_ID[f"dormancy.{claim}"], then=fault)).violation is not None
 
@@ -126,28 +130,30 @@ def test_a_wrong_conclusion_makes_a_search_fail():
 
 def test_code_calls_a_live_layer_of_tiny_activations_wholly_dormant():
     layer = BY_ID["dormancy.scale-invariant-code"].counterexample
-    assert dormancy.coded(layer, F(1)) == [False] and dormancy.coded(layer, layer.c) == [True]
+    assert dormancy.scores.coded(layer, Fraction(1)) == [False] and dormancy.scores.coded(
+        layer, layer.c
+    ) == [True]
     assert list(scores.dormant(layer.sample * layer.c, layer.tau)) == [False]
 
 
 # A layer of one live neuron among dead ones is what the bounds are tight for.
 @given(st.integers(1, 6), st.integers(1, 9))
 def test_one_live_neuron_has_the_largest_score_there_is(n, a):
-    layer = Layer((F(a),) + (F(0),) * (n - 1))
-    assert scores.largest_score(layer.sample) == n and dormancy.awake(layer) == 1
+    layer = Layer((Fraction(a),) + (Fraction(0),) * (n - 1))
+    assert scores.largest_score(layer.sample) == n and dormancy.scores.awake(layer) == 1
 
 
 # ---------------------------------------------------------------------------- the table of Z and K
 
 
 def member(z: float, spans: tuple[Span, ...]) -> bool:
-    return any(dormancy.meet(Span(z, z), span) for span in spans)
+    return any(dormancy.activations.meet(Span(z, z), span) for span in spans)
 
 
 @pytest.mark.parametrize("name", PHI)
 def test_Z_and_K_are_the_zeros_of_phi_and_of_its_slope_on_a_grid(name):
     phi = PHI[name]
-    for z in map(F, GRID):
+    for z in map(Fraction, GRID):
         assert (phi.value(z) == 0) == member(z, phi.zeros)
         assert (phi.slope(z) == 0) == member(z, phi.flats)
 
@@ -174,8 +180,8 @@ def test_phi_and_its_slope_are_those_of_ref(name):
     slopes = ag.grad(lambda z: ag.sum(f(z)))(GRID)
     # A few roundings of numbers of at most 64: 1e-13 is some 10 times what they can add up to.
     for z, value, slope in zip(GRID, f(GRID), slopes, strict=True):
-        assert abs(float(phi.value(F(z))) - value) <= 1e-13
-        assert abs(float(phi.slope(F(z))) - slope) <= 1e-13
+        assert abs(float(phi.value(Fraction(z))) - value) <= 1e-13
+        assert abs(float(phi.slope(Fraction(z))) - slope) <= 1e-13
 
 
 def test_phi_and_its_slope_at_kinks_are_those_of_torch():
@@ -192,7 +198,7 @@ def test_phi_and_its_slope_at_kinks_are_those_of_torch():
         z = torch.tensor([-1.0, 0.0, 1.0, 6.0], dtype=torch.float64, requires_grad=True)
         phi(z).sum().backward()
         for at, slope in zip(z.tolist(), z.grad.tolist(), strict=True):
-            assert float(ACTIVATIONS[name].slope(F(at))) == pytest.approx(slope, abs=1e-15)
+            assert float(ACTIVATIONS[name].slope(Fraction(at))) == pytest.approx(slope, abs=1e-15)
 
 
 def test_the_equivalence_of_dormancy_and_zero_gradient_holds_for_relu_and_its_square_only():
@@ -204,7 +210,7 @@ def test_the_equivalence_of_dormancy_and_zero_gradient_holds_for_relu_and_its_sq
         "ReLU, φ'(0) = 1",
         "ReLU6",
     ]
-    assert all(len(row) == 4 and row[3] for row in dormancy.table())
+    assert all(len(row) == 4 and row[3] for row in dormancy.activations.table())
 
 
 @pytest.mark.parametrize(
@@ -224,8 +230,17 @@ def test_the_slopes_of_gelu_silu_and_mish_have_one_root_where_they_are_not_dorma
 
 @given(st.lists(st.integers(-3, 3), min_size=8, max_size=8), st.booleans())
 def test_the_step_of_this_chapter_is_a_step_along_the_gradient_of_ref(drawn, below):
-    v, w1, w2, b1, b2, u1, u2, target = map(F, drawn)
-    step = Step(dormancy.RELU, v, (w1, w2), (b1, b2), (u1, u2), target, F(1, 2), below=below)
+    v, w1, w2, b1, b2, u1, u2, target = map(Fraction, drawn)
+    step = Step(
+        dormancy.activations.RELU,
+        v,
+        (w1, w2),
+        (b1, b2),
+        (u1, u2),
+        target,
+        Fraction(1, 2),
+        below=below,
+    )
     params = {n: np.array(getattr(step, n), float) for n in ("v", "w", "b", "u")}
 
     def loss(p):
@@ -233,18 +248,21 @@ def test_the_step_of_this_chapter_is_a_step_along_the_gradient_of_ref(drawn, bel
         return (y - float(target)) ** 2 / 2
 
     grads = ag.grad(loss)(params)  # exact: small integers
-    after = dormancy.trained(step)
+    after = dormancy.training.trained(step)
     for name in ("w", "b", "u", *(["v"] if below else [])):
         expected = params[name] - 0.5 * grads[name]
         assert (np.array(getattr(after, name), float) == expected).all()
-    assert dormancy.preactivations(after)[0] == after.w[0] * max(after.v, F(0)) + after.b[0]
+    assert (
+        dormancy.training.preactivations(after)[0]
+        == after.w[0] * max(after.v, Fraction(0)) + after.b[0]
+    )
 
 
 def test_full_gradient_descent_wakes_the_dormant_neuron_of_the_counterexample():
     step = BY_ID["dormancy.once-dormant"].counterexample
-    after = dormancy.trained(step)
-    assert dormancy.preactivations(step)[0] == -1 and after.v == F(5, 2)
-    assert dormancy.preactivations(after)[0] == F(1, 2)
+    after = dormancy.training.trained(step)
+    assert dormancy.training.preactivations(step)[0] == -1 and after.v == Fraction(5, 2)
+    assert dormancy.training.preactivations(after)[0] == Fraction(1, 2)
 
 
 def chain_network(widths, seed=0):
@@ -286,12 +304,12 @@ def test_overlaps_of_this_chapter_are_those_of_ref():
         sets = Sets(
             len(drawn), frozenset(np.flatnonzero(now) + 1), frozenset(np.flatnonzero(before) + 1)
         )
-        ours = dormancy.overlap(sets)
+        ours = dormancy.overlap.overlap(sets)
         found = scores.overlap(now, before)
         assert math.isnan(found) if ours is None else found == float(ours)
         if ours is not None:  # one rounding each of numbers up to 1
             kept = scores.retention(now, before)
-            assert abs(float(dormancy.retention_slack(sets)) - (found - kept)) <= 2**-52
+            assert abs(float(dormancy.overlap.retention_slack(sets)) - (found - kept)) <= 2**-52
             expected = max(now.sum(), before.sum()) / len(now)
             assert scores.chance_overlap(now, before) == expected
 
@@ -303,7 +321,13 @@ def test_overlaps_of_this_chapter_are_those_of_ref():
 
 @given(st.integers(-3, 3), st.integers(-3, 3), st.lists(st.integers(-3, 3), min_size=1, max_size=4))
 def test_relu_neurons_without_output_have_no_gradient_in_ref_either(w, b, xs):
-    neuron = Neuron(dormancy.RELU, F(w), F(b), dormancy.at(*xs))
+    neuron = Neuron(
+        dormancy.activations.RELU, Fraction(w), Fraction(b), dormancy.activations.at(*xs)
+    )
     x = np.array(xs, float)
     by_bias = ag.grad(lambda bias: ag.sum(ag.relu(w * x + bias)))(np.full(len(xs), float(b)))
-    assert dormancy.flat_in_parameters(neuron) == (not by_bias.any()) == dormancy.dormant(neuron)
+    assert (
+        dormancy.training.flat_in_parameters(neuron)
+        == (not by_bias.any())
+        == dormancy.activations.dormant(neuron)
+    )

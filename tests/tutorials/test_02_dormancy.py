@@ -6,7 +6,7 @@ import pytest
 
 from theory.claim import find
 from theory.decide import CLAIMS
-from theory.dormancy import ACTIVATIONS
+from theory.dormancy.activations import ACTIVATIONS
 
 notebook = import_module("tutorials.02_dormancy")
 app = notebook.app

@@ -35,7 +35,7 @@ def test_a_neuron_that_dominates_by_rms_lowers_the_rank():
 def test_every_bound_is_below_the_truth_at_extreme_sliders_too(factor, rare, alike, drawn):
     found = run(factor=factor, rare=rare, alike=alike, seed=9)
     for bound in found["bounds"].values():
-        assert math.isnan(found["ratio"]) or bound <= found["ratio"] + rank.ERROR
+        assert math.isnan(found["ratio"]) or bound <= found["ratio"] + rank.features.ERROR
 
 
 def test_theorem_2_is_violated_in_front_of_the_reader():
@@ -48,10 +48,10 @@ def test_theorem_2_is_violated_in_front_of_the_reader():
 def test_the_repaired_bounds_stay_below_the_truth(chance, louder, batch):
     curves = app.run(defs={"chance": chance, "louder": louder, "batch": batch})[1]["curves"]
     truth = curves.pop("the truth, E R")
-    assert max(truth) - min(truth) < rank.ERROR  # R has no unit
+    assert max(truth) - min(truth) < rank.features.ERROR  # R has no unit
     for name, values in curves.items():
         if name.startswith("repaired"):
-            assert all(b <= t + rank.ERROR for b, t in zip(values, truth, strict=True))
+            assert all(b <= t + rank.features.ERROR for b, t in zip(values, truth, strict=True))
 
 
 @pytest.mark.parametrize("wanted", ["rank.theorem-2", "rank.dominance-is-a-bound"])

@@ -112,7 +112,7 @@ def test_a_search_prints_the_smallest_counterexample():
     claim = "collapse.learned-heads"
     _, found = notebook.search.run(wanted=claim, without=None, pressed=True)
     assert found["outcome"].size == CLAIMS[claim].sizes[0]
-    assert not collapse.may_collapse(found["outcome"].violation)
+    assert not collapse.learned_heads.may_collapse(found["outcome"].violation)
 
 
 @pytest.mark.parametrize("id", notebook.CLAIMS_HERE)
@@ -133,7 +133,7 @@ def test_zero_is_read_as_0_69_and_backups_rest_at_1_83():
 )
 def test_backups_never_rest_below_what_zero_is_read_as(bins, sigma, discount):
     _, found = notebook.write_and_read.run(bins=bins, sigma=sigma, discount=discount)
-    error = collapse.HISTOGRAM * 100
+    error = collapse.flows.HISTOGRAM * 100
     assert found["rests_at"] >= found["zero_reads"] - error
     assert found["zero_reads"] >= 50 / bins - error
 

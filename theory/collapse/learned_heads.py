@@ -1,0 +1,236 @@
+"""Regression with learned heads: what is conserved, what may collapse."""
+
+import math
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from ref.checks import Array
+from theory.claim import Assumption, Claim
+from theory.collapse.flows import (
+    AFTER_6,
+    BALANCED_SIZES,
+    GAMMAS_TO_1,
+    INTEGRATED,
+    SIZES,
+    STAY,
+    STAYS,
+    Regression,
+    exact,
+    integrate,
+    kernel,
+    positive,
+    regression,
+    regressions,
+    show,
+)
+
+
+def value_not_zero(r: Regression) -> bool:
+    return bool((exact(r.phi) @ exact(r.w)).any())
+
+
+def may_collapse(r: Regression) -> bool:
+    """D <= 0, exactly. If Phi_t -> 0 then v'Dv = lim |Phi_t v|^2 - |W_t'v|^2 <= 0 for every v."""
+    return positive(-r.balance())
+
+
+def learned_steps(r: Regression) -> list[str]:
+    d = r.balance()
+    return [
+        f"Φ'Φ - WW' = {show(d)} at t = 0",
+        "∂(Φ'Φ) = -(W E'Φ + Φ'E W') = ∂(WW') for any error E: the difference never changes",
+        "so Φ_t'Φ_t = D + W_t W_t' ≥ D, and if Φ_t went to 0 then D ≤ 0; but",
+        *[f"D_{i + 1}{i + 1} = {d[i, i]} > 0, so |Φ_t e_{i + 1}|² ≥ {d[i, i]} for ever"
+          for i in range(len(d)) if d[i, i] > 0],
+    ]  # fmt: skip
+
+
+VALUE = Assumption("values are not 0", "Φ_0 W_0 ≠ 0: there is something to learn", value_not_zero)
+
+
+LEARNED_HEADS = Claim(
+    id="collapse.learned-heads",
+    source=AFTER_6,
+    title="In a value network, zero reward collapses the features",
+    statement="R = 0, Φ and W learned, Φ_0 W_0 ≠ 0  ⇒  Φ_t → 0",
+    given=(VALUE,),
+    then=may_collapse,
+    instances=regressions,
+    sizes=SIZES,
+    verdict="refuted",
+    counterexample=regression(STAY, "1/2", [[2]], [[1]]),
+    breaks="the heads of eqs. (5) and (6) never learn; a head that learns goes to 0 itself",
+    repaired_by=("collapse.strong-heads", "collapse.singular-values"),
+    steps=learned_steps,
+)
+
+
+regressions_to_1 = partial(regressions, gammas=GAMMAS_TO_1)
+
+
+def learned_heads(r: Regression) -> tuple[Array, Array]:
+    """The semi-gradient flow of Phi and of W, whose error is E = A Phi W."""
+    phi, w = exact(r.phi), exact(r.w)
+    error = r.a() @ phi @ w
+    return -error @ w.T, -phi.T @ error
+
+
+def conserved(r: Regression) -> bool:
+    phi, w = exact(r.phi), exact(r.w)
+    move_phi, move_w = learned_heads(r)
+    rise, other = move_phi.T @ phi, move_w @ w.T
+    return not (rise + rise.T - other - other.T).any()
+
+
+def conserved_for_all_reals(size: int) -> bool:
+    """With any error signal E, for `size` states, features and heads."""
+    import z3
+
+    def matrix(name: str) -> Any:
+        return np.array([[z3.Real(f"{name}{i}{j}") for j in range(size)] for i in range(size)])
+
+    phi, w, error = matrix("phi"), matrix("w"), matrix("e")
+    rise, other = (-error @ w.T).T @ phi, (-phi.T @ error) @ w.T
+    drift = rise + rise.T - other - other.T
+    solver = z3.Solver()
+    solver.add(z3.Or([z3.simplify(x, som=True) != 0 for x in drift.ravel()]))
+    return bool(solver.check() == z3.unsat)
+
+
+CONSERVED = Claim(
+    id="collapse.conserved",
+    source="beyond eq. (6)",
+    title="Learning changes Φ'Φ and WW' alike",
+    statement="D = Φ_t'Φ_t - W_t W_t' is constant, for every error signal E\n"
+    "(with rates: α Φ'Φ - β W W')",
+    given=(),
+    then=conserved,
+    instances=regressions_to_1,
+    sizes=SIZES,
+    verdict="holds",
+    proof="∂Φ = -E W', ∂W = -Φ'E  ⇒  ∂(Φ'Φ) = -(W E'Φ + Φ'E W') = ∂(WW').",
+    proved=conserved_for_all_reals,
+    proved_at=(1, 2),
+)
+
+
+def singular_slack(r: Regression) -> float:
+    """Of sigma_i(Phi_t)^2 >= sigma_(i + M)(Phi_0)^2, the least over i; infinite without an i."""
+
+    def squares(phi: Array) -> Array:
+        return np.asarray(np.linalg.eigvalsh(phi.T @ phi)[::-1])
+
+    now, start = squares(integrate(r, learned=True)[0]), squares(np.asarray(r.phi, float))
+    count = len(r.w[0])
+    return float(np.min(now[: len(now) - count] - start[count:], initial=math.inf))
+
+
+def singular_values_stay(r: Regression) -> bool:
+    return singular_slack(r) >= -INTEGRATED
+
+
+SINGULAR_VALUES = Claim(
+    id="collapse.singular-values",
+    source="repairs collapse.learned-heads",
+    title="M learned heads leave all but M directions alive",
+    statement="σ_i(Φ_t) ≥ σ_{i+M}(Φ_0)  for all t and i, with M learned heads",
+    given=(),
+    then=singular_values_stay,
+    instances=regressions,
+    sizes=SIZES,
+    verdict="holds",
+    slack=singular_slack,
+    error=INTEGRATED,
+    tight_at=regression(STAYS, "1/2", STAYS, [[1], [0]]),
+    proof="Φ_t'Φ_t = D + W_t W_t' ≥ D = Φ_0'Φ_0 - W_0 W_0', and W_0 W_0' has rank ≤ M:\n"
+    "by Weyl λ_i(D) ≥ λ_{i+M}(Φ_0'Φ_0).",
+    remark="With one head and two independent features there is no collapse, ever, and under\n"
+    "any loss: the smallest case is Φ_0 = I, w = (1, 0), of which column 2 stays (0, 1).",
+)
+
+
+def weights_of_states(r: Regression) -> Array:
+    """d' = (1 - gamma) u' (I - gamma P)^-1, u uniform: where a discounted walk is, exactly."""
+    states = len(r.phi)
+    start = exact([(1 - r.gamma) / states] * states)
+    found = kernel(np.column_stack([r.a().T, -start]))[0]
+    return np.asarray(found[:-1] / found[-1])
+
+
+def norm_never_grows(r: Regression) -> bool:
+    """-dV/dt / 2 = tr(Y'dAY) >= (1 - sqrt gamma) tr(Y'dY) >= 0 with Y = Phi W, exactly."""
+    d, y = weights_of_states(r), exact(r.phi) @ exact(r.w)
+    move, _ = learned_heads(r)
+    falls = -(d[:, None] * exact(r.phi) * move).sum()
+    whole = (d[:, None] * y * y).sum()
+    gap = whole - falls  # falls >= (1 - sqrt gamma) whole  iff  gap <= sqrt(gamma) whole
+    return bool(gap <= 0 or gap * gap <= r.gamma * whole * whole)
+
+
+NEVER_GROWS = Claim(
+    id="collapse.never-grows",
+    source="beyond eq. (6)",
+    title="Without reward learned features never grow in one norm",
+    statement="d' = (1-γ) u'(I - γP)^-1, Y = ΦW, V = tr(Φ'dΦ)\n"
+    "⇒  -∂V/2 = tr(Y'd(I - γP)Y) ≥ (1 - √γ) tr(Y'dY) ≥ 0",
+    given=(),
+    then=norm_never_grows,
+    instances=regressions,
+    sizes=SIZES,
+    verdict="holds",
+    proof="d'P ≤ d'/γ, so |Py|_d² ≤ Σ_x d_x Σ_z P_xz y_z² ≤ |y|_d²/γ:\nγ <y, Py>_d ≤ √γ |y|_d².",
+    remark="So semi-gradient TD with a learned linear head cannot diverge on free features.",
+)
+
+
+strong_or_not = partial(regressions, kinds=("any", "balanced", "strong", "strong"))
+
+
+def strong_slack(r: Regression) -> float:
+    """Of V_t <= V_0 / (1 + 2 (1 - sqrt gamma) V_0 t / (min(N, states) max d))."""
+    d = np.asarray(weights_of_states(r), float)[:, None]
+    start = float((d * np.asarray(r.phi, float) ** 2).sum())
+    rate = 2 * (1 - math.sqrt(r.gamma)) / (min(len(r.phi), len(r.w)) * d.max())
+    now, _ = integrate(r, learned=True)
+    return float(start / (1 + rate * start * float(r.t)) - (d * now**2).sum())
+
+
+def strong_heads_collapse(r: Regression) -> bool:
+    return strong_slack(r) >= -INTEGRATED
+
+
+STRONG = Assumption("strong heads", "Φ_0'Φ_0 ≤ W_0 W_0' (as matrices)", may_collapse, False)
+
+
+STRONG_HEADS = Claim(
+    id="collapse.strong-heads",
+    source="repairs collapse.learned-heads",
+    title="Learned heads collapse the features iff they start stronger",
+    statement="Φ_0'Φ_0 ≤ W_0 W_0'  ⇒  V_t ≤ V_0 / (1 + 2(1-√γ) V_0 t / (r max d)) → 0\n"
+    "V = tr(Φ'dΦ), d' = (1-γ) u'(I - γP)^-1, r = min(N, |X|);  else Φ_t never tends to 0",
+    given=(STRONG,),
+    then=strong_heads_collapse,
+    instances=strong_or_not,
+    sizes=BALANCED_SIZES,
+    verdict="holds if",
+    needs={"strong heads": regression(STAY, 0, [[2]], [[1]])},
+    slack=strong_slack,
+    error=INTEGRATED,
+    tight_at=regression(STAY, 0, [[1]], [[1]]),
+    proof="WW' = Φ'Φ - D ≥ Φ'Φ, so -∂V/2 ≥ (1-√γ) tr(Φ'dΦ WW') ≥ (1-√γ) tr(Φ'dΦ Φ'Φ)\n"
+    "≥ (1-√γ) tr((Φ'dΦ)²) / max d ≥ (1-√γ) V² / (r max d); integrate. Conversely Φ_t → 0\n"
+    "gives v'Dv = lim |Φ_t v|² - |W_t'v|² ≤ 0 for every v.",
+    remark="Φ'Φ ≤ WW' needs at least rank Φ heads. What keeps features alive is this balance\n"
+    "at the start, and not the loss.",
+)
+
+
+CLAIMS: tuple[Claim[Any], ...] = (
+    LEARNED_HEADS,
+    CONSERVED,
+    SINGULAR_VALUES,
+    NEVER_GROWS,
+    STRONG_HEADS,
+)

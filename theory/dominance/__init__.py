@@ -1,0 +1,38 @@
+"""Dominant neurons and what they do to the next layer (Neuron Dominance, sections 3.1 and 3.2).
+
+Layer k has N neurons with activations g_1 .. g_N, those of a ReLU: not negative. Neuron m of layer
+k + 1 receives z = w_1 g_1 + .. + w_N g_N + b; m is left out below. D is uniform on the inputs that
+an instance lists, so E is a mean and all is exact. A neuron with z ≤ 0 on all of D is saturated,
+one with z > 0 on all of D is a zombie, any other is mixed.
+
+First Definition 1, then Theorem 1 with every line of its proof, as printed: refuted. What repairs
+it is one inequality (`dominance.margin`), read at each input, in expectation, as a fraction of the
+inputs, or over random weights. Then the learning rates around eq. (2), as printed and repaired. At
+the end the conditions are looked up on a trained network.
+"""
+
+from typing import Any
+
+from theory.claim import Claim
+from theory.dominance import below, definition, random_weights, rates, repaired, theorem_1
+from theory.dominance.layer import threshold as threshold  # for tutorial 7
+
+# What `python -m theory show` says of the letters.
+LETTERS = """\
+Layer k has N neurons; g_j ≥ 0 is what neuron j gives for an input (after a ReLU).
+D are the inputs, E a mean over them; an instance lists g for each: g ∈ {one, another, ..}.
+u_i = N E g_i / Σ_j E g_j is the score of neuron i; Σ_j is the sum over all neurons j.
+Neuron m of layer k+1 receives z = w_1 g_1 + .. + w_N g_N + b; m is mostly left out.
+It is saturated if z ≤ 0 at every input, a zombie if z > 0 at every input.
+In learning: ŷ = Σ_j v_j relu(z_j), target y, r = ŷ - y, learning rate α, Γ = g_1² + .. + g_N².
+"""
+
+
+CLAIMS: tuple[Claim[Any], ...] = (
+    *definition.CLAIMS,
+    *theorem_1.CLAIMS,
+    *repaired.CLAIMS,
+    *random_weights.CLAIMS,
+    *rates.CLAIMS,
+    *below.CLAIMS,
+)
