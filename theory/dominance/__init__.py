@@ -14,7 +14,16 @@ the end the conditions are looked up on a trained network.
 from typing import Any
 
 from theory.claim import Claim
-from theory.dominance import below, definition, random_weights, rates, repaired, theorem_1
+from theory.dominance import (
+    adam,
+    below,
+    definition,
+    extinction,
+    random_weights,
+    rates,
+    repaired,
+    theorem_1,
+)
 from theory.dominance.layer import threshold as threshold  # for tutorial 7
 
 # What `python -m theory show` says of the letters.
@@ -34,5 +43,7 @@ CLAIMS: tuple[Claim[Any], ...] = (
     *repaired.CLAIMS,
     *random_weights.CLAIMS,
     *rates.CLAIMS,
+    *adam.CLAIMS,
+    *extinction.CLAIMS,
     *below.CLAIMS,
 )
