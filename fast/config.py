@@ -345,13 +345,6 @@ def _first_event(name: str, config: Config) -> tuple[str, int]:
     return option, first
 
 
-def feature_map(size: int, strides: tuple[int, ...]) -> int:
-    """Side of the encoder's output in pixels: 3x3 convolutions without padding."""
-    for stride in strides:
-        size = (size - 3) // stride + 1
-    return size
-
-
 def smallest_picture(net: NetConfig) -> int:
     """Side in pixels of the smallest picture that the encoder takes."""
     if net.encoder == "resnet18":  # any; but its first norm must not be of a single number

@@ -29,7 +29,7 @@ def measure_updates(preset: str, device: str, allocator: str) -> dict[str, float
     """Milliseconds per update of a preset, and the device's peak memory in bytes."""
     import torch
 
-    from fast.agents.drq import Draws, DrQ
+    from fast.agents.drq import DrQ
     from fast.allocator import keep_large_blocks
     from fast.replay import Batch
 
@@ -43,7 +43,7 @@ def measure_updates(preset: str, device: str, allocator: str) -> dict[str, float
     obs, next_obs = torch.randint(256, shape, dtype=torch.uint8, generator=g).to(device)
     action, (reward, mask) = torch.rand(batch, 1, generator=g), torch.rand(2, batch, generator=g)
     rest = [x.to(device) for x in (action, reward, mask)]
-    draws = Draws.make(config.agent, batch, 1, g).to(agent.device)
+    draws = agent.draws(batch, g)
     times: list[float] = []
     while len(times) < 4 or (sum(times) < 2 and len(times) < 100):
         start = time.perf_counter()

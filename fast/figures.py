@@ -29,19 +29,19 @@ from fast.records import Floats, Run, differing, find_runs, flat, series
 
 RETURN = Panel("Evaluation return", "evaluation", ("return",))
 SCORE = Panel("Largest activation score, first hidden layer", "scores",
-              ("critic0/dense0/largest_score",), "score")  # fmt: skip
+              ("critic/heads.0.dense0/largest_score",), "score")  # fmt: skip
 FIRST_SATURATED = Panel("Saturated, first hidden layer", "scores",
-                        ("critic0/dense0/saturated",), "fraction")  # fmt: skip
+                        ("critic/heads.0.dense0/saturated",), "fraction")  # fmt: skip
 SATURATED = Panel("Saturated, penultimate layer", "scores",
-                  ("critic0/dense1/saturated",), "fraction")  # fmt: skip
+                  ("critic/heads.0.dense1/saturated",), "fraction")  # fmt: skip
 DORMANT = Panel("0.1-dormant, penultimate layer", "scores",
-                ("critic0/dense1/dormant_0.1",), "fraction")  # fmt: skip
+                ("critic/heads.0.dense1/dormant_0.1",), "fraction")  # fmt: skip
 GRADIENTS = tuple(
     Panel(f"Gradient magnitude, {layer} layer", "scores",
-          (f"critic0/{name}/gradient_magnitude",), "magnitude")
+          (f"critic/heads.0.{name}/gradient_magnitude",), "magnitude")
     for name, layer in (("dense0", "first hidden"), ("dense1", "penultimate"))
 )  # fmt: skip
-SRANK = "critic0/dense0/srank"
+SRANK = "critic/heads.0.dense0/srank"
 HEAD_0 = "Critic head 0, as the paper shows one; 0.1-dormant and saturated are shares of neurons."
 LAST = "Returns are the last evaluation of each run, not normalised."
 

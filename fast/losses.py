@@ -15,16 +15,25 @@ from fast.errors import InputError
 
 
 def mse(prediction: Tensor, target: Tensor) -> Tensor:
-    """The mean of (prediction - target)^2; both of one shape."""
+    """The mean of (prediction - target)^2 over target's axes.
+
+    prediction may have more axes in front, of an ensemble's members: their means are summed.
+    """
     _pair("prediction", prediction, "target", target)
-    return F.mse_loss(prediction, target)
+    return (prediction - target).square().mean(dim=_last(target.ndim)).sum()
 
 
 def cross_entropy(logits: Tensor, probabilities: Tensor) -> Tensor:
-    """The batch's mean of -sum_i p_i log softmax(logits)_i; both (batch, bins)."""
+    """The batch's mean of -sum_i p_i log softmax(logits)_i; probabilities (batch, bins).
+
+    logits (..., batch, bins): the means of an ensemble's members are summed.
+    """
+    if logits.ndim < 2 or logits.numel() == 0:
+        accepted = "accepted: shape (..., batch, bins), not empty"
+        raise InputError("logits", tuple(logits.shape), accepted)
+    _shape("probabilities", probabilities, 2, "(batch, bins)")
     _pair("logits", logits, "probabilities", probabilities)
-    _shape("logits", logits, 2, "(batch, bins)")
-    return -(F.log_softmax(logits, 1) * probabilities).sum(1).mean()
+    return -(F.log_softmax(logits, -1) * probabilities).sum(-1).mean(-1).sum()
 
 
 def bin_edges(low: float, high: float, bins: int) -> Tensor:
@@ -84,11 +93,16 @@ def _shape(field: str, x: Tensor, ndim: int, accepted: str) -> None:
 
 
 def _pair(first: str, x: Tensor, second: str, y: Tensor) -> None:
-    if y.shape != x.shape:
-        accepted = f"accepted: the shape of {first}, {tuple(x.shape)}"
-        raise InputError(second, tuple(y.shape), accepted)
-    if x.numel() == 0:
+    """Refuse a target that has not the shape of the prediction's last axes, or is empty."""
+    if x.numel() == 0 or y.ndim == 0:
         raise InputError(first, tuple(x.shape), "accepted: a batch that is not empty")
+    if y.shape != x.shape[-y.ndim :]:
+        accepted = f"accepted: the shape of the last axes of {first}, {tuple(x.shape)}"
+        raise InputError(second, tuple(y.shape), accepted)
+
+
+def _last(axes: int) -> tuple[int, ...]:
+    return tuple(range(-axes, 0))
 
 
 def _points(field: str, points: Tensor) -> None:

@@ -437,7 +437,7 @@ def insert_layer_norm(
 ) -> None:
     """LayerNorm after layers of a trained network (Neuron Dominance, 4.1.4): late LN.
 
-    module: its "norm{i}" beside each "dense{i}" must be an nn.Identity, as in fast/nets.py; an
+    module: the `norm` of each layer must be an nn.Identity, as in fast/nets/layers.py; an
     nn.LayerNorm takes its place, and its scale 1 and offset 0 join the optimizer's group of the
     layer's bias, where they would be had they been there from the start: checkpoints then load
     into such a network. Their state starts at their first step. The network has another shape
@@ -446,31 +446,22 @@ def insert_layer_norm(
     """
     params, found = dict(module.named_parameters()), {}
     for layer in layers:
-        weight, (path, norm) = _weight(params, layer), _norm(layer)
-        parent = module.get_submodule(path)
-        identity = isinstance(getattr(parent, norm, None), nn.Identity)
-        _require(identity, "layers", layer, f"an nn.Identity named {norm}")
+        weight, holder = _weight(params, layer), module.get_submodule(layer)
+        good = weight.ndim == 2 and isinstance(getattr(holder, "norm", None), nn.Identity)
+        _require(good, "layers", layer, "dense layers whose norm is an nn.Identity")
         vector, groups = params.get(f"{layer}.bias", weight), []
         if optimizer is not None:
             groups = [g for g in optimizer.param_groups if any(p is vector for p in g["params"])]
             _require(bool(groups), "optimizer", layer, "the optimizer of these layers")
-        found[layer] = weight, parent, norm, groups[:1]
-    for weight, parent, norm, groups in found.values():
+        found[layer] = weight, holder, groups[:1]
+    for weight, holder, groups in found.values():
         new = nn.LayerNorm(len(weight), eps=eps, device=weight.device, dtype=weight.dtype)
-        setattr(parent, norm, new.requires_grad_(weight.requires_grad))
+        holder.norm = new.requires_grad_(weight.requires_grad)
         place = {parameter: i for i, parameter in enumerate(module.parameters())}
         for group in groups:
             for parameter in new.parameters():
                 later = [place.get(p, -1) > place[parameter] for p in group["params"]]
                 group["params"].insert([*later, True].index(True), parameter)
-
-
-def _norm(layer: str) -> tuple[str, str]:
-    """Where the LayerNorm of a layer is: ("heads.0", "norm1") for "heads.0.dense1"."""
-    path, _, last = layer.rpartition(".")
-    good = last.startswith("dense") and last[5:].isdigit()
-    _require(good, "layers", layer, "layers named dense0, dense1, ...")
-    return path, f"norm{last[5:]}"
 
 
 @torch.no_grad()

@@ -121,6 +121,8 @@ class Monitor:
             raise InputError("feature_rows", feature_rows, "accepted: an integer, 1 or more")
         self.grama_tau, self.feature_rows, self.outputs = grama_tau, feature_rows, outputs
         self.parts = {part: name for name, part in module.named_modules()}
+        # Layers whose own `forward` goes on behind the linear map: seen inside it.
+        self.inside = {id(part.weight): part for part in self.parts if _goes_on(part)}
         self.layers: dict[str, _Layer] = {}  # in the order of execution
         self.before: dict[str, Tensor] = {}  # the masks of the last snapshot
         self.fed: set[str] = set()  # the layers that reach another linear map
@@ -162,17 +164,19 @@ class Monitor:
             self._mode.__enter__()
 
     def _leave(self, part: nn.Module, args: object, out: object) -> None:
-        name = self.parts.get(part) if isinstance(part, nn.Linear | _ConvNd) else None
-        if name is not None and isinstance(out, Tensor):
-            axis = -1 if isinstance(part, nn.Linear) else -1 - len(part.kernel_size)
+        if part in self.parts and isinstance(part, nn.Linear | _ConvNd) and not _goes_on(part):
             with torch._C.DisableTorchFunction():  # our own arithmetic is nobody's layer
-                if _plain(out):
-                    self._linear(name, axis, out)
+                if isinstance(out, Tensor) and _plain(out):
+                    self._linear(part, out)
         if part is self._outermost:
             self._outermost = None
             self._mode.__exit__(None, None, None)
 
-    def _linear(self, name: str, axis: int, out: Tensor) -> None:
+    def _linear(self, part: nn.Linear | _ConvNd, out: Tensor) -> None:
+        name, axis = (
+            self.parts[part],
+            -1 if isinstance(part, nn.Linear) else -1 - len(part.kernel_size),
+        )
         y, neurons = _wide(out), out.shape[axis]
         self.layers.setdefault(name, _Layer(neurons)).join(
             output=_sum(y.abs(), axis),
@@ -211,6 +215,10 @@ class Monitor:
         if tags:
             for tensor in _tensors((out,)):
                 self._tags[tensor] = new
+        if kind == "linear" and self.inside:
+            part = next((self.inside[id(t)] for t in tensors if id(t) in self.inside), None)
+            if part is not None:
+                self._linear(part, out)
         return out
 
     def _carried(self, tag: _Tag, new: _Tag, out: Tensor) -> _Tag:
@@ -487,6 +495,12 @@ def _sum(y: Tensor, axis: int) -> Tensor:
 def _unwatching() -> Monitor:
     with Monitor(nn.Identity()) as monitor:
         return monitor
+
+
+def _goes_on(part: nn.Module) -> bool:
+    """Whether a linear layer has a `forward` of its own: a norm or a non-linearity may follow."""
+    forward = type(part).forward
+    return isinstance(part, nn.Linear | _ConvNd) and not forward.__module__.startswith("torch.nn")
 
 
 def _check_tau(argument: str, tau: object) -> None:

@@ -15,7 +15,7 @@ from fast.errors import InputError
 from fast.records import Run
 
 RANDOM_POLICY = "random policy's return"
-FIRST, NEXT = "critic{}/dense0/", "critic{}/dense1/"
+FIRST, NEXT = "critic/heads.{}.dense0/", "critic/heads.{}.dense1/"
 PANELS = tuple(
     Panel(title, kind, tuple(dict.fromkeys(key.format(head) for head in (0, 1))), axis)
     for title, kind, key, axis in (

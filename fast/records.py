@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from fast.errors import InputError
 
 COUNTERS = ("kind", "agent_step", "environment_step", "update")  # that every record has
-VERSION = 1  # of everything in a run's folder: other versions are refused, never guessed
+VERSION = 2  # of everything in a run's folder: other versions are refused, never guessed
 
 Floats = NDArray[np.float64]
 

@@ -46,6 +46,12 @@ def largest_score(h: Tensor) -> Tensor:
     return activation_score(h).max()
 
 
+def largest_neuron(h: Tensor) -> Tensor:
+    """The index of the neuron of largest score, of equals the first, in h's type; NaN if none."""
+    score = activation_score(h)
+    return torch.where(score.max().isnan(), torch.nan, score.argmax().to(h.dtype))
+
+
 def largest_share(h: Tensor) -> Tensor:
     """max_i s_i / N: the part of all activation that the largest neuron has; NaN if none has."""
     sums = _sums("h", h)
@@ -159,31 +165,6 @@ def chance_overlap(x: Tensor, y: Tensor) -> Tensor:
     size_x, size_y, _ = _sizes(x=x, y=y)
     larger, smaller = torch.maximum(size_x, size_y), torch.minimum(size_x, size_y)
     return torch.where(smaller > 0, larger / len(x), torch.nan)
-
-
-# What a run records
-
-
-def layer_scores(z: Tensor, h: Tensor, gradient: Tensor) -> dict[str, Tensor]:
-    """Everything that a run records of one layer, as scalars.
-
-    `gradient` is the loss's gradient with respect to the layer's weight matrix.
-    """
-    score = activation_score(h)
-    largest = score.max()
-    return {
-        "largest_score": largest,
-        "largest_share": largest_share(h),
-        "largest_neuron": torch.where(largest.isnan(), torch.nan, score.argmax().to(h.dtype)),
-        "dormant_0": dormant(h, 0.0).to(h.dtype).mean(),
-        "dormant_0.1": dormant(h, 0.1).to(h.dtype).mean(),
-        "dominant": dominant(h).to(h.dtype).mean(),
-        "saturated": saturated(z).to(h.dtype).mean(),
-        "zombie": zombie(z).to(h.dtype).mean(),
-        "srank": srank(h),
-        "effective_rank": effective_rank(h),
-        "gradient_magnitude": gradient_magnitude(gradient),
-    }
 
 
 # What the above share

@@ -37,7 +37,7 @@ class Facts:
     def __init__(self, run: Run):
         def of_heads(score: str) -> Floats:
             """Both heads' values of a score, (records, heads)."""
-            heads = [series(run, "scores", f"critic{head}/{score}")[1] for head in HEADS]
+            heads = [series(run, "scores", f"critic/heads.{head}.{score}")[1] for head in HEADS]
             return np.stack(heads, axis=1)
 
         self.run = run
@@ -50,7 +50,10 @@ class Facts:
         self.random_return = float(np.mean(self.random_returns)) if random else None
 
         share, saturated = of_heads("dense0/largest_share"), of_heads("dense1/saturated")
-        srank, steps = of_heads("dense0/srank"), series(run, "scores", "critic0/dense0/srank")[0]
+        srank, steps = (
+            of_heads("dense0/srank"),
+            series(run, "scores", "critic/heads.0.dense0/srank")[0],
+        )
         dominant, collapsed = share > DOMINANT_SHARE, saturated >= 1
         self.scored = bool(len(steps))
         self.share_max = _extreme(np.fmax, share)

@@ -15,6 +15,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
+from zlib import crc32
 
 import numpy as np
 import psutil
@@ -22,7 +23,8 @@ import torch
 from tqdm import tqdm
 
 from fast import config as configs
-from fast.agents.drq import Draws, DrQ
+from fast import measures
+from fast.agents.drq import DrQ
 from fast.allocator import keep_large_blocks
 from fast.config import Config
 from fast.envs import dmc
@@ -283,8 +285,8 @@ class Training:
         batch = self.mask(self.replay.sample(agent.batch_size, self.generators["replay"]))
         self.clock.lap("sampling")
         self.update += 1
-        draws = Draws.make(agent, agent.batch_size, self.actions, self.generators["augmentation"])
-        info = self.agent.update(batch, draws.to(self.device), self.update)
+        draws = self.agent.draws(agent.batch_size, self.generators["augmentation"])
+        info = self.agent.update(batch, draws, self.update)
         self.info |= info
         if self.device.type == "cuda":  # the next action waits for it anyway
             torch.cuda.synchronize()
@@ -296,17 +298,23 @@ class Training:
             self.log_timing()
 
     def intervene(self) -> None:
-        """Reset, recycle, prune, ... after an update, where it is due; a record for each."""
-        names = self.config.intervention.names
-        for index, (name, act) in enumerate(INTERVENTIONS.items()):
-            if name in names:
-                g = generator(self.config.seed, INTERVENTION, self.update, index)
-                sample = self.replay.sample
-                told = act(Moment(self.update, self.config.run.updates, self.agent, sample, g))
-                if told is not None:
-                    self.agent.hold_masks()
-                    self.log("intervention", name=name, **told)
-                self.clock.lap("intervention")
+        """Reset, recycle, prune, ... the critic after an update, where it is due; a record each."""
+        settings, updates = self.config.intervention, self.config.run.updates
+        for name in [name for name in INTERVENTIONS if name in settings.names]:
+            # Keyed by name: another intervention beside it changes none of its draws.
+            key = (self.config.seed, INTERVENTION, self.update, crc32(name.encode()))
+            own, for_draws = generator(*key), generator(*key, 1)
+
+            def look(size: int, own=own, for_draws=for_draws) -> dict[str, measures.Seen]:
+                batch = self.replay.sample(size, own)
+                return measures.look(self.agent, "critic", batch, self.agent.draws(size, for_draws))
+
+            critic = self.agent.critic
+            told = INTERVENTIONS[name](Moment(self.update, updates, critic, settings, look, own))
+            if told is not None:
+                critic.hold()
+                self.log("intervention", name=name, **told)
+            self.clock.lap("intervention")
 
     def mask(self, batch: Batch) -> Batch:
         """The batch as the critic sees it: without reward while rewards are masked (B.1)."""
@@ -346,11 +354,10 @@ class Training:
         size = self.config.run.score_batch
         g = generator(self.config.seed, SCORES, self.update)
         batch = self.mask(self.replay.sample(size, g))
-        draws = Draws.make(self.config.agent, size, self.actions, g).to(self.device)
-        result = self.agent.score(batch, draws)
+        result = measures.measure(self.agent, batch, self.agent.draws(size, g))
         self.log("scores", **result)
-        self.shown["share"] = f"{result['critic0/dense0/largest_share']:.2f}"
-        self.shown["saturated"] = f"{result['critic0/dense1/saturated']:.0%}"
+        self.shown["share"] = f"{result['critic/heads.0.dense0/largest_share']:.2f}"
+        self.shown["saturated"] = f"{result['critic/heads.0.dense1/saturated']:.0%}"
         self.clock.lap("scores")
 
     def log(self, kind: str, **values: Any) -> None:
@@ -381,8 +388,8 @@ class Training:
         return self.agent_step - self.saved_step >= self.config.run.checkpoint_interval
 
     def require_finite(self) -> None:
-        values = [*self.info.values(), *self.agent.critic.parameters(),
-                  *self.agent.actor.parameters()]  # fmt: skip
+        learners = self.agent.learners.values()
+        values = [*self.info.values(), *(p for held in learners for p in held.module.parameters())]
         if not torch.stack([value.isfinite().all() for value in values]).all():
             raise Diverged(f"a loss or a parameter is not finite at update {self.update}")
 
@@ -395,7 +402,7 @@ class Training:
         self.require_finite()
         self.clock.lap("storing")
         state = {
-            "agent": self.agent.state_dict(),
+            "agent": {name: held.state_dict() for name, held in self.agent.learners.items()},
             "env": self.env.state_dict(),
             "generators": {name: g.get_state() for name, g in self.generators.items()},
             **{name: getattr(self, name) for name in self.COUNTERS},
@@ -416,7 +423,8 @@ class Training:
             return
         state = folder.checkpoint["state"]
         try:
-            self.agent.load_state_dict(state["agent"])
+            for name, held in self.agent.learners.items():
+                held.load_state_dict(state["agent"][name])
             self.env.load_state_dict(state["env"])
             for name, g in self.generators.items():
                 g.set_state(state["generators"][name])

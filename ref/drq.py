@@ -11,9 +11,9 @@ The order is jaxrl's, which Neuron Dominance uses (Appendix B.2):
    alpha log pi - min Q; no gradient goes to the encoder;
 5. temperature: one Adam step of log alpha towards the target entropy, with the entropy of step 4.
 
-alpha in 2 and 4 is the one before 5. The critic's parameters are "encoder.convolutions.{i}",
-"trunk.linear", "trunk.norm" and "heads.{0,1}.{dense0,dense1,final}", with "heads.{j}.norm{i}" where
-there is LayerNorm; the actor's "trunk.linear", "trunk.norm" and "head.{dense0,dense1,final}".
+alpha in 2 and 4 is the one before 5. The critic's parameters are "encoder.conv{i}",
+"trunk", "trunk.norm" and "heads.{0,1}.{dense0,dense1,final}", with "heads.{j}.dense{i}.norm" where
+there is LayerNorm; the actor's "trunk", "trunk.norm" and "head.{dense0,dense1,final}".
 Its convolutions are the critic's.
 """
 
@@ -30,6 +30,19 @@ from ref.checks import Array, Params, require
 LOG_STD = (-10.0, 2.0)  # bounds of the actor's log standard deviation (jaxrl)
 
 
+class Histogram(NamedTuple):
+    """What the critic's heads give under HL-Gauss: logits of bins on [low, high] (B.2)."""
+
+    low: float = 0.0
+    high: float = 100.0
+    bins: int = 101
+    sigma: float = 0.75
+
+    @property
+    def edges(self) -> Array:
+        return losses.bin_edges(self.low, self.high, self.bins)
+
+
 class Settings(NamedTuple):
     """Of one update; the defaults are those of Appendix B.2, where it is silent jaxrl's."""
 
@@ -44,6 +57,7 @@ class Settings(NamedTuple):
     pad: int = 4
     layer_norm_eps: float = 1e-6
     target_entropy_per_action: float = -1.0
+    histogram: Histogram | None = None  # None: the heads give values, and the loss is squared
 
 
 class Agent(NamedTuple):
@@ -96,7 +110,7 @@ def encoder(
     """Convolutions with ReLU; (batch, channels, size, size) in 0 ... 255 -> (batch, features)."""
     x: Any = obs / 255
     for i, stride in enumerate(strides):
-        layer = f"encoder.convolutions.{i}"
+        layer = f"encoder.conv{i}"
         z = nn.conv2d(params, layer, x, stride)
         x = ag.relu(z)
         if taps is not None:
@@ -106,17 +120,26 @@ def encoder(
 
 def trunk(params: dict[str, Any], features: Any, eps: float) -> Any:
     """The latent layer: linear, LayerNorm, tanh."""
-    x = nn.linear(params, "trunk.linear", features)
+    x = nn.linear(params, "trunk", features)
     return ag.tanh(nn.layer_norm(params, "trunk.norm", x, eps))
 
 
-def critic(
+def heads(
     params: dict[str, Any], features: Any, action: Any, eps: float, taps: nn.Taps | None = None
 ) -> tuple[Any, Any]:
-    """The two values (batch,) of encoder features (batch, features) and actions."""
+    """What both heads give, (batch, 1) or logits (batch, bins), of features and actions."""
     x = ag.concatenate([trunk(params, features, eps), action], axis=1)
     first, second = (nn.mlp(params, x, f"heads.{j}.", taps=taps, eps=eps) for j in (0, 1))
-    return first[:, 0], second[:, 0]
+    return first, second
+
+
+def critic(params: dict[str, Any], features: Any, action: Any, settings: Settings) -> list[Any]:
+    """The two values (batch,) of encoder features (batch, features) and actions."""
+    given = heads(params, features, action, settings.layer_norm_eps)
+    if settings.histogram is None:
+        return [out[:, 0] for out in given]
+    centres = losses.centres(settings.histogram.edges)
+    return [ag.sum(ag.exp(ag.log_softmax(logits)) * centres, 1) for logits in given]
 
 
 def actor(
@@ -156,22 +179,22 @@ def init_agent(
     convolutions: Params = {}
     inputs, side = obs_channels, size
     for i, stride in enumerate(settings.strides):
-        layer, shape = f"encoder.convolutions.{i}", (channels, inputs, 3, 3)
+        layer, shape = f"encoder.conv{i}", (channels, inputs, 3, 3)
         convolutions[f"{layer}.weight"] = nn.orthogonal(generator.standard_normal(shape), nn.SQRT2)
         convolutions[f"{layer}.bias"] = np.zeros(channels)
         inputs, side = channels, (side - 3) // stride + 1
 
     def latent_layer() -> Params:
         return {
-            "trunk.linear.weight": nn.lecun(generator.random((latent, channels * side**2))),
-            "trunk.linear.bias": np.zeros(latent),
+            "trunk.weight": nn.lecun(generator.random((latent, channels * side**2))),
+            "trunk.bias": np.zeros(latent),
             **nn.init_layer_norm("trunk.norm", latent),
         }
 
-    sizes = (hidden, hidden)
+    sizes, outputs = (hidden, hidden), settings.histogram.bins if settings.histogram else 1
     critic = convolutions | latent_layer()
     for j in (0, 1):
-        critic |= nn.init_mlp(generator, (latent + actions, *sizes, 1), f"heads.{j}.", norm)
+        critic |= nn.init_mlp(generator, (latent + actions, *sizes, outputs), f"heads.{j}.", norm)
     actor = latent_layer() | nn.init_mlp(generator, (latent, *sizes, 2 * actions), "head.")
     # mean and log std are two layers with gain 1
     halves = [nn.orthogonal(generator.standard_normal((actions, hidden))) for _ in range(2)]
@@ -195,7 +218,7 @@ def target_value(
         features = encoder(agent.critic, pictures, strides)
         next_action, log_prob = squashed_sample(*actor(agent.actor, features, eps), draw)
         features = encoder(agent.target, pictures, strides)
-        q = np.minimum(*critic(agent.target, features, next_action, eps))
+        q = np.minimum(*critic(agent.target, features, next_action, settings))
         values.append(q - alpha * log_prob)
     value: Array = np.mean(values, axis=0)
     return batch.reward + settings.discount * batch.mask * value
@@ -209,12 +232,20 @@ def critic_loss(
     settings: Settings,
     taps: nn.Taps | None = None,
 ) -> Any:
-    """The mean squared errors, summed over both heads and the M pictures of each observation."""
-    loss = 0.0
+    """The mean losses, summed over both heads and the M pictures of each observation.
+
+    Squared errors, or under HL-Gauss cross-entropies with the histogram of each target.
+    """
+    loss, histogram = 0.0, settings.histogram
+    if histogram is not None:
+        label, _ = losses.hl_gauss(target, histogram.edges, histogram.sigma)
     for pictures in obs:
         features = encoder(params, pictures, settings.strides, taps)
-        for q in critic(params, features, action, settings.layer_norm_eps, taps):
-            loss = loss + losses.mse(q, target)
+        for out in heads(params, features, action, settings.layer_norm_eps, taps):
+            if histogram is None:
+                loss = loss + losses.mse(out[:, 0], target)
+            else:
+                loss = loss + losses.cross_entropy(out, label)
     return loss
 
 
@@ -230,7 +261,7 @@ def actor_loss(
     eps = settings.layer_norm_eps
     features = encoder(agent.critic, obs, settings.strides)
     action, log_prob = squashed_sample(*actor(params, features, eps, taps), noise)
-    q = ag.minimum(*critic(agent.critic, features, action, eps))
+    q = ag.minimum(*critic(agent.critic, features, action, settings))
     loss = ag.mean(np.exp(agent.temperature["log"]) * log_prob - q)
     return loss, -ag.plain(log_prob).mean()
 

@@ -449,13 +449,14 @@ def l2_init(params: Mapping[str, Any], initial: Params, strength: float) -> Any:
 def insert_layer_norm(params: Params, state: State, layers: Iterable[str]) -> tuple[Params, State]:
     """LayerNorm after layers of a trained network (Neuron Dominance, 4.1.4): late LN.
 
-    Beside "dense{i}" come "norm{i}.weight" = 1 and "norm{i}.bias" = 0, whose slots are 0 and
-    count from 0. The function changes at once; the caller inserts the same into the target.
+    A layer "dense{i}" gets "dense{i}.norm.weight" = 1 and "dense{i}.norm.bias" = 0, whose slots are
+    0 and count from 0. The function changes at once; the caller inserts the same into the target.
     """
     new, slots = dict(params), {slot: dict(values) for slot, values in state.items()}
     for layer in layers:
-        weight, norm = _weight(params, layer), _norm(layer)
-        require(f"{norm}.weight" not in new, "layers", layer, "layers without LayerNorm")
+        weight, norm = _weight(params, layer), f"{layer}.norm"
+        good = weight.ndim == 2 and f"{norm}.weight" not in new
+        require(good, "layers", layer, "dense layers without LayerNorm")
         new[f"{norm}.weight"] = np.ones(len(weight), weight.dtype)
         new[f"{norm}.bias"] = np.zeros(len(weight), weight.dtype)
         for values in slots.values():
@@ -464,14 +465,6 @@ def insert_layer_norm(params: Params, state: State, layers: Iterable[str]) -> tu
                 for name in (f"{norm}.weight", f"{norm}.bias"):
                     values[name] = np.zeros_like(new[name] if per_entry else slot)
     return new, slots
-
-
-def _norm(layer: str) -> str:
-    """The name of the LayerNorm beside a layer: "heads.0.norm1" for "heads.0.dense1"."""
-    path, dot, last = layer.rpartition(".")
-    good = last.startswith("dense") and last[5:].isdigit()
-    require(good, "layers", layer, "layers named dense0, dense1, ...")
-    return f"{path}{dot}norm{last[5:]}"
 
 
 def scale_incoming(params: Params, layer: str, neuron: int, factor: float) -> Params:

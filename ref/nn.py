@@ -81,10 +81,10 @@ def mlp(
 ) -> Any:
     """Layers dense0, dense1, ... with `activation`, then the linear `final`; (batch, outputs).
 
-    Layer i has LayerNorm before its activation exactly if `params` has norm{i}.
+    Layer i has LayerNorm before its activation exactly if `params` has dense{i}.norm.
     """
     for i in range(depth(params, prefix)):
-        layer, norm = f"{prefix}dense{i}", f"{prefix}norm{i}"
+        layer, norm = f"{prefix}dense{i}", f"{prefix}dense{i}.norm"
         z = linear(params, layer, x)
         if f"{norm}.weight" in params:
             z = layer_norm(params, norm, z, eps)
@@ -105,12 +105,12 @@ def depth(params: dict[str, Any], prefix: str = "") -> int:
 def residual_block(
     params: dict[str, Any], x: Any, prefix: str = "", taps: Taps | None = None, eps: float = 1e-6
 ) -> Any:
-    """x + norm1(dense1(relu(norm0(dense0(x))))), (batch, N) (BRO, Nauman et al., 2024)."""
-    z = layer_norm(params, f"{prefix}norm0", linear(params, f"{prefix}dense0", x), eps)
+    """x + norm(dense1(relu(norm(dense0(x))))), (batch, N) (BRO, Nauman et al., 2024)."""
+    z = layer_norm(params, f"{prefix}dense0.norm", linear(params, f"{prefix}dense0", x), eps)
     h = ag.relu(z)
     if taps is not None:
         taps[f"{prefix}dense0"] = z, h
-    return x + layer_norm(params, f"{prefix}norm1", linear(params, f"{prefix}dense1", h), eps)
+    return x + layer_norm(params, f"{prefix}dense1.norm", linear(params, f"{prefix}dense1", h), eps)
 
 
 # ----------------------------------------------------------- initial weights, from given draws
@@ -161,7 +161,7 @@ def init_mlp(
         params[f"{layer}.weight"] = orthogonal(generator.standard_normal((outputs, inputs)), gain)
         params[f"{layer}.bias"] = np.zeros(outputs)
         if norm and not last:
-            params |= init_layer_norm(f"{prefix}norm{i}", outputs)
+            params |= init_layer_norm(f"{layer}.norm", outputs)
     return params
 
 

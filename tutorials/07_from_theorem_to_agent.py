@@ -62,8 +62,8 @@ def read(folder):
 
 @app.function(hide_code=True)
 def of_heads(run, score):
-    """(head, steps, values) of each network that recorded this score, such as critic0."""
-    end = f"/{score}"
+    """(head, steps, values) of each network that recorded this score, such as critic/heads.0."""
+    end = f".{score}"
     return [
         (panel.removesuffix(end), *points)
         for panel, points in sorted(run["panels"].items())

@@ -18,14 +18,18 @@ actor has a copy of the encoder, drawn apart and replaced after each step of the
 a' in the very first update that is the encoder shared here.
 """
 
-import copy
+from functools import partial
 from typing import NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Generator, Tensor, nn
 
-from fast import losses, mitigations, nets, scores
-from fast.config import AgentConfig, Config
+from fast import losses
+from fast.agents.learner import Learner, chains
+from fast.config import Config, NetConfig
+from fast.nets.encoders import Convolutions, ResNet18
+from fast.nets.heads import Temperature, normal, squashed_sample
+from fast.nets.layers import MLP, SQRT2, Dense, Draw, initialise, layer_norm, lecun, orthogonal
 from fast.replay import Batch
 
 
@@ -36,18 +40,6 @@ class Draws(NamedTuple):
     next_obs_shift: Tensor  # (K, batch, 2)
     next_noise: Tensor  # (K, batch, actions) standard normal, for a'
     noise: Tensor  # (batch, actions) standard normal, for the actor's step
-
-    @classmethod
-    def make(
-        cls, config: AgentConfig, batch: int, actions: int, generator: torch.Generator
-    ) -> "Draws":
-        k, m = config.target_augmentations, config.critic_augmentations
-        shifts = torch.randint(2 * config.pad + 1, (m + k, batch, 2), generator=generator)
-        noise = torch.randn((k + 1, batch, actions), generator=generator)
-        return cls(shifts[:m], shifts[m:], noise[:k], noise[k])
-
-    def to(self, device: torch.device) -> "Draws":
-        return Draws(*(draw.to(device, non_blocking=True) for draw in self))
 
 
 def random_shift(obs: Tensor, shift: Tensor, pad: int) -> Tensor:
@@ -64,206 +56,208 @@ def random_shift(obs: Tensor, shift: Tensor, pad: int) -> Tensor:
     return obs.flatten(2).gather(2, source.expand(-1, channels, -1)).view_as(obs)
 
 
-HIDDEN = [f"heads.{head}.dense{layer}" for head in (0, 1) for layer in (0, 1)]  # of the critic
+class Critic(nn.Module):
+    """Two values of (observation, action): one encoder, one trunk, two heads.
+
+    The heads give a value or, under a classification loss, the logits of a histogram over values.
+    """
+
+    edges: Tensor  # of the histogram's bins, (bins + 1,)
+    centres: Tensor  # (bins,)
+
+    def __init__(self, channels: int, actions: int, config: Config):
+        super().__init__()
+        net, loss = config.net, config.loss
+        self.classifies = loss.kind != "mse"
+        if net.encoder == "resnet18":
+            self.encoder: nn.Module = ResNet18(channels, net.resnet_width, net.bfloat16)
+        else:
+            self.encoder = Convolutions(channels, net.channels, net.strides, net.bfloat16)
+        self.trunk = trunk(self.encoder.features(config.env.size), net)
+        norm = None if net.normalisation == "none" else layer_norm(net.layer_norm_eps)
+        inputs, outputs = net.latent + actions, loss.bins if self.classifies else 1
+        self.heads = nn.ModuleList(
+            MLP(inputs, (net.hidden, net.hidden), outputs, norm=norm) for _ in range(2)
+        )
+        edges, dtype = losses.bin_edges(loss.low, loss.high, loss.bins), torch.get_default_dtype()
+        self.register_buffer("edges", edges.to(dtype), persistent=False)
+        self.register_buffer("centres", losses.centres(edges).to(dtype), persistent=False)
+
+    def outputs(self, features: Tensor, action: Tensor) -> Tensor:
+        """What the heads give, (2, batch, 1) or logits (2, batch, bins), from the encoder's
+        features (batch, F)."""
+        x = torch.cat([self.trunk(features), action], dim=1)
+        return torch.stack([head(x) for head in self.heads])
+
+    def value(self, outputs: Tensor) -> Tensor:
+        """The values (2, batch) of `outputs`: of logits the mean of their histogram."""
+        if not self.classifies:
+            return outputs.squeeze(2)
+        probabilities = outputs.flatten(0, 1).softmax(1)
+        return losses.decode(probabilities, self.centres).view(outputs.shape[:2])
+
+    def forward(self, features: Tensor, action: Tensor) -> Tensor:
+        """Values (2, batch)."""
+        return self.value(self.outputs(features, action))
+
+
+class Actor(nn.Module):
+    """A policy on the critic's features, with a trunk of its own; it never trains the encoder."""
+
+    def __init__(self, features: int, actions: int, config: Config):
+        super().__init__()
+        net = config.net
+        self.trunk = trunk(features, net)
+        self.head = MLP(net.latent, (net.hidden, net.hidden), 2 * actions)
+        self.log_std = net.log_std
+
+    def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and log standard deviation before the squashing, each (batch, actions)."""
+        return normal(self.head(self.trunk(features)), self.log_std)
+
+
+def trunk(features: int, net: NetConfig) -> Dense:
+    """The latent layer: linear, LayerNorm, tanh."""
+    return Dense(features, net.latent, torch.tanh, layer_norm(net.layer_norm_eps))
+
+
+def draw_as(style: str) -> Draw:
+    """How jaxrl or the original DrQ draws a Critic or an Actor.
+
+    Both: orthogonal convolutions with gain sqrt 2, biases 0, norms at the identity.
+    jaxrl: hidden layers and the critic's final one orthogonal with gain sqrt 2, the actor's mean
+    and log std each orthogonal with gain 1, the latent layer truncated LeCun normal.
+    drq: every linear layer orthogonal with gain 1.
+    """
+    if style == "drq":
+        return partial(initialise, kernel=orthogonal(1, of_convolutions=SQRT2))
+    special = {"trunk": lecun, "head.final": orthogonal(1, parts=2)}
+    return partial(initialise, kernel=orthogonal(), special=special)
 
 
 class DrQ:
-    """Networks, optimizers and the update. Observations are uint8, actions in [-1, 1]."""
+    """Networks and the update. Observations are uint8, actions in [-1, 1]."""
 
-    def __init__(self, config: Config, obs_channels: int, actions: int, generator: torch.Generator):
-        agent = config.agent
-        self.config, self.actions, self.settings = agent, actions, config
-        self.masks: mitigations.Masks = {}  # of pruned parameters of the critic, by their names
+    def __init__(self, config: Config, channels: int, actions: int, generator: Generator):
+        settings, net = config.agent, config.net
+        self.config, self.settings, self.actions = config, settings, actions
         self.device = torch.device(config.device)
         with torch.random.fork_rng(devices=[]):  # torch's own initial draws are thrown away
-            self.critic = nets.Critic(obs_channels, actions, config)
-            self.target = nets.Critic(obs_channels, actions, config)
-            self.actor = nets.Actor(actions, config)
-        nets.initialise(self.critic, config.net.initialisation, generator)
-        nets.initialise(self.actor, config.net.initialisation, generator)
-        self.target.load_state_dict(self.critic.state_dict())
-        self.target.requires_grad_(False)
-        for module in (self.critic, self.target, self.actor):
-            module.to(self.device)
-        start = torch.tensor(agent.initial_temperature, device=self.device).log()
-        self.log_temperature = start.requires_grad_()
-
-        kernels = [p for p in self.critic.parameters() if p.ndim > 1]
-        vectors = [p for p in self.critic.parameters() if p.ndim == 1]  # biases, LayerNorm
-        groups = [
-            {"params": kernels, "weight_decay": agent.weight_decay},
-            {"params": vectors, "weight_decay": agent.weight_decay * agent.decay_biases},
-        ]
-        # AdamW with decay 0 is Adam; the decay is decoupled: w -= learning_rate * decay * w.
-        adam = {"betas": agent.betas, "eps": agent.adam_eps, "fused": True, "weight_decay": 0.0}
-        rate, temperature_rate = agent.learning_rate, agent.temperature_learning_rate
-        self.critic_optimizer = torch.optim.AdamW(groups, rate, **adam)
-        self.actor_optimizer = torch.optim.AdamW(self.actor.parameters(), rate, **adam)
-        self.temperature_optimizer = torch.optim.AdamW(
-            [self.log_temperature], temperature_rate, **adam
-        )
+            critic = Critic(channels, actions, config)
+            actor = Actor(critic.trunk.in_features, actions, config)
+        adam = {"betas": settings.betas, "eps": settings.adam_eps, "device": self.device}
+        draw, rate = draw_as(net.initialisation), settings.learning_rate
+        names = [[f"heads.{j}.{layer}" for layer in ("dense0", "dense1", "final")] for j in (0, 1)]
+        self.critic = Learner(
+            critic, draw, generator, rate=rate, slow=True, readers=chains(critic, names),
+            body=("trunk", "heads"), norm_eps=net.layer_norm_eps,
+            decay=settings.weight_decay, decay_vectors=settings.decay_biases, **adam,
+        )  # fmt: skip
+        self.actor = Learner(actor, draw, generator, rate=rate, body=("trunk", "head"), **adam)
+        self.temperature = Learner(
+            Temperature(settings.initial_temperature), lambda module, generator: None, generator,
+            rate=settings.temperature_learning_rate, **adam,
+        )  # fmt: skip
+        self.learners = {
+            "critic": self.critic,
+            "actor": self.actor,
+            "temperature": self.temperature,
+        }
 
     @property
-    def temperature(self) -> Tensor:
-        """alpha, without gradient."""
-        return self.log_temperature.detach().exp()
+    def alpha(self) -> Tensor:
+        """The temperature, without gradient."""
+        return self.temperature.module().detach()
+
+    # --- acting ---------------------------------------------------------------------------------
 
     @torch.no_grad()
     def act(self, obs: Tensor, noise: Tensor | None = None) -> Tensor:
         """Actions (batch, actions) for uint8 observations; without noise, tanh of the mean."""
-        mean, log_std = self.actor(self.critic.encoder(obs))
+        mean, log_std = self.actor.module(self.critic.module.encoder(obs))
         if noise is None:
             return torch.tanh(mean)
-        return nets.squashed_sample(mean, log_std, noise)[0]
+        return squashed_sample(mean, log_std, noise)[0]
+
+    # --- learning -------------------------------------------------------------------------------
+
+    def draws(self, batch: int, generator: Generator) -> Draws:
+        """The random numbers of one update, on the agent's device."""
+        s = self.settings
+        k, m = s.target_augmentations, s.critic_augmentations
+        shifts = torch.randint(2 * s.pad + 1, (m + k, batch, 2), generator=generator)
+        noise = torch.randn((k + 1, batch, self.actions), generator=generator)
+        drawn = shifts[:m], shifts[m:], noise[:k], noise[k]
+        return Draws(*(draw.to(self.device, non_blocking=True) for draw in drawn))
 
     def update(self, batch: Batch, draws: Draws, count: int) -> dict[str, Tensor]:
         """The `count`-th update (from 1); returns scalars of it, still on the device."""
-        pad = self.config.pad
-        obs = torch.cat([random_shift(batch.obs, s, pad) for s in draws.obs_shift])
-        next_obs = [random_shift(batch.next_obs, s, pad) for s in draws.next_obs_shift]
+        s = self.settings
+        obs = torch.cat([random_shift(batch.obs, shift, s.pad) for shift in draws.obs_shift])
+        next_obs = [random_shift(batch.next_obs, shift, s.pad) for shift in draws.next_obs_shift]
 
-        target = self.target_value(batch, next_obs, draws.next_noise)
-        info = self.step_critic(obs, batch.action, target)
-        if (count - 1) % self.config.target_period == 0:  # the first one does all
-            self.step_target()
-        if (count - 1) % self.config.actor_period == 0:
-            info |= self.step_actor_and_temperature(obs[: len(batch.obs)], draws.noise)
+        y = self.target(batch, next_obs, draws.next_noise)
+        critic_loss, info = self.critic_loss(obs, batch.action, y)
+        self.critic.step(critic_loss)
+        if (count - 1) % s.target_period == 0:  # the first update does all
+            self.critic.follow(s.averaging_rate)
+        if (count - 1) % s.actor_period == 0:
+            with torch.no_grad():
+                features = self.critic.module.encoder(obs[: len(batch.obs)])
+            actor_loss, entropy = self.actor_loss(features, draws.noise)
+            self.actor.step(actor_loss)
+            self.temperature.step(self.temperature_loss(entropy))
+            info |= {"actor_loss": actor_loss.detach(), "entropy": entropy,
+                     "temperature": self.alpha}  # fmt: skip
         return info
 
+    def loss(self, learner: str, batch: Batch, draws: Draws) -> Tensor:
+        """What critic or actor descend, on pictures that are not shifted: for the measures."""
+        if learner == "critic":
+            y = self.target(batch, [batch.next_obs], draws.next_noise[:1])
+            return self.critic_loss(batch.obs, batch.action, y)[0]
+        with torch.no_grad():
+            features = self.critic.module.encoder(batch.obs)
+        return self.actor_loss(features, draws.noise)[0]
+
     @torch.no_grad()
-    def target_value(
-        self, batch: Batch, next_obs: list[Tensor], noise: Tensor, exact: bool = False
-    ) -> Tensor:
+    def target(self, batch: Batch, next_obs: list[Tensor], noise: Tensor) -> Tensor:
         """y (batch,): reward plus discounted soft value, averaged over the K augmentations."""
         values = []
-        for o, n in zip(next_obs, noise, strict=True):
-            mean_log_std = self.actor(self.critic.encoder(o, exact))
-            next_action, log_prob = nets.squashed_sample(*mean_log_std, n)
-            q = self.target(self.target.encoder(o, exact), next_action)
-            bonus = self.temperature * log_prob if self.settings.loss.entropy_in_target else 0
+        for obs, draw in zip(next_obs, noise, strict=True):
+            policy = self.actor.module(self.critic.module.encoder(obs))
+            action, log_prob = squashed_sample(*policy, draw)
+            q = self.critic.slow(self.critic.slow.encoder(obs), action)
+            bonus = self.alpha * log_prob if self.config.loss.entropy_in_target else 0
             values.append(torch.minimum(*q) - bonus)
-        return batch.reward + self.config.discount * batch.mask * torch.stack(values).mean(0)
+        return batch.reward + self.settings.discount * batch.mask * torch.stack(values).mean(0)
 
-    def critic_loss(self, outputs: Tensor, target: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        """Sum over heads and augmentations of the batch's mean loss, for targets (batch,).
+    def critic_loss(
+        self, obs: Tensor, action: Tensor, y: Tensor
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """Sum over heads and augmentations of the batch's mean loss, and what is recorded of it.
 
-        outputs: (2, M * batch, 1) under MSE; under HL-Gauss logits (2, M * batch, bins), whose
-        cross-entropy is taken with the histogram of each target. What there is to record of it:
-        `clipped`, the share of targets outside the histograms.
+        obs: the M shifts of each observation one after another. Under HL-Gauss the loss is the
+        cross-entropy with the histogram of each target (batch,), and `clipped` the share of
+        targets outside the histograms.
         """
-        loss = self.settings.loss
-        if loss.kind == "mse":
-            each, info = (outputs.view(2, -1, len(target)) - target).square(), {}
+        critic, settings = self.critic.module, self.config.loss
+        outputs = critic.outputs(critic.encoder(obs), action.repeat(len(obs) // len(action), 1))
+        if settings.kind == "mse":
+            loss, info = losses.mse(outputs.view(2, -1, len(y)), y), {}
         else:
-            label, clipped = losses.hl_gauss(target, self.critic.edges, loss.sigma)
-            logits = outputs.view(2, -1, *label.shape)
-            each, info = -(logits.log_softmax(3) * label).sum(3), {"clipped": clipped}
-        return each.mean(2).sum(), info
+            histogram, clipped = losses.hl_gauss(y, critic.edges, settings.sigma)
+            logits = outputs.view(2, -1, *histogram.shape)
+            loss, info = losses.cross_entropy(logits, histogram), {"clipped": clipped}
+        value = critic.value(outputs.detach()).mean()
+        return loss, {"critic_loss": loss.detach(), "value": value, "target": y.mean()} | info
 
-    def step_critic(self, obs: Tensor, action: Tensor, target: Tensor) -> dict[str, Tensor]:
-        augmentations = len(obs) // len(action)
-        outputs = self.critic.outputs(self.critic.encoder(obs), action.repeat(augmentations, 1))
-        loss, info = self.critic_loss(outputs, target)
-        self.critic_optimizer.zero_grad()
-        loss.backward()
-        self.critic_optimizer.step()
-        self.hold_masks()
-        value = self.critic.value(outputs.detach()).mean()
-        return {"critic_loss": loss.detach(), "value": value, "target": target.mean()} | info
+    def actor_loss(self, features: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
+        """alpha log pi - min Q, and its entropy estimate."""
+        action, log_prob = squashed_sample(*self.actor.module(features), noise)
+        q = torch.minimum(*self.critic.module(features, action))  # at a tie, half the gradient each
+        return (self.alpha * log_prob - q).mean(), -log_prob.detach().mean()
 
-    def hold_masks(self) -> None:
-        """Pruned weights of the critic are 0, also after a step of its optimizer."""
-        if self.masks:
-            mitigations.apply_masks(dict(self.critic.named_parameters()), self.masks)
-
-    def insert_layer_norm(self) -> None:
-        """LayerNorm in the hidden layers of critic and target from now on: late LN (4.1.4)."""
-        eps = self.settings.net.layer_norm_eps
-        mitigations.insert_layer_norm(self.critic, self.critic_optimizer, HIDDEN, eps)
-        mitigations.insert_layer_norm(self.target, None, HIDDEN, eps)
-
-    @torch.no_grad()
-    def step_target(self) -> None:
-        """Q' := (1 - tau) Q' + tau Q, all parameters."""
-        old, new = list(self.target.parameters()), list(self.critic.parameters())
-        torch._foreach_lerp_(old, new, self.config.averaging_rate)
-
-    def actor_loss(self, features: Tensor, noise: Tensor) -> tuple[Tensor, Tensor, nets.Taps]:
-        """alpha log pi - min Q, its entropy estimate and the actor's hidden layers."""
-        taps: nets.Taps = {}
-        action, log_prob = nets.squashed_sample(*self.actor(features, taps), noise)
-        q = torch.minimum(*self.critic(features, action))  # at a tie, half of the gradient each
-        return (self.temperature * log_prob - q).mean(), -log_prob.detach().mean(), taps
-
-    def step_actor_and_temperature(self, obs: Tensor, noise: Tensor) -> dict[str, Tensor]:
-        with torch.no_grad():
-            features = self.critic.encoder(obs)
-        loss, entropy, _ = self.actor_loss(features, noise)
-        self.actor_optimizer.zero_grad()
-        loss.backward(inputs=list(self.actor.parameters()))  # not into the critic
-        self.actor_optimizer.step()
-
-        target_entropy = self.config.target_entropy_per_action * self.actions
-        temperature_loss = self.log_temperature.exp() * (entropy - target_entropy)
-        self.temperature_optimizer.zero_grad()
-        temperature_loss.backward()
-        self.temperature_optimizer.step()
-        return {"actor_loss": loss.detach(), "entropy": entropy, "temperature": self.temperature}
-
-    def score(self, batch: Batch, draws: Draws) -> dict[str, float]:
-        """Scores of every hidden layer of both critic heads and the actor, as "layer/score".
-
-        On unaugmented observations, in the parameters' own precision; it changes nothing.
-        """
-        with torch.backends.cudnn.flags(allow_tf32=False):
-            return self._score(batch, draws)
-
-    def _score(self, batch: Batch, draws: Draws) -> dict[str, float]:
-        with torch.no_grad():
-            features = self.critic.encoder(batch.obs, exact=True)
-        target = self.target_value(batch, [batch.next_obs], draws.next_noise[:1], exact=True)
-        critic_taps: nets.Taps = {}
-        outputs = self.critic.outputs(features, batch.action, critic_taps)
-        actor_loss, _, actor_taps = self.actor_loss(features, draws.noise)
-
-        modules = {f"critic{i}": head for i, head in enumerate(self.critic.heads)}
-        modules["actor"] = self.actor.head
-        result = {}
-        critic_loss, _ = self.critic_loss(outputs, target)
-        losses = (critic_loss, critic_taps), (actor_loss, actor_taps)
-        for loss, taps in losses:
-            names = [name.split("/") for name in taps]
-            weights = [modules[network].get_submodule(layer).weight for network, layer in names]
-            gradients = torch.autograd.grad(loss, weights)
-            for (name, (z, h)), gradient in zip(taps.items(), gradients, strict=True):
-                layer = scores.layer_scores(z.detach(), h.detach(), gradient)
-                result |= {f"{name}/{score}": value for score, value in layer.items()}
-        values = torch.stack(list(result.values())).tolist()  # the one wait for the device
-        return dict(zip(result, values, strict=True))
-
-    def state_dict(self) -> dict:
-        return {
-            "masks": dict(self.masks),
-            "critic": self.critic.state_dict(),
-            "target": self.target.state_dict(),
-            "actor": self.actor.state_dict(),
-            "log_temperature": self.log_temperature.detach(),
-            "critic_optimizer": self.critic_optimizer.state_dict(),
-            "actor_optimizer": self.actor_optimizer.state_dict(),
-            "temperature_optimizer": self.temperature_optimizer.state_dict(),
-        }
-
-    @torch.no_grad()
-    def load_state_dict(self, state: dict) -> None:
-        state = copy.deepcopy(state)  # torch's optimizers would share the moments with their source
-        self.masks = {name: mask.to(self.device) for name, mask in state["masks"].items()}
-        late = "late_norm" in self.settings.intervention.names
-        if late and state["critic"].keys() > self.critic.state_dict().keys():
-            self.insert_layer_norm()  # as it had been when this was saved
-        self.critic.load_state_dict(state["critic"])
-        self.target.load_state_dict(state["target"])
-        self.actor.load_state_dict(state["actor"])
-        self.log_temperature.copy_(state["log_temperature"])
-        self.critic_optimizer.load_state_dict(state["critic_optimizer"])
-        self.actor_optimizer.load_state_dict(state["actor_optimizer"])
-        self.temperature_optimizer.load_state_dict(state["temperature_optimizer"])
+    def temperature_loss(self, entropy: Tensor) -> Tensor:
+        surplus = entropy - self.settings.target_entropy_per_action * self.actions
+        return self.temperature.module() * surplus

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from fast import config as configs
-from fast import nets
+from fast.agents.drq import Critic
 from fast.errors import InputError
 
 # Appendix B.2 of Neuron Dominance, in its own words; "default network architecture of DrQ ... in
@@ -345,7 +345,7 @@ def test_the_smallest_picture_that_is_accepted_is_the_smallest_that_the_encoder_
         configs.check(sized(least - 1))
     assert error.value.field == "--env.size"
 
-    critic = nets.Critic(9, 1, sized(least))
+    critic = Critic(9, 1, sized(least))
 
     def encoded(size):
         return critic.trunk(critic.encoder(torch.zeros(1, 9, size, size, dtype=torch.uint8)))

@@ -44,7 +44,7 @@ def scores(update, largest=2.0, saturated=0.25, srank=8.0, dormant=0.5, gradient
             named = {"largest_score": largest, "largest_share": largest and largest / 16,
                      "saturated": saturated, "zombie": 0.0, "srank": srank,
                      "dormant_0.1": dormant, "gradient_magnitude": gradient}  # fmt: skip
-            key = f"critic{head}/{layer}/"
+            key = f"critic/heads.{head}.{layer}/"
             told |= {key + k: None if v is None else v + shift for k, v in named.items()}
     return record("scores", update, **told)
 
@@ -52,7 +52,7 @@ def scores(update, largest=2.0, saturated=0.25, srank=8.0, dormant=0.5, gradient
 def write(folder, task, method, seed, records, preset="laptop", masked=None, **run):
     masked = PLANNED // 2 * task.endswith("-masked") if masked is None else masked
     config = {
-        "version": 1,
+        "version": 2,
         "task": task,
         "method": method,
         "preset": preset,
@@ -114,7 +114,7 @@ def test_a_figure_of_single_runs_shows_every_record_of_head_0(tmp_path, name, ta
     for seed in (0, 3):
         head = {"run": f"{task}.{method}.{seed}", "task": task, "method": method, "seed": str(seed)}
         for key in keys:
-            full = key if key == "return" else f"critic0/{key}"
+            full = key if key == "return" else f"critic/heads.0.{key}"
             for line in records:
                 if full in line:
                     value = math.nan if line[full] is None else line[full]
@@ -531,7 +531,7 @@ def test_the_page_of_many_runs_tells_of_their_machine_once():
 
 
 CONFIG = {
-    "version": 1,
+    "version": 2,
     "task": SPARSE,
     "method": "baseline",
     "preset": "laptop",

@@ -3,6 +3,7 @@
 import copy
 import json
 from dataclasses import replace
+from typing import get_args
 
 import pytest
 import torch
@@ -10,11 +11,13 @@ from torch.nn import functional as F
 
 from fast import config as configs
 from fast import mitigations, scores
-from fast.agents.drq import HIDDEN, DrQ
+from fast.agents.drq import DrQ
 from fast.interventions import INTERVENTIONS, Moment
+from fast.nets.layers import tapped
 from fast.train import Stop, Training, train
 
 UPDATES = 30
+HIDDEN = [f"heads.{head}.dense{layer}" for head in (0, 1) for layer in (0, 1)]
 LAYERS = ("trunk", "heads")
 
 
@@ -34,18 +37,16 @@ def watch(monkeypatch, tmp_path):
         seen, plain = [], Training.intervene
 
         def snapshot(agent):
-            modules = {"critic": agent.critic, "target": agent.target, "actor": agent.actor}
+            modules = {
+                "critic": agent.critic.module,
+                "target": agent.critic.slow,
+                "actor": agent.actor.module,
+            }
             state = {name: {k: v.detach().clone() for k, v in module.named_parameters()}
                      for name, module in modules.items()}  # fmt: skip
-            moments = mitigations.optimizer_state(
-                agent.critic_optimizer, agent.critic.named_parameters()
-            )
-            state["moments"] = copy.deepcopy(moments)
-            state["masks"] = dict(agent.masks)
-            actor = mitigations.optimizer_state(
-                agent.actor_optimizer, agent.actor.named_parameters()
-            )
-            state["actor moments"] = copy.deepcopy(actor)
+            state["moments"] = copy.deepcopy(agent.critic.state)
+            state["masks"] = dict(agent.critic.masks)
+            state["actor moments"] = copy.deepcopy(agent.actor.state)
             return state
 
         def intervene(training):
@@ -58,7 +59,7 @@ def watch(monkeypatch, tmp_path):
             training.replay.sample = watched
             before = snapshot(training.agent)
             with torch.no_grad():
-                frozen = copy.deepcopy(training.agent.critic)
+                frozen = copy.deepcopy(training.agent.critic.module)
             plain(training)
             training.replay.sample = sample
             after = snapshot(training.agent)
@@ -84,7 +85,7 @@ def below(layers, values):
 
 def test_the_settings_know_the_interventions_that_there_are():
     options = configs.InterventionConfig.__dataclass_fields__["names"].type
-    assert configs._choices(options) == tuple(INTERVENTIONS)
+    assert get_args(get_args(options)[0]) == tuple(INTERVENTIONS)
 
 
 def test_nothing_intervenes_in_the_baseline(watch):
@@ -107,7 +108,7 @@ def test_reset_draws_trunk_and_heads_anew_and_keeps_all_else(watch):
         old, kept = below(LAYERS, before["critic"])
         new, encoder = below(LAYERS, after["critic"])
         assert same(kept, encoder)
-        assert all(not torch.equal(old[k], new[k]) for k in old if k.endswith("linear.weight"))
+        assert all(not torch.equal(old[k], new[k]) for k in old if k == "trunk.weight")
         assert all(not torch.equal(old[k], new[k]) for k in old if "dense" in k)
         for slot, values in after["moments"].items():
             reset, survived = below(LAYERS, values)
@@ -121,26 +122,25 @@ def test_reset_draws_trunk_and_heads_anew_and_keeps_all_else(watch):
         for slot, values in before["actor moments"].items():
             assert same(values, after["actor moments"][slot])
         drawn.append(new)
-    assert not torch.equal(drawn[0]["trunk.linear.weight"], drawn[1]["trunk.linear.weight"])
+    assert not torch.equal(drawn[0]["trunk.weight"], drawn[1]["trunk.weight"])
 
 
 def test_redo_draws_the_dormant_neurons_of_both_heads_anew_and_no_others(watch):
     seen, records = watch(config_of("redo", redo_interval=10))
     assert [r["update"] for r in records] == [10, 20]
-    assert sum(r["critic0/dense0"] + r["critic1/dense1"] for r in records) > 0
+    assert sum(r["heads.0.dense0"] + r["heads.1.dense1"] for r in records) > 0
     for update, before, after, used, critic in seen:
         if update not in (10, 20):
             assert same(before["critic"], after["critic"]) and not used
             continue
         (batch,) = used
         assert len(batch.obs) == 16
-        taps = {}
-        with torch.no_grad():
-            critic(critic.encoder(batch.obs, exact=True), batch.action, taps)
+        with tapped(critic) as taps:
+            critic(critic.encoder(batch.obs), batch.action)
         record = next(r for r in records if r["update"] == update)
         for head in (0, 1):
-            masks = [scores.dormant(taps[f"critic{head}/dense{i}"][1], 0.1) for i in (0, 1)]
-            assert [record[f"critic{head}/dense{i}"] for i in (0, 1)] == [m.sum() for m in masks]
+            masks = [scores.dormant(taps[f"heads.{head}.dense{i}"][1], 0.1) for i in (0, 1)]
+            assert [record[f"heads.{head}.dense{i}"] for i in (0, 1)] == [m.sum() for m in masks]
             names = [f"heads.{head}.{n}.weight" for n in ("dense0", "dense1", "final")]
             old, new = ([state["critic"][n] for n in names] for state in (before, after))
             moments = [after["moments"]["mean"][n] for n in names]
@@ -164,7 +164,7 @@ def test_each_known_deviation_of_public_redo_is_behind_its_switch(watch, switch)
     if switch == "moments":
         settings = {"redo_second_head_moments": False}
     seen, records = watch(config_of("redo", redo_interval=10, **settings))
-    assert records[0]["critic1/dense1"] > 0
+    assert records[0]["heads.1.dense1"] > 0
     _, before, after, _, _ = seen[9]
     name = "heads.1.dense1.weight"
     drawn = (after["critic"][name] != before["critic"][name]) & (after["critic"][name] != 0)
@@ -212,9 +212,7 @@ def test_pruning_follows_its_schedule_and_pruned_weights_stay_at_zero(watch, dis
 def test_late_norm_comes_at_half_time_and_centres_the_layers(watch):
     seen, records = watch(config_of("late-ln"))
     assert [r["update"] for r in records] == [15]
-    norms = {
-        f"{layer.replace('dense', 'norm')}.{p}" for layer in HIDDEN for p in ("weight", "bias")
-    }
+    norms = {f"{layer}.norm.{p}" for layer in HIDDEN for p in ("weight", "bias")}
     for update, before, after, _, _ in seen:
         new = after["critic"].keys() - before["critic"].keys()
         assert new == (norms if update == 15 else set())
@@ -225,7 +223,9 @@ def test_late_norm_comes_at_half_time_and_centres_the_layers(watch):
     z = torch.randn(4, 16)
     expected = (z - z.mean(1, keepdim=True)) / (z.var(1, correction=0, keepdim=True) + 1e-6).sqrt()
     fresh = seen[14][2]["critic"]
-    found = F.layer_norm(z, (16,), *(fresh[f"heads.0.norm0.{p}"] for p in ("weight", "bias")), 1e-6)
+    found = F.layer_norm(
+        z, (16,), *(fresh[f"heads.0.dense0.norm.{p}"] for p in ("weight", "bias")), 1e-6
+    )
     torch.testing.assert_close(found, expected)
 
 
@@ -240,12 +240,16 @@ def test_interventions_combine_and_pruned_weights_survive_no_reset(watch):
 def test_after_a_reset_the_target_is_the_critic_also_where_that_is_pruned():
     config = config_of("reset", reset_interval=10)
     agent = DrQ(config, 9, 1, torch.Generator().manual_seed(0))
-    weight = agent.critic.heads[1].dense0.weight
-    agent.masks = {"heads.1.dense0.weight": torch.arange(weight.numel()).view_as(weight) % 2 == 0}
-    act = INTERVENTIONS["reset"]
-    assert act(Moment(10, UPDATES, agent, None, torch.Generator().manual_seed(1)))
+    weight = agent.critic.module.heads[1].dense0.weight
+    agent.critic.masks = {
+        "heads.1.dense0.weight": torch.arange(weight.numel()).view_as(weight) % 2 == 0
+    }
+    now = Moment(
+        10, UPDATES, agent.critic, config.intervention, None, torch.Generator().manual_seed(1)
+    )
+    assert INTERVENTIONS["reset"](now)
     assert (weight == 0).any()
-    found, expected = (dict(m.named_parameters()) for m in (agent.target, agent.critic))
+    found, expected = (dict(m.named_parameters()) for m in (agent.critic.slow, agent.critic.module))
     assert same(found, expected)
 
 

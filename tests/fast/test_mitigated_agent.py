@@ -1,17 +1,15 @@
 """Every mitigation on a real agent in the midst of training: what it keeps, and that it goes on."""
 
-import copy
 import math
 
 import pytest
 import torch
-from torch.nn import functional as F
 
 from fast import config as configs
 from fast import mitigations as m
-from fast import nets
-from fast.agents.drq import Draws, DrQ
+from fast.agents.drq import DrQ
 from fast.mitigations import Reader
+from fast.nets.layers import tapped
 from fast.replay import Batch
 
 ACTIONS, BATCH = 2, 6
@@ -30,13 +28,13 @@ def batch_and_draws(agent, seed):
     action = 2 * torch.rand(BATCH, ACTIONS, generator=g) - 1
     reward, mask = torch.randn(BATCH, generator=g), torch.ones(BATCH)
     batch = Batch(pictures[0], action, reward, mask, pictures[1])
-    return batch, Draws.make(agent.config, BATCH, ACTIONS, g)
+    return batch, agent.draws(BATCH, g)
 
 
 def update(agent, seed):
     """One update, after which everything is finite; its results."""
     info = {k: v.item() for k, v in agent.update(*batch_and_draws(agent, seed), seed).items()}
-    modules = agent.critic, agent.target, agent.actor
+    modules = agent.critic.module, agent.critic.slow, agent.actor.module
     assert all(map(math.isfinite, info.values()))
     assert all(p.isfinite().all() for module in modules for p in module.parameters())
     return info
@@ -47,8 +45,8 @@ def trained():
     agent = new_agent()
     for seed in (1, 2, 3):
         update(agent, seed)
-    params = dict(agent.critic.named_parameters())
-    return agent, params, m.optimizer_state(agent.critic_optimizer, params)
+    params = dict(agent.critic.module.named_parameters())
+    return agent, params, m.optimizer_state(agent.critic.optimizer, params)
 
 
 def drawn(params):
@@ -62,16 +60,16 @@ def copies(*trees):
 
 def test_redo_at_zero_keeps_the_outputs_of_critic_and_actor_who_share_convolutions():
     agent, _, _ = trained()
-    modules = {"critic": agent.critic, "actor": agent.actor}
-    optimizers = agent.critic_optimizer, agent.actor_optimizer
+    modules = {"critic": agent.critic.module, "actor": agent.actor.module}
+    optimizers = agent.critic.optimizer, agent.actor.optimizer
     params = {f"{k}.{n}": p for k, module in modules.items() for n, p in module.named_parameters()}
     state = {}
     for (key, module), optimizer in zip(modules.items(), optimizers, strict=True):
         for slot, values in m.optimizer_state(optimizer, module.named_parameters()).items():
             state.setdefault(slot, {}).update({f"{key}.{n}": v for n, v in values.items()})
-    convolutions = [f"critic.encoder.convolutions.{i}" for i in range(4)]
+    convolutions = [f"critic.encoder.conv{i}" for i in range(4)]
     critic_heads = [f"critic.{name}" for name in HEADS]
-    trunks = ["critic.trunk.linear", "actor.trunk.linear"]
+    trunks = ["critic.trunk", "actor.trunk"]
     area = params[f"{trunks[0]}.weight"].shape[1] // len(params[f"{convolutions[-1]}.weight"])
     readers = m.chain(params, convolutions)
     readers[convolutions[-1]] = tuple(Reader(trunk, area) for trunk in trunks)
@@ -85,17 +83,15 @@ def test_redo_at_zero_keeps_the_outputs_of_critic_and_actor_who_share_convolutio
     batch, _ = batch_and_draws(agent, 0)
 
     def hidden_and_outputs():
-        x, hidden, taps = batch.obs / 255, {}, {}
-        for name, layer in zip(convolutions, agent.critic.encoder.convolutions, strict=True):
-            x = hidden[name] = F.relu(layer(x))
-        features = agent.critic.encoder(batch.obs)
-        assert torch.equal(features, x.flatten(1))
-        outputs = agent.critic(features, batch.action, taps), *agent.actor(features, taps)
-        heads = {"critic0": critic_heads[0], "critic1": critic_heads[1], "actor": "actor.head"}
-        for name, (_, h) in taps.items():
-            network, layer = name.split("/")
-            hidden[f"{heads[network]}.{layer}"] = h
-        return hidden, outputs
+        with tapped(agent.critic.module) as critic, tapped(agent.actor.module) as actor:
+            features = agent.critic.module.encoder(batch.obs)
+            outputs = (
+                agent.critic.module(features, batch.action),
+                *agent.actor.module(features.detach()),
+            )
+        taps = {f"critic.{k}": h for k, (_, h) in critic.items()}
+        taps |= {f"actor.{k}": h for k, (_, h) in actor.items()}
+        return {layer: taps[layer].detach() for layer in readers}, outputs
 
     hidden, outputs = hidden_and_outputs()
     assert hidden.keys() == readers.keys()
@@ -130,15 +126,15 @@ def test_resetting_trunk_and_heads_begins_them_anew_and_keeps_the_convolutions()
         assert state["count"][name] == 3 * kept
         assert torch.equal(state["mean"][name], old_mean[name] * kept)
         assert value.requires_grad
-    targets = dict(agent.target.named_parameters())
+    targets = dict(agent.critic.slow.named_parameters())
     heads = {k: v for k, v in params.items() if not k.startswith("encoder")}
     m.reset(targets, {}, heads, ["trunk", "heads"])  # what the caller does to the target
-    assert not any(p.requires_grad for p in agent.target.parameters())
-    assert torch.equal(agent.target.heads[0].final.weight, agent.critic.heads[0].final.weight)
+    assert not any(p.requires_grad for p in agent.critic.slow.parameters())
+    assert torch.equal(
+        agent.critic.slow.heads[0].final.weight, agent.critic.module.heads[0].final.weight
+    )
     update(agent, 4)
-    assert [
-        state["count"][k].item() for k in ("trunk.norm.bias", "encoder.convolutions.0.bias")
-    ] == [
+    assert [state["count"][k].item() for k in ("trunk.norm.bias", "encoder.conv0.bias")] == [
         1,
         4,
     ]
@@ -169,9 +165,9 @@ def test_shrinking_and_continual_backprop_let_the_agent_go_on():
     batch, _ = batch_and_draws(agent, 0)
     for seed in (4, 5):
         update(agent, seed)
-        taps: nets.Taps = {}
-        agent.critic(agent.critic.encoder(batch.obs), batch.action, taps)
-        hidden = dict(zip(HIDDEN, (h.detach() for _, h in taps.values()), strict=True))
+        with tapped(agent.critic.module) as taps:
+            agent.critic.module(agent.critic.module.encoder(batch.obs), batch.action)
+        hidden = {layer: taps[layer][1].detach() for layer in HIDDEN}
         m.continual_backprop(params, state, memory, hidden, fresh, readers, maturity=1, rate=0.5)
     # Two steps: at the second all 16 neurons are old enough, and half of them are replaced.
     assert [int((memory[layer]["age"] == 0).sum()) for layer in HIDDEN] == [8] * 4
@@ -181,47 +177,40 @@ def test_shrinking_and_continual_backprop_let_the_agent_go_on():
 def normalised():
     """A trained agent with late LayerNorm in critic and target."""
     agent, _, _ = trained()
-    eps = configs.NetConfig().layer_norm_eps
-    m.insert_layer_norm(agent.critic, agent.critic_optimizer, HIDDEN, eps)
-    m.insert_layer_norm(agent.target, None, HIDDEN, eps)
+    agent.critic.insert_norm(HIDDEN)
     return agent
 
 
 def test_an_agent_goes_on_after_late_layer_norm_in_critic_and_target():
     agent = normalised()
-    assert not any(p.requires_grad for p in agent.target.parameters())
+    assert not any(p.requires_grad for p in agent.critic.slow.parameters())
     update(agent, 4)
-    scale, target = agent.critic.heads[1].norm1.weight, agent.target.heads[1].norm1.weight
-    rate = torch.tensor(agent.config.averaging_rate)
+    name = "heads.1.dense1.norm.weight"
+    scale, target = agent.critic.params[name], agent.critic.slow.get_parameter(name)
+    rate = torch.tensor(agent.settings.averaging_rate)
     assert (scale != 1).any()
     torch.testing.assert_close(target, torch.ones(()).lerp(scale.detach(), rate))
-    state = m.optimizer_state(agent.critic_optimizer, agent.critic.named_parameters())
-    assert state["count"]["heads.1.norm1.weight"] == 1
-    assert state["count"]["heads.1.dense1.weight"] == 4
+    assert agent.critic.state["count"][name] == 1
+    assert agent.critic.state["count"]["heads.1.dense1.weight"] == 4
 
 
+@pytest.mark.parametrize("method", ["baseline", "lnwd"])
 @pytest.mark.parametrize("stepped", [False, True])
-def test_a_checkpoint_after_late_layer_norm_loads_where_it_was_from_the_start(stepped):
-    agent, other = normalised(), new_agent("lnwd")
+def test_a_checkpoint_after_late_layer_norm_loads_with_the_norms_or_without(stepped, method):
+    agent, other = normalised(), new_agent(method)
     if stepped:
         update(agent, 4)
-    other.load_state_dict(copy.deepcopy(agent.state_dict()))  # or they share the moments
+    for name, held in other.learners.items():
+        held.load_state_dict(agent.learners[name].state_dict())
     for seed in (5, 6):
         assert update(agent, seed) == update(other, seed)
-    found, expected = (
-        m.optimizer_state(x.critic_optimizer, x.critic.named_parameters()) for x in (other, agent)
-    )
+    found, expected = other.critic.state, agent.critic.state
     for slot, values in expected.items():
         assert all(torch.equal(found[slot][name], value) for name, value in values.items())
 
 
-def test_a_checkpoint_after_late_layer_norm_is_refused_where_there_is_none():
-    with pytest.raises(RuntimeError, match=r"heads\.0\.norm0\.weight"):
-        new_agent().load_state_dict(normalised().state_dict())
-
-
 def test_a_target_that_was_forgotten_is_noticed():
     agent, _, _ = trained()
-    m.insert_layer_norm(agent.critic, agent.critic_optimizer, HIDDEN)
+    m.insert_layer_norm(agent.critic.module, agent.critic.optimizer, HIDDEN)
     with pytest.raises(RuntimeError, match="same number of tensors"):
         update(agent, 4)

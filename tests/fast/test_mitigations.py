@@ -8,16 +8,15 @@ import torch
 from torch import nn
 
 from fast import mitigations as m
-from fast import nets
-from fast.config import NetConfig
 from fast.errors import InputError
 from fast.mitigations import Reader, Rebirth
+from fast.nets.layers import MLP, layer_norm
 
 
 def head(normalisation="none"):
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        return nets.Head(3, 1, NetConfig(hidden=4), normalisation)
+        return MLP(3, (4, 4), 1, norm=layer_norm(1e-6) if normalisation == "layer_norm" else None)
 
 
 LAYERS = ["dense0", "dense1", "final"]
@@ -150,12 +149,12 @@ def test_inserting_layer_norm_makes_the_network_that_has_it_from_the_start():
     vectors = [p for p in module.parameters() if p.ndim == 1]
     groups = [{"params": kernels, "weight_decay": 0.5}, {"params": vectors, "weight_decay": 0.0}]
     optimizer = torch.optim.AdamW(groups)
-    m.insert_layer_norm(module, optimizer, ["dense0", "dense1"], eps=NetConfig().layer_norm_eps)
+    m.insert_layer_norm(module, optimizer, ["dense0", "dense1"], eps=1e-6)
     x = torch.linspace(-1, 1, 6).reshape(2, 3)
     assert module.state_dict().keys() == whole.state_dict().keys()
     assert torch.equal(module(x), whole(x))
-    assert module.norm0.eps == NetConfig().layer_norm_eps
-    added = [*module.norm0.parameters(), *module.norm1.parameters()]
+    assert module.dense0.norm.eps == 1e-6
+    added = [*module.dense0.norm.parameters(), *module.dense1.norm.parameters()]
     assert all(any(p is q for q in optimizer.param_groups[1]["params"]) for p in added)
     module(x).sum().backward()
     optimizer.step()  # the new parameters take their first step with the others
@@ -173,7 +172,7 @@ def test_nothing_is_inserted_where_one_of_the_layers_cannot_have_it():
     ):
         with pytest.raises(InputError):
             m.insert_layer_norm(module, wrong, layers)
-    assert isinstance(module.norm0, nn.Identity)
+    assert isinstance(module.dense0.norm, nn.Identity)
     m.insert_layer_norm(module, optimizer, ["dense0"])
     with pytest.raises(InputError, match=r"nn\.Identity"):
         m.insert_layer_norm(module, optimizer, ["dense0"])

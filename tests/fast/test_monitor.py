@@ -15,9 +15,12 @@ from torch.nn import functional as F
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from fast import config as configs
-from fast import nets, scores
+from fast import scores
+from fast.agents.drq import DrQ
 from fast.errors import InputError
+from fast.measures import Seen, measured
 from fast.monitor import CHANGES, DEFINITIONS, Monitor
+from fast.nets.layers import MLP, layer_norm, tapped
 
 DOUBLE = torch.float64
 HOOKS = [
@@ -79,36 +82,36 @@ class Functional(nn.Module):
 
 
 def networks():
-    config = configs.build("cartpole-swingup", "baseline", "tiny")
-    features = config.net.channels * nets.feature_map(config.env.size, config.net.strides) ** 2
+    agent = DrQ(
+        configs.build("cartpole-swingup", "baseline", "tiny"),
+        9,
+        2,
+        torch.Generator().manual_seed(0),
+    )
     torch.manual_seed(0)
+    critic, actor = agent.critic.module.double(), agent.actor.module.double()
+    features = critic.trunk.in_features
     x, action = torch.randn(16, features, dtype=DOUBLE), torch.randn(16, 2, dtype=DOUBLE)
-    for normalisation in ("none", "layer_norm"):
-        head = nets.Head(features, 3, config.net, normalisation)
-        yield head.double(), (x,), {"": ""}
-    yield nets.Actor(2, config).double(), (x,), {"actor": "head."}
-    critic = nets.Critic(9, 2, config).double()
-    yield critic, (x, action), {"critic0": "heads.0.", "critic1": "heads.1."}
+    for norm in (None, layer_norm(1e-6)):
+        yield MLP(features, (16, 16), 3, norm=norm).double(), (x,)
+    yield actor, (x,)
+    yield critic, (x, action)
 
 
 @pytest.mark.parametrize("case", range(4), ids=["head", "head with LayerNorm", "actor", "critic"])
 def test_the_rows_of_our_own_networks_are_the_scores_of_their_taps(case):
-    network, inputs, prefixes = list(networks())[case]
-    taps = {}
-    with Monitor(network) as monitor:
-        network(*inputs, taps=taps)
+    network, inputs = list(networks())[case]
+    with Monitor(network) as monitor, tapped(network) as taps:
+        network(*inputs)
     rows = {row["layer"]: row for row in monitor.rows()}
-    assert rows.keys() - {"trunk.linear"} == {
-        prefixes[name.split("/")[0]] + name.split("/")[1] for name in taps
-    }
+    assert [*rows] == [*taps]
     for name, (z, h) in taps.items():
-        network_name, layer = name.split("/")
-        row = rows[prefixes[network_name] + layer]
-        expected = scores.layer_scores(z.detach(), h.detach(), torch.zeros(1))
-        for key in expected.keys() - {"largest_score", "gradient_magnitude"}:
-            assert same(row[key], expected[key].item()), key
-        assert row["stable_rank"] == scores.stable_rank(h.detach()).item()
-        assert (row["samples"], row["neurons"]) == h.shape
+        expected = measured(Seen(z.detach(), h.detach(), None, None, None, torch.zeros(1)))
+        for key in expected.keys() & rows[name].keys():
+            if key != "largest_score":
+                assert same(rows[name][key], expected[key].item()), key
+        assert rows[name]["stable_rank"] == scores.stable_rank(h.detach()).item()
+        assert (rows[name]["samples"], rows[name]["neurons"]) == h.shape
 
 
 FORMS = [
@@ -323,7 +326,7 @@ def test_no_last_layer_of_a_head_has_a_row():
 def test_parts_that_are_called_apart_are_watched_as_one_network():
     config = configs.build("cartpole-swingup", "baseline", "tiny")
     torch.manual_seed(0)
-    critic = nets.Critic(9, 2, config)
+    critic = DrQ(config, 9, 2, torch.Generator()).critic.module
     size = config.env.size
     obs = torch.randint(256, (3, 9, size, size), dtype=torch.uint8)
     with Monitor(critic) as monitor:
@@ -332,12 +335,12 @@ def test_parts_that_are_called_apart_are_watched_as_one_network():
         critic(critic.encoder(obs), torch.zeros(3, 2)).sum().backward()
     rows = monitor.rows()
     assert [row["layer"] for row in rows] == [
-        *(f"encoder.convolutions.{i}" for i in range(4)),
-        "trunk.linear",
+        *(f"encoder.conv{i}" for i in range(4)),
+        "trunk",
         *(f"heads.{i}.dense{j}" for i in range(2) for j in range(2)),
     ]
     assert {row["samples"] for row in rows[4:]} == {6}
-    assert layers_of(critic.encoder, obs, outputs=True)[0][-1] == "convolutions.3"
+    assert layers_of(critic.encoder, obs, outputs=True)[0][-1] == "conv3"
 
 
 def test_a_module_used_twice_is_one_layer_with_the_samples_of_both():

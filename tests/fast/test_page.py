@@ -28,7 +28,7 @@ STEPS_PER_UPDATE = 8
 
 def config(method="baseline", seed=0, updates=100, masked=0, **other):
     return {
-        "version": 1,
+        "version": 2,
         "task": "cartpole-swingup_sparse",
         "method": method,
         "preset": "laptop",
@@ -58,7 +58,7 @@ def scores(update, share=0.01, saturated=0.0, srank=40, dormant=0.0, zombie=0.0)
     named = {"dense0/largest_share": share, "dense1/saturated": saturated, "dense0/srank": srank,
              "dense0/dormant_0.1": dormant, "dense1/zombie": zombie}  # fmt: skip
     pairs = {k: v if isinstance(v, tuple) else (v, v) for k, v in named.items()}
-    keys = {f"critic{head}/{k}": pair[head] for k, pair in pairs.items() for head in (0, 1)}
+    keys = {f"critic/heads.{head}.{k}": pair[head] for k, pair in pairs.items() for head in (0, 1)}
     return record("scores", update, **keys)
 
 
@@ -129,9 +129,9 @@ def test_a_run_is_finished_when_it_is_scored_and_evaluated_after_its_planned_upd
     ("file", "content", "named"),
     [
         ("config.json", None, "run folder"),
-        ("config.json", '{"version": 1, "task": ', "config.json"),
-        ("config.json", json.dumps(config() | {"version": 2}), "version"),
-        ("config.json", json.dumps({"version": 1}), "task"),
+        ("config.json", '{"version": 2, "task": ', "config.json"),
+        ("config.json", json.dumps(config() | {"version": 1}), "version"),
+        ("config.json", json.dumps({"version": 2}), "task"),
         ("metrics.jsonl", '{"kind": "episode"\n{}\n', "metrics.jsonl:1"),
         ("metrics.jsonl", "[1]\n", "metrics.jsonl:1"),
         ("metrics.jsonl", json.dumps({"kind": "update", "update": 1}) + "\n", "metrics.jsonl:1"),
@@ -151,7 +151,7 @@ def test_a_folder_that_is_no_readable_run_is_refused(tmp_path, file, content, na
 
 def test_a_series_has_environment_steps_and_nan_for_null():
     run = make([scores(1, srank=(5, 7)), evaluation(2, 1.0), scores(3, srank=(None, 8))])
-    x, y = series(run, "scores", "critic0/dense0/srank")
+    x, y = series(run, "scores", "critic/heads.0.dense0/srank")
     np.testing.assert_array_equal(x, [8, 24])
     np.testing.assert_array_equal(y, [5, np.nan])
     assert [len(part) for part in series(run, "scores", "no such key")] == [0, 0]
@@ -189,7 +189,7 @@ def two_runs(masked=0):
 
 
 KEYS = ["return"] + [
-    f"critic{head}/{score}"
+    f"critic/heads.{head}.{score}"
     for score in ("dense0/largest_share", "dense1/saturated", "dense0/srank")
     for head in (0, 1)
 ]
@@ -610,7 +610,7 @@ def test_a_page_loads_nothing_and_states_only_numbers_that_follow_from_the_recor
     by_key = {}
     for line in [line for run in runs for line in run.records]:
         for key, value in line.items():
-            by_key.setdefault(key.split("/", 1)[-1], []).extend(numbers_in(value))
+            by_key.setdefault(re.sub(r"heads\.\d", "", key), []).extend(numbers_in(value))
     for values in by_key.values():
         allowed |= set(values) | set(means(values))
     timings = [[r["environment_ms"] for r in run.of("timing")] for run in runs]
@@ -714,7 +714,7 @@ if behaviour == "wait" and not resumed:
 if behaviour and not resumed:
     sys.exit(int(behaviour))
 step = {"agent_step": 1, "environment_step": 8, "update": planned}
-layers = [f"critic{head}/dense{layer}/" for head in (0, 1) for layer in (0, 1)]
+layers = [f"critic/heads.{head}.dense{layer}/" for head in (0, 1) for layer in (0, 1)]
 names = ("largest_share", "saturated", "srank", "dormant_0.1", "zombie")
 scores = {layer + name: 0.25 for layer in layers for name in names}
 with (folder / "metrics.jsonl").open("a") as file:

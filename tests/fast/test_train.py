@@ -109,8 +109,10 @@ def test_a_run_has_every_record_at_its_interval(whole):
     assert all(r["length"] == 20 and r["environment_step"] % 1000 == 0 for r in episodes)
     scores = metrics(whole, "scores")[0]
     layers = {name.rpartition("/")[0] for name in scores if "/" in name}
-    networks = ("critic0", "critic1", "actor")
-    assert layers == {f"{network}/dense{i}" for network in networks for i in (0, 1)}
+    heads = ("critic/heads.0", "critic/heads.1", "actor/head")
+    wanted = {f"{head}.dense{i}" for head in heads for i in (0, 1)}
+    wanted |= {f"critic/encoder.conv{i}" for i in range(4)} | {"critic/trunk", "actor/trunk"}
+    assert layers == wanted
     assert len(metrics(whole, "session")) == 1
     timing = metrics(whole, "timing")
     assert [r["update"] for r in timing] == list(range(10, 151, 10))
@@ -332,7 +334,7 @@ def change_network(folder):
     [
         (damage_checkpoint, "cut short or damaged"),
         (lose_checkpoint, "checkpoint.pt is missing"),
-        (make_it_old, "version 0, accepted: 1"),
+        (make_it_old, "version 0, accepted: 2"),
         (lose_episode, "needs are missing, first 00000"),
         (damage_episode, "an episode is damaged"),
         (cut_metrics, "the end of metrics.jsonl"),

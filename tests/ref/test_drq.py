@@ -32,7 +32,7 @@ def test_an_update_changes_nothing_that_it_was_given_and_moves_what_has_a_gradie
 def test_redo_with_tau_zero_leaves_the_critic_bit_equal_from_the_convolutions_to_the_values():
     fresh = drq.init_agent(np.random.default_rng(1), 3, 9, 2, SETTINGS, 2, 3, 4).critic
     params = dict(AGENT.critic)
-    for layer, neuron in (("encoder.convolutions.1", 0), ("heads.0.dense0", 2)):
+    for layer, neuron in (("encoder.conv1", 0), ("heads.0.dense0", 2)):
         params[f"{layer}.bias"] = np.where(
             np.arange(len(params[f"{layer}.bias"])) == neuron, -99.0, 0.0
         )
@@ -40,25 +40,23 @@ def test_redo_with_tau_zero_leaves_the_critic_bit_equal_from_the_convolutions_to
     def values(params):
         taps = {}
         features = drq.encoder(params, PICTURES, SETTINGS.strides, taps)
-        return drq.critic(params, features, BATCH.action, 1e-6, taps), taps
+        return drq.heads(params, features, BATCH.action, 1e-6, taps), taps
 
     before, taps = values(params)
     assert list(taps) == [
-        *(f"encoder.convolutions.{i}" for i in (0, 1)),
+        *(f"encoder.conv{i}" for i in (0, 1)),
         *(f"heads.{j}.dense{i}" for j in (0, 1) for i in (0, 1)),
     ]
-    readers = mitigations.chain(params, ["encoder.convolutions.0", "encoder.convolutions.1"])
-    readers |= mitigations.chain(params, ["encoder.convolutions.1", "trunk.linear"])
+    readers = mitigations.chain(params, ["encoder.conv0", "encoder.conv1"])
+    readers |= mitigations.chain(params, ["encoder.conv1", "trunk"])
     for j in (0, 1):
         readers |= mitigations.chain(
             params, [f"heads.{j}.{k}" for k in ("dense0", "dense1", "final")]
         )
-    assert readers["encoder.convolutions.1"][0].span == 4
+    assert readers["encoder.conv1"][0].span == 4
     h = {layer: h for layer, (_, h) in taps.items()}
     new, _ = mitigations.redo(params, {}, h, 0.0, fresh, readers)
-    assert np.array_equal(
-        new["encoder.convolutions.1.weight"][0], fresh["encoder.convolutions.1.weight"][0]
-    )
+    assert np.array_equal(new["encoder.conv1.weight"][0], fresh["encoder.conv1.weight"][0])
     assert np.array_equal(new["heads.0.dense0.weight"][2], fresh["heads.0.dense0.weight"][2])
     assert np.array_equal(values(new)[0], before)
 

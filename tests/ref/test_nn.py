@@ -27,7 +27,7 @@ def test_taps_name_what_every_layer_received_and_returned(seed, width, norm):
     for i in range(2):
         z = nn.linear(params, f"q.dense{i}", h)
         if norm:
-            z = nn.layer_norm(params, f"q.norm{i}", z)
+            z = nn.layer_norm(params, f"q.dense{i}.norm", z)
         assert np.array_equal(taps[f"q.dense{i}"][0], z)
         h = np.maximum(z, 0)
         assert np.array_equal(taps[f"q.dense{i}"][1], h)
@@ -111,7 +111,7 @@ def test_layer_norm_revives_a_wholly_saturated_layer():
     x, taps = np.random.default_rng(1).standard_normal((16, 3)), {}
     nn.mlp(params, x, taps=taps)
     assert (taps["dense0"][0] < 0).all()
-    nn.mlp(params | nn.init_layer_norm("norm0", 8), x, taps=taps)
+    nn.mlp(params | nn.init_layer_norm("dense0.norm", 8), x, taps=taps)
     assert (taps["dense0"][0] > 0).any(axis=1).all()
 
 
@@ -119,14 +119,14 @@ def test_layer_norm_revives_a_wholly_saturated_layer():
 def test_a_residual_block_is_the_identity_where_its_last_norm_has_no_scale(seed):
     rng = np.random.default_rng(seed)
     params = {k.replace("final", "dense1"): v for k, v in nn.init_mlp(rng, (4, 6, 4)).items()}
-    params |= nn.init_layer_norm("norm0", 6) | nn.init_layer_norm("norm1", 4)
+    params |= nn.init_layer_norm("dense0.norm", 6) | nn.init_layer_norm("dense1.norm", 4)
     x, taps = rng.standard_normal((3, 4)), {}
     y = nn.residual_block(params, x, taps=taps)
     assert taps["dense0"][0].shape == (3, 6)
     # what is added has mean 0 over the features, as LayerNorm makes it
     assert np.abs((y - x).mean(1)).max() < 1e-14
     assert not np.array_equal(x, y)
-    params["norm1.weight"] = np.zeros(4)
+    params["dense1.norm.weight"] = np.zeros(4)
     assert np.array_equal(nn.residual_block(params, x), x)
 
 
@@ -197,7 +197,7 @@ X = np.ones((2, 3))
         (lambda p: nn.linear(p, "dense0", np.ones(3)), "x of dense0"),
         (lambda p: nn.conv2d(p, "conv", np.ones((1, 3, 4, 4))), "x of conv"),
         (lambda p: nn.conv2d(p, "conv", np.ones((1, 2, 4, 2))), "x of conv"),
-        (lambda p: nn.layer_norm(p, "norm0", X), "layer"),
+        (lambda p: nn.layer_norm(p, "dense0.norm", X), "layer"),
         (lambda p: nn.layer_norm(p, "norm", X), "x of norm"),
         (lambda p: nn.layer_norm(p, "norm", np.ones((2, 1))), "x of norm"),
         (lambda p: nn.linear(p, "dense0", X[:0]), "x of dense0"),

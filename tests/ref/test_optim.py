@@ -19,7 +19,7 @@ PARAMS = {
     "conv0.weight": np.ones((2, 3, 1, 1)),
     "dense0.weight": np.ones((2, 3)),
     "dense0.bias": np.ones(2),
-    "norm0.weight": np.ones(2),
+    "dense0.norm.weight": np.ones(2),
     "log_alpha": np.ones(()),
 }
 GRADS = {name: np.full(w.shape, 0.5) for name, w in PARAMS.items()}

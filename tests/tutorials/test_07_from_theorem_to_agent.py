@@ -85,9 +85,9 @@ def test_a_folder_with_more_methods_and_a_column_for_the_task_is_read(tmp_path):
         for m in methods
         for seed in (0, 1)
         for panel, value in (
-            ("critic0/dense0/largest_share", 0.6),
-            ("critic0/dense1/saturated", 1.0),
-            ("critic0/dense0/srank", 1),
+            ("critic/heads.0.dense0/largest_share", 0.6),
+            ("critic/heads.0.dense1/saturated", 1.0),
+            ("critic/heads.0.dense0/srank", 1),
             ("return", 5),
         )
         for step in (0, 1000, 2000)
@@ -101,7 +101,7 @@ def test_a_folder_with_more_methods_and_a_column_for_the_task_is_read(tmp_path):
 
 
 def test_undefined_values_missing_panels_and_other_tables_do_no_harm(tmp_path):
-    share, srank = "critic0/dense0/largest_share", "critic1/dense0/srank"
+    share, srank = "critic/heads.0.dense0/largest_share", "critic/heads.1.dense0/srank"
     rows = [["a", "redo", 0, share, 0, ""], ["a", "redo", 0, share, 1, "nan"]]
     rows += [["b", "redo", 1, srank, 0, 3], ["c", "redo", 2, share, 5, 1.0], ["d", "redo"]]
     write(tmp_path / "odd/overview.csv", rows)

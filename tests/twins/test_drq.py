@@ -14,9 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fast import config as configs
-from fast import nets
+from fast import losses
 from fast.agents import drq as fast_drq
-from fast.mitigations import optimizer_state
+from fast.nets.heads import squashed_sample
 from fast.replay import Batch as FastBatch
 from ref import autograd as ag
 from ref import drq, optim
@@ -27,22 +27,18 @@ def fast_agent(method="baseline", size=20, channels=3, actions=2, seed=1, stride
     config = configs.build("cartpole-swingup", method, "tiny")
     net = replace(config.net, channels=channels, strides=strides, latent=5, hidden=7)
     changed = replace(config.agent, **agent)
-    config = replace(config, env=replace(config.env, size=size), net=net, agent=changed)
+    loss = replace(config.loss, low=-2.0, high=2.0, bins=6, sigma=0.5)  # of which some are clipped
+    config = replace(config, env=replace(config.env, size=size), net=net, agent=changed, loss=loss)
     made = fast_drq.DrQ(config, 9, actions, torch.Generator().manual_seed(seed))
-    for module in (made.critic, made.target, made.actor):
-        module.double()
-    start = made.log_temperature.detach().double()
-    made.log_temperature = start.requires_grad_()
-    made.temperature_optimizer = torch.optim.AdamW(
-        [made.log_temperature],
-        config.agent.temperature_learning_rate,
-        betas=config.agent.betas,
-        eps=config.agent.adam_eps,
-        weight_decay=0.0,
-    )
+    for held in made.learners.values():  # before its Adam has made any moments
+        held.module.double()
+    made.critic.slow.double()
+    edges = losses.bin_edges(loss.low, loss.high, loss.bins)
+    for critic in (made.critic.module, made.critic.slow):  # not those of float32, made double
+        critic.edges, critic.centres = edges, losses.centres(edges)
     g = torch.Generator().manual_seed(seed + 1)
     with torch.no_grad():  # biases and norms away from their start, target away from the critic
-        for module in (made.critic, made.target, made.actor):
+        for module in (made.critic.module, made.critic.slow, made.actor.module):
             for p in module.parameters():
                 p += 0.1 * torch.randn(p.shape, generator=g, dtype=p.dtype)
     return made
@@ -54,12 +50,14 @@ def params_of(module):
 
 def same_agent(made):
     """ref's agent with the parameters of a new agent of fast, and its settings."""
-    critic, target, actor = map(params_of, (made.critic, made.target, made.actor))
-    temperature = {"log": made.log_temperature.detach().numpy().copy()}
+    critic, target, actor = map(
+        params_of, (made.critic.module, made.critic.slow, made.actor.module)
+    )
+    temperature = {"log": made.temperature.module.log.detach().numpy().copy()}
     states = (optim.start_adam(params) for params in (critic, actor, temperature))
-    agent, strides = made.config, [layer.stride[0] for layer in made.critic.encoder.convolutions]
+    agent, loss, encoder = made.settings, made.config.loss, made.critic.module.encoder
     same = drq.Settings(
-        strides=tuple(strides),
+        strides=encoder.strides,
         discount=agent.discount,
         learning_rate=agent.learning_rate,
         temperature_learning_rate=agent.temperature_learning_rate,
@@ -69,6 +67,9 @@ def same_agent(made):
         averaging_rate=agent.averaging_rate,
         pad=agent.pad,
         target_entropy_per_action=agent.target_entropy_per_action,
+        histogram=None
+        if loss.kind == "mse"
+        else drq.Histogram(loss.low, loss.high, loss.bins, loss.sigma),
     )
     return drq.Agent(critic, target, actor, temperature, *states), same
 
@@ -84,10 +85,10 @@ def batch_and_draws(made, batch, size, seed):
         rng.integers(0, 2, batch).astype(float),
         pictures[1],
     )
-    m, k = made.config.critic_augmentations, made.config.target_augmentations
+    m, k = made.settings.critic_augmentations, made.settings.target_augmentations
     drawn = drq.Draws(
-        rng.integers(0, 2 * made.config.pad + 1, (m, batch, 2)),
-        rng.integers(0, 2 * made.config.pad + 1, (k, batch, 2)),
+        rng.integers(0, 2 * made.settings.pad + 1, (m, batch, 2)),
+        rng.integers(0, 2 * made.settings.pad + 1, (k, batch, 2)),
         rng.standard_normal((k, batch, made.actions)),
         rng.standard_normal((batch, made.actions)),
     )
@@ -109,10 +110,10 @@ def distance(found, expected):
 
 def after(made):
     return {
-        "critic": params_of(made.critic),
-        "target": params_of(made.target),
-        "actor": params_of(made.actor),
-        "temperature": {"log": made.log_temperature.detach().numpy()},
+        "critic": params_of(made.critic.module),
+        "target": params_of(made.critic.slow),
+        "actor": params_of(made.actor.module),
+        "temperature": {"log": made.temperature.module.log.detach().numpy()},
     }
 
 
@@ -122,7 +123,7 @@ def gradients_of(module):
 
 @settings(max_examples=10)
 @given(
-    method=st.sampled_from(["baseline", "lnwd"]),
+    method=st.sampled_from(["baseline", "lnwd", "hl-gauss"]),
     size=st.integers(9, 20),
     channels=st.integers(1, 4),
     actions=st.integers(1, 3),
@@ -151,30 +152,24 @@ def test_one_update_from_the_same_state_is_the_same(
     agent, info = drq.update(agent, transitions, draws, same)
     for name in ("critic_loss", "actor_loss", "entropy", "target"):
         assert info[name] == pytest.approx(fast_info[name].item(), rel=1e-10, abs=1e-10)
-    assert distance(info["critic_gradients"], gradients_of(made.critic)) < 1e-10
-    assert distance(info["actor_gradients"], gradients_of(made.actor)) < 1e-10
+    assert distance(info["critic_gradients"], gradients_of(made.critic.module)) < 1e-10
+    assert distance(info["actor_gradients"], gradients_of(made.actor.module)) < 1e-10
 
 
 def state_of(made, agent):
     """ref's agent with fast's parameters and the state of its optimizers."""
     parts = {}
-    for part in ("critic", "actor"):
-        module = getattr(made, part)
-        slots = optimizer_state(getattr(made, f"{part}_optimizer"), dict(module.named_parameters()))
+    for part, held in made.learners.items():
         parts[f"{part}_state"] = {
             slot: {name: tensor.numpy().astype(float) for name, tensor in values.items()}
-            for slot, values in slots.items()
+            for slot, values in held.state.items()
         }
-    slots = optimizer_state(made.temperature_optimizer, {"log": made.log_temperature})
-    parts["temperature_state"] = {
-        slot: {"log": values["log"].numpy().astype(float)} for slot, values in slots.items()
-    }
     return agent._replace(
         **{k: {n: v.copy() for n, v in p.items()} for k, p in after(made).items()}, **parts
     )
 
 
-@pytest.mark.parametrize("method", ["baseline", "lnwd"])
+@pytest.mark.parametrize("method", ["baseline", "lnwd", "hl-gauss"])
 def test_updates_from_fasts_own_state_are_the_same_at_every_step(method):
     """No rounding is carried on: ref begins each step where fast does, moments and all."""
     made = fast_agent(method, seed=6, learning_rate=1e-2, averaging_rate=0.05)
@@ -187,8 +182,8 @@ def test_updates_from_fasts_own_state_are_the_same_at_every_step(method):
         agent, info = drq.update(agent, transitions, draws, same)
         for name in ("critic_loss", "actor_loss", "entropy", "target"):
             assert info[name] == pytest.approx(fast_info[name].item(), rel=1e-10, abs=1e-10)
-        assert distance(info["critic_gradients"], gradients_of(made.critic)) < 1e-10
-        assert distance(info["actor_gradients"], gradients_of(made.actor)) < 1e-10
+        assert distance(info["critic_gradients"], gradients_of(made.critic.module)) < 1e-10
+        assert distance(info["actor_gradients"], gradients_of(made.actor.module)) < 1e-10
         expected = after(made)
         assert max(distance(getattr(agent, k), expected[k]) for k in expected) < 1e-8
 
@@ -204,7 +199,7 @@ def apart(made, size, batch, updates):
     return max(distance(getattr(agent, k), expected[k]) for k in expected)
 
 
-@pytest.mark.parametrize("method", ["baseline", "lnwd"])
+@pytest.mark.parametrize("method", ["baseline", "lnwd", "hl-gauss"])
 def test_ten_free_updates_end_at_the_same_parameters(method):
     made = fast_agent(method, seed=3, learning_rate=1e-3, averaging_rate=0.05)
     assert apart(made, size=20, batch=4, updates=10) < 1e-8
@@ -232,7 +227,7 @@ def test_squashed_samples_and_their_densities_are_the_same(seed, scale):
     mean, log_std, noise = scale * rng.standard_normal((3, 4, 2))
     found = drq.squashed_sample(mean, np.clip(log_std, -10, 2), noise)
     tensors = torch.from_numpy(np.stack([mean, np.clip(log_std, -10, 2), noise]))
-    for x, y in zip(found, nets.squashed_sample(*tensors), strict=True):
+    for x, y in zip(found, squashed_sample(*tensors), strict=True):
         # each side rounds a few sums of terms of this size
         assert np.abs(x - y.numpy()).max() < 1e-12 * (1 + scale**2)
 
@@ -244,21 +239,21 @@ def test_equal_values_of_both_heads_share_the_actors_gradient():
     the two values are equal and their slopes opposite, and half of each is nothing.
     """
     made = fast_agent(seed=5)
-    latent = made.critic.trunk.linear.out_features
+    latent = made.critic.module.trunk.out_features
     with torch.no_grad():
-        first, second = made.critic.heads
+        first, second = made.critic.module.heads
         for p, q in zip(first.parameters(), second.parameters(), strict=True):
             q.copy_(p)
         second.dense0.weight[:, latent:] *= -1
-        made.actor.head.final.weight.zero_()
-        made.actor.head.final.bias.zero_()
+        made.actor.module.head.final.weight.zero_()
+        made.actor.module.head.final.bias.zero_()
     agent, same = same_agent(made)
     transitions, draws, fast_batch, _ = batch_and_draws(made, 4, 20, 0)
     quiet = np.zeros_like(draws.noise)
 
     _, ours = ag.value_and_grad(drq.actor_loss)(agent.actor, agent, transitions.obs, quiet, same)
-    features = made.critic.encoder(fast_batch.obs)
+    features = made.critic.module.encoder(fast_batch.obs)
     made.actor_loss(features, torch.from_numpy(quiet))[0].backward()
-    for gradients in (ours, gradients_of(made.actor)):
+    for gradients in (ours, gradients_of(made.actor.module)):
         of_mean = gradients["head.final.bias"][: made.actions]
         assert np.array_equal(of_mean, np.zeros(made.actions))

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from fast import mitigations as fast
+from fast.nets.layers import Dense
 from ref import mitigations as ref
 
 SEEDS = st.integers(0, 2**32 - 1)
@@ -31,8 +32,7 @@ class Critic(nn.Module):
     def __init__(self):
         super().__init__()
         self.conv0, self.conv1 = nn.Conv2d(2, 3, 2), nn.Conv2d(3, 4, 2)
-        self.dense0, self.norm0 = nn.Linear(4 * 4 + 2, 8), nn.Identity()
-        self.dense1, self.norm1 = nn.Linear(8, 8), nn.Identity()
+        self.dense0, self.dense1 = Dense(4 * 4 + 2, 8), Dense(8, 8)
         self.final = nn.Linear(8, 1)
 
     def forward(self, pictures, actions, hidden):
@@ -40,8 +40,7 @@ class Critic(nn.Module):
             pictures = hidden[name] = torch.relu(self.get_submodule(name)(pictures))
         x = torch.cat([pictures.flatten(1), actions], 1)
         for i in (0, 1):
-            z = self.get_submodule(f"norm{i}")(self.get_submodule(f"dense{i}")(x))
-            x = hidden[f"dense{i}"] = torch.relu(z)
+            x = hidden[f"dense{i}"] = self.get_submodule(f"dense{i}")(x)
         return self.final(x)
 
 

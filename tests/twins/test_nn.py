@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from torch.nn import functional as F
 
 from fast import config as configs
-from fast import nets
+from fast.agents.drq import DrQ
+from fast.nets import layers
 from ref import autograd as ag
 from ref import drq, nn
 
@@ -94,22 +95,23 @@ def test_a_head_has_fasts_values_taps_and_gradients(seed, norm, batch, width):
     rng = np.random.default_rng(seed)
     params = nn.init_mlp(rng, (3, width, width, 2), norm=norm)
     params = {k: v + 0.1 * rng.standard_normal(v.shape) for k, v in params.items()}
-    config = configs.NetConfig(hidden=width)
-    head = nets.Head(3, 2, config, "layer_norm" if norm else "none").double()
+    head = layers.MLP(3, (width, width), 2, norm=layers.layer_norm(1e-6) if norm else None).double()
     head.load_state_dict({k: torch.from_numpy(v) for k, v in params.items()})
     x = rng.standard_normal((batch, 3))
 
     def loss(p, taps):
         return ag.mean(nn.mlp(p, x, taps=taps) ** 2)
 
-    ours, theirs = {}, {}
+    ours = {}
     value, gradients = ag.value_and_grad(loss)(params, ours)
-    t = (head(torch.from_numpy(x), theirs, "q") ** 2).mean()
+    with layers.tapped(head) as theirs:
+        t = (head(torch.from_numpy(x)) ** 2).mean()
     t.backward()
     assert close(value, t)
+    assert ours.keys() == theirs.keys()
     for layer, (z, h) in ours.items():
-        assert close(z.value, theirs[f"q/{layer}"][0])
-        assert close(h.value, theirs[f"q/{layer}"][1])
+        assert close(z.value, theirs[layer][0])
+        assert close(h.value, theirs[layer][1])
     for name, p in head.named_parameters():
         # LayerNorm divides by the root of the variance + 1e-6: it amplifies rounding up to 1e3
         assert np.abs(gradients[name] - p.grad.numpy()).max() < 1e3 * ROUNDING
@@ -142,9 +144,8 @@ def test_orthogonal_weights_are_torchs_for_the_same_draws(seed, shape):
 def test_a_new_agent_has_the_names_shapes_and_sizes_of_fasts(method):
     config = configs.build("cartpole-swingup", method, "tiny")
     g = torch.Generator().manual_seed(0)
-    critic, actor = nets.Critic(9, 2, config), nets.Actor(2, config)
-    for module in (critic, actor):
-        nets.initialise(module, "jaxrl", g)
+    made = DrQ(config, 9, 2, g)
+    critic, actor = made.critic.module, made.actor.module
     net = config.net
     agent = drq.init_agent(
         np.random.default_rng(0),
@@ -156,7 +157,7 @@ def test_a_new_agent_has_the_names_shapes_and_sizes_of_fasts(method):
         expected = dict(module.named_parameters())
         assert {k: v.shape for k, v in params.items()} == {k: v.shape for k, v in expected.items()}
         for k, v in params.items():
-            if k == "trunk.linear.weight":  # draws of one law: 5 % is 7 standard errors of its std
+            if k == "trunk.weight":  # draws of one law: 5 % is 7 standard errors of its std
                 assert v.std() == pytest.approx(expected[k].std().item(), rel=0.05)
             else:  # orthogonal with one gain, or constant: the same norm
                 norm = expected[k].norm().item()

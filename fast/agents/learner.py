@@ -1,0 +1,132 @@
+"""A network that learns, with all that belongs to it; an agent is made of a few of these."""
+
+import copy
+from collections.abc import Iterable, Sequence
+
+import torch
+from torch import Generator, Tensor, nn
+
+from fast import mitigations
+from fast.nets.layers import Draw, layers
+
+
+class Learner:
+    """A network, its Adam, its slow copy (the target network), and weights that are held at 0.
+
+    Mitigations act on a learner and on nothing else. `readers` are the layers of neurons that may
+    be recycled, each with who reads it. `body` names what Reset draws anew and what is pruned: the
+    parts of the network behind its encoder, or all of it where none are named. `draw` fills a
+    network of this shape with new initial values.
+    """
+
+    def __init__(
+        self,
+        module: nn.Module,
+        draw: Draw,
+        generator: Generator,
+        *,
+        rate: float,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        decay: float = 0.0,
+        decay_vectors: bool = False,
+        readers: mitigations.Readers | None = None,
+        body: Sequence[str] = (),
+        slow: bool = False,
+        norm_eps: float = 1e-6,
+        device: torch.device | str = "cpu",
+    ):
+        """
+        Args:
+            decay: decoupled, w -= rate * decay * w, of kernels; of biases and norms too with
+                `decay_vectors`. With 0 AdamW is Adam.
+            slow: whether there is a target network.
+            norm_eps: of a LayerNorm that comes late.
+        """
+        self.draw, self.readers, self.norm_eps = draw, readers or {}, norm_eps
+        draw(module, generator)
+        self.module = module.to(device)
+        self.body = tuple(body) or tuple(name for name, _ in module.named_children())
+        self.slow = copy.deepcopy(module).requires_grad_(False) if slow else None
+        parameters = list(module.parameters())
+        groups = [
+            {"params": [p for p in parameters if p.ndim > 1], "weight_decay": decay},
+            {"params": [p for p in parameters if p.ndim <= 1],
+             "weight_decay": decay * decay_vectors},
+        ]  # fmt: skip
+        self.optimizer = torch.optim.AdamW(
+            [group for group in groups if group["params"]], rate, betas=betas, eps=eps, fused=True
+        )
+        self.masks: mitigations.Masks = {}
+
+    @property
+    def params(self) -> dict[str, Tensor]:
+        return dict(self.module.named_parameters())
+
+    @property
+    def state(self) -> dict[str, dict[str, Tensor]]:
+        """The live moments of its Adam, as the mitigations want them."""
+        return mitigations.optimizer_state(self.optimizer, self.params)
+
+    def fresh(self, generator: Generator) -> nn.Module:
+        """A network drawn as at the start of a run."""
+        new = copy.deepcopy(self.module).cpu()
+        self.draw(new, generator)
+        return new.to(next(self.module.parameters()).device)
+
+    def step(self, loss: Tensor) -> None:
+        """One step of Adam down `loss`, of these parameters alone."""
+        self.optimizer.zero_grad()
+        loss.backward(inputs=list(self.module.parameters()))
+        self.optimizer.step()
+        self.hold()
+
+    def hold(self) -> None:
+        """Pruned weights are 0, also after a step."""
+        if self.masks:
+            mitigations.apply_masks(self.params, self.masks)
+
+    @torch.no_grad()
+    def follow(self, rate: float) -> None:
+        """slow := (1 - rate) slow + rate module, all parameters."""
+        assert self.slow is not None, "made without a target network"
+        torch._foreach_lerp_(list(self.slow.parameters()), list(self.module.parameters()), rate)
+
+    def insert_norm(self, names: Iterable[str]) -> None:
+        """LayerNorm before the non-linearities of these layers from now on, in both networks."""
+        names = list(names)
+        mitigations.insert_layer_norm(self.module, self.optimizer, names, self.norm_eps)
+        if self.slow is not None:
+            mitigations.insert_layer_norm(self.slow, None, names, self.norm_eps)
+
+    def state_dict(self) -> dict:
+        return {
+            "module": self.module.state_dict(),
+            "slow": None if self.slow is None else self.slow.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "masks": dict(self.masks),
+        }
+
+    def load_state_dict(self, state: dict) -> None:
+        """Back to what `state_dict` gave; norms that had come late are inserted first.
+
+        Raises:
+            RuntimeError: where the networks are of other shapes.
+        """
+        state = copy.deepcopy(state)  # torch's optimizers would share the moments with their source
+        had = state["module"].keys() - self.module.state_dict().keys()
+        self.insert_norm(name for name in layers(self.module) if f"{name}.norm.weight" in had)
+        self.module.load_state_dict(state["module"])
+        if self.slow is not None:
+            self.slow.load_state_dict(state["slow"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        device = next(self.module.parameters()).device
+        self.masks = {name: mask.to(device) for name, mask in state["masks"].items()}
+
+
+def chains(module: nn.Module, paths: Sequence[Sequence[str]]) -> mitigations.Readers:
+    """The readers of several plain chains of layers of one network."""
+    params = dict(module.named_parameters())
+    return {
+        name: readers for path in paths for name, readers in mitigations.chain(params, path).items()
+    }

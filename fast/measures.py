@@ -1,0 +1,90 @@
+"""What a run records of every layer of neurons of any agent, from one batch and its losses."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple, Protocol
+
+import torch
+from torch import Tensor
+
+from fast import scores
+from fast.nets.layers import exact, layers, tapped
+
+
+class Seen(NamedTuple):
+    """A layer of N neurons on a batch; d stands for the gradient of the learner's loss."""
+
+    z: Tensor  # what the non-linearity receives, (batch, N) or (batch, N, height, width)
+    h: Tensor  # what it returns
+    dz: Tensor
+    dh: Tensor
+    weight: Tensor  # (N, ...)
+    dweight: Tensor
+
+
+class Agent(Protocol):
+    """What is asked of an agent here."""
+
+    learners: dict[str, Any]
+
+    def loss(self, learner: str, batch: Any, draws: Any) -> Tensor: ...
+
+
+# Of dense layers alone: the matrix of a convolution has a row for each position of each picture.
+RANKS: dict[str, Callable[[Seen], Tensor]] = {
+    "srank": lambda seen: scores.srank(seen.h),
+    "effective_rank": lambda seen: scores.effective_rank(seen.h),
+}
+MEASURES: dict[str, Callable[[Seen], Tensor]] = {
+    "largest_score": lambda seen: scores.largest_score(seen.h),
+    "largest_share": lambda seen: scores.largest_share(seen.h),
+    "largest_neuron": lambda seen: scores.largest_neuron(seen.h),
+    "largest_activation": lambda seen: scores.mean_activation(seen.h).max(),
+    "dormant_0": lambda seen: scores.dormant(seen.h, 0.0).to(seen.h.dtype).mean(),
+    "dormant_0.1": lambda seen: scores.dormant(seen.h, 0.1).to(seen.h.dtype).mean(),
+    "dominant": lambda seen: scores.dominant(seen.h).to(seen.h.dtype).mean(),
+    "saturated": lambda seen: scores.saturated(seen.z).to(seen.h.dtype).mean(),
+    "zombie": lambda seen: scores.zombie(seen.z).to(seen.h.dtype).mean(),
+    **RANKS,
+    "gradient_magnitude": lambda seen: scores.gradient_magnitude(seen.dweight),
+}
+
+
+def look(agent: Agent, learner: str, batch: Any, draws: Any) -> dict[str, Seen]:
+    """Every layer of one learner's network on a batch; it changes nothing.
+
+    In the parameters' own precision, on the batch as it is: unaugmented.
+    """
+    module = agent.learners[learner].module
+    networks = [n for x in agent.learners.values() for n in (x.module, x.slow) if n is not None]
+    with exact(*networks), tapped(module) as taps:
+        loss = agent.loss(learner, batch, draws)
+        weights = [module.get_submodule(name).weight for name in taps]
+        flat = [tensor for pair in taps.values() for tensor in pair]
+        (*gradients,) = torch.autograd.grad(loss, [*flat, *weights])
+    dz, dh, dweight = (
+        gradients[0 : len(flat) : 2],
+        gradients[1 : len(flat) : 2],
+        gradients[len(flat) :],
+    )
+    return {
+        name: Seen(z.detach(), h.detach(), dz[i], dh[i], weights[i].detach(), dweight[i])
+        for i, (name, (z, h)) in enumerate(taps.items())
+    }
+
+
+def measured(seen: Seen) -> dict[str, Tensor]:
+    """Every measure of one layer, as scalars."""
+    dense = seen.h.ndim == 2
+    return {name: of(seen) for name, of in MEASURES.items() if dense or name not in RANKS}
+
+
+def measure(agent: Agent, batch: Any, draws: Any) -> dict[str, float]:
+    """{"learner/layer/measure": value} of every layer; one wait for the device."""
+    told = {
+        f"{learner}/{layer}/{name}": value
+        for learner, held in agent.learners.items()
+        if layers(held.module)
+        for layer, seen in look(agent, learner, batch, draws).items()
+        for name, value in measured(seen).items()
+    }
+    return dict(zip(told, torch.stack(list(told.values())).tolist(), strict=True))

@@ -1,0 +1,188 @@
+"""Layers of neurons, how they are drawn, and how to look at them.
+
+A layer of neurons is a linear map with what follows it: its norm, if it has one, and its
+non-linearity. A last linear layer is a plain nn.Linear: its outputs are no neurons. The path of a
+layer in its network, such as "heads.0.dense1", is its one name: in the parameters, in what is
+recorded of it, in the figures and in ref/.
+"""
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+
+import torch
+from torch import Generator, Tensor, nn
+from torch.nn import functional as F
+
+Activation = Callable[[Tensor], Tensor]
+Norm = Callable[[int], nn.Module]  # of so many neurons
+Taps = dict[str, tuple[Tensor, Tensor]]  # layer: (what the non-linearity receives, what it returns)
+
+ACTIVATIONS: dict[str, Activation] = {
+    "relu": F.relu,
+    "leaky_relu": F.leaky_relu,  # slope 0.01, torch's default
+    "tanh": torch.tanh,
+    "sigmoid": torch.sigmoid,
+    "none": lambda z: z,
+}
+
+
+class Dense(nn.Linear):
+    """activation(norm(W x + b)), (batch, inputs) -> (batch, neurons)."""
+
+    tap: Callable[[Tensor, Tensor], None] | None = None
+    norm: nn.Module
+
+    def __init__(
+        self, inputs: int, neurons: int, activation: Activation = F.relu, norm: Norm | None = None
+    ):
+        super().__init__(inputs, neurons)
+        self.activation, self.norm = activation, norm(neurons) if norm else nn.Identity()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return _neurons(self, super().forward(x))
+
+
+class Conv(nn.Conv2d):
+    """activation(norm(conv(x) + b)), (batch, inputs, ...) -> (batch, neurons, ...).
+
+    A neuron is a channel. Without padding; `bias` False where a norm with an offset follows.
+    """
+
+    tap: Callable[[Tensor, Tensor], None] | None = None
+    norm: nn.Module
+
+    def __init__(
+        self,
+        inputs: int,
+        neurons: int,
+        kernel: int,
+        stride: int = 1,
+        padding: int = 0,
+        bias: bool = True,
+        activation: Activation = F.relu,
+        norm: Norm | None = None,
+    ):
+        super().__init__(inputs, neurons, kernel, stride, padding, bias=bias)
+        self.activation, self.norm = activation, norm(neurons) if norm else nn.Identity()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return _neurons(self, super().forward(x))
+
+
+Layer = Dense | Conv
+
+
+def _neurons(layer: Layer, y: Tensor) -> Tensor:
+    z = layer.norm(y)
+    h = layer.activation(z)
+    if layer.tap is not None and torch.is_grad_enabled():  # a target's pass is not what is seen
+        layer.tap(z, h)
+    return h
+
+
+class MLP(nn.Module):
+    """Layers dense0, dense1, ... and the linear `final`; (batch, inputs) -> (batch, outputs)."""
+
+    def __init__(
+        self,
+        inputs: int,
+        hidden: Sequence[int],
+        outputs: int,
+        activation: Activation = F.relu,
+        norm: Norm | None = None,
+    ):
+        super().__init__()
+        for i, neurons in enumerate(hidden):
+            self.add_module(f"dense{i}", Dense(inputs, neurons, activation, norm))
+            inputs = neurons
+        self.final = nn.Linear(inputs, outputs)
+
+    def forward(self, x: Tensor) -> Tensor:
+        for part in self.children():
+            x = part(x)
+        return x
+
+
+def layer_norm(eps: float) -> Norm:
+    """LayerNorm for so many neurons: eps is 1e-6 in flax, 1e-5 in torch."""
+    return lambda neurons: nn.LayerNorm(neurons, eps=eps)
+
+
+# --- looking -------------------------------------------------------------------------------
+
+
+def layers(module: nn.Module) -> dict[str, Layer]:
+    """The layers of neurons of a network by name, in the order of their definition."""
+    return {k: v for k, v in module.named_modules() if isinstance(v, Layer)}
+
+
+@contextmanager
+def tapped(module: nn.Module) -> Iterator[Taps]:
+    """z and h of every layer of neurons, of the last pass inside that is differentiated."""
+    taps: Taps = {}
+    found = layers(module)
+    for name, layer in found.items():
+        layer.tap = lambda z, h, name=name: taps.__setitem__(name, (z, h))
+    try:
+        yield taps
+    finally:
+        for layer in found.values():
+            del layer.tap
+
+
+@contextmanager
+def exact(*modules: nn.Module) -> Iterator[None]:
+    """Everything in the parameters' own precision: no bfloat16 where a network has asked for it."""
+    with ExitStack() as stack:
+        for module in modules:
+            for part in module.modules():
+                if getattr(part, "bfloat16", False):
+                    part.bfloat16 = False
+                    stack.callback(setattr, part, "bfloat16", True)
+        stack.enter_context(torch.backends.cudnn.flags(allow_tf32=False))
+        yield
+
+
+# --- initial values ------------------------------------------------------------------------
+
+Draw = Callable[[nn.Module, Generator], None]
+SQRT2 = math.sqrt(2)
+# The standard deviation of a standard normal that is cut off at -2 and 2.
+TRUNCATED_STD = math.sqrt(1 - 4 * math.exp(-2) / math.sqrt(2 * math.pi) / math.erf(SQRT2))  # 0.8796
+
+
+@torch.no_grad()
+def initialise(
+    module: nn.Module, generator: Generator, kernel: Draw, special: Mapping[str, Draw] | None = None
+) -> None:
+    """All of a network drawn: kernels by `kernel`, biases 0, norms at the identity.
+
+    special: {path of a linear map or convolution: how its kernel is drawn instead}.
+    """
+    for name, layer in module.named_modules():
+        if isinstance(layer, nn.LayerNorm | nn.GroupNorm):
+            layer.weight.fill_(1)
+            layer.bias.zero_()
+        elif isinstance(layer, nn.Conv2d | nn.Linear):
+            (special or {}).get(name, kernel)(layer, generator)
+            if layer.bias is not None:
+                layer.bias.zero_()
+
+
+def orthogonal(gain: float = SQRT2, parts: int = 1, of_convolutions: float | None = None) -> Draw:
+    """A kernel with orthogonal rows or columns of length `gain`; `parts`: each by itself."""
+
+    def draw(layer: nn.Module, generator: Generator) -> None:
+        convolves = isinstance(layer, nn.Conv2d) and of_convolutions is not None
+        for part in layer.weight.chunk(parts):
+            length = of_convolutions if convolves else gain
+            nn.init.orthogonal_(part, length, generator=generator)
+
+    return draw
+
+
+def lecun(layer: nn.Module, generator: Generator) -> None:
+    """A kernel of truncated normal values, of variance 1 / inputs (flax's lecun_normal)."""
+    std = math.sqrt(1 / layer.in_features) / TRUNCATED_STD
+    nn.init.trunc_normal_(layer.weight, 0, std, -2 * std, 2 * std, generator)
