@@ -103,12 +103,18 @@ def random_choice(noise: Tensor, count: int) -> Tensor:
     return lowest(noise, count)
 
 
-def cosine_fraction(step: float, total: float, start: float = 0.1) -> float:
-    """The share of a layer to recycle, from `start` at step 0 down to 0 at `total` (ReDo, 5.5)."""
+def cosine_fraction(step: float, total: float, start: float = 0.1, cosine: str = "half") -> float:
+    """The share of a layer to recycle, from `start` at step 0 down to 0 at `total` (ReDo, 5.5).
+
+    cosine: "half", or "quarter" as in Dopamine.
+    """
     _require(0 < total < math.inf, "total", total, "a positive number of steps")
     _number("step", step, 0, total)
     _number("start", start, 0, 1)
-    return start * (1 + math.cos(math.pi * step / total)) / 2
+    _require(cosine in ("half", "quarter"), "cosine", cosine, "'half' or 'quarter'")
+    if cosine == "half":
+        return start * (1 + math.cos(math.pi * step / total)) / 2
+    return start * math.sin(math.pi * (total - step) / (2 * total))  # the cosine, exactly 0 at 0
 
 
 def _rank(score: Tensor) -> Tensor:
@@ -129,13 +135,19 @@ def recycle(
     readers: Readers,
     incoming: str = "fresh",
     outgoing: str = "zero",
+    bias_moments: str = "zero",
+    step_count: str = "keep",
 ) -> None:
     """Draw the chosen neurons anew: the surgery of ReDo (Algorithm 1) and of its Appendix C.2.
 
     chosen: {layer: (N,) bool}. incoming: "fresh" or "live_norm"; outgoing: "zero" or "fresh".
+    bias_moments: "zero" at the replaced entries, or "keep" (Dopamine's official ReDo).
+    step_count: "keep", or "zero" for each whole tensor with a mask (timoklein/redo).
     """
     _require(incoming in ("fresh", "live_norm"), "incoming", incoming, "'fresh' or 'live_norm'")
     _require(outgoing in ("zero", "fresh"), "outgoing", outgoing, "'zero' or 'fresh'")
+    for name, value in (("bias_moments", bias_moments), ("step_count", step_count)):
+        _require(value in ("zero", "keep"), name, value, "'zero' or 'keep'")
     into, out = _incoming(params, chosen), _outgoing(params, chosen, readers)
     _alike("fresh", fresh, params, into if outgoing == "zero" else into | out)
     for name, mask in into.items():
@@ -148,7 +160,28 @@ def recycle(
             params[name].copy_(torch.where(mask, fresh[name], params[name]))
         else:
             params[name].masked_fill_(mask, 0)
-    _zero(state, _either(into, out))
+    counts = _either(into, out) if step_count == "zero" else {}
+    if bias_moments == "keep":
+        into = {name: mask for name, mask in into.items() if not name.endswith(".bias")}
+    _zero(state, _either(into, out), counts)
+
+
+def xavier_uniform(params: Params, noise: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Fresh values for `recycle` as in Dopamine's ReDo: Xavier-uniform weights, biases 0.
+
+    noise: {layer: uniform in [-1, 1), of the weight's shape}.
+    """
+    fresh = {}
+    for layer, drawn in noise.items():
+        weight = _weight(params, layer)
+        accepted = f"a tensor of shape {tuple(weight.shape)}"
+        good = drawn.shape == weight.shape
+        _require(good, f"noise[{layer!r}]", tuple(drawn.shape), accepted)
+        fans = (weight.shape[0] + weight.shape[1]) * math.prod(weight.shape[2:])
+        fresh[f"{layer}.weight"] = math.sqrt(6 / fans) * drawn
+        if f"{layer}.bias" in params:
+            fresh[f"{layer}.bias"] = torch.zeros_like(params[f"{layer}.bias"])
+    return fresh
 
 
 def redo(
@@ -158,15 +191,15 @@ def redo(
     tau: float,
     fresh: Params,
     readers: Readers,
-    incoming: str = "fresh",
-    outgoing: str = "zero",
+    **how: str,
 ) -> None:
     """ReDo (Algorithm 1): recycle every tau-dormant neuron; activations: {layer: h}.
 
-    Random and inverse ReDo: `recycle` with `random_choice` or `highest`.
+    how: the choices of `recycle`, by name. Random and inverse ReDo: `recycle` with `random_choice`
+    or `highest`.
     """
     chosen = {layer: scores.dormant(h, tau) for layer, h in activations.items()}
-    recycle(params, state, chosen, fresh, readers, incoming, outgoing)
+    recycle(params, state, chosen, fresh, readers, **how)
 
 
 def regrama(
@@ -177,15 +210,15 @@ def regrama(
     fresh: Params,
     readers: Readers,
     by: str = "incoming",
-    incoming: str = "fresh",
-    outgoing: str = "zero",
+    **how: str,
 ) -> None:
     """ReGraMa (GraMa, 4.2): recycle every neuron with a GraMa score <= tau.
 
-    gradients: {layer: dL/dW}, or what `scores.gradient_dormant` takes for another `by`.
+    gradients: {layer: dL/dW}, or what `scores.gradient_dormant` takes for another `by`; how: the
+    choices of `recycle`.
     """
     chosen = {k: scores.gradient_dormant(g, tau, by) for k, g in gradients.items()}
-    recycle(params, state, chosen, fresh, readers, incoming, outgoing)
+    recycle(params, state, chosen, fresh, readers, **how)
 
 
 class Rebirth(NamedTuple):
@@ -550,8 +583,13 @@ def _either(a: Masks, b: Masks) -> Masks:
     return a | {name: mask | a[name] if name in a else mask for name, mask in b.items()}
 
 
-def _zero(state: State, masks: Masks) -> None:
-    """0 at the masked entries of every slot that has its parameter's shape; a count has not."""
+def _zero(state: State, masks: Masks, counts: Iterable[str] = ()) -> None:
+    """0 at the masked entries of every slot that has its parameter's shape; a count has not.
+
+    It is 0 for the parameters `counts`.
+    """
+    for name in state.get("count", {}).keys() & set(counts):
+        state["count"][name].zero_()
     for values in state.values():
         for name in values.keys() & masks.keys():
             if values[name].shape == masks[name].shape:

@@ -20,8 +20,8 @@ the last column says what happens to it.
 | LayerNorm inserted late | 0 for scale and offset, count included | the caller inserts there too |
 | scaling incoming weights | kept | untouched |
 
-Where public code differs it is said at the function. A LayerNorm's scale and offset are never
-those of a neuron: recycling and pruning leave them alone.
+Where public code differs it is said at the function, or has a switch there. A LayerNorm's scale
+and offset are never those of a neuron: recycling and pruning leave them alone.
 """
 
 import math
@@ -93,12 +93,21 @@ def random_choice(noise: Array, count: int) -> Array:
     return lowest(noise, count)
 
 
-def cosine_fraction(step: float, total: float, start: float = 0.1) -> float:
-    """The share of a layer to recycle, from `start` at step 0 down to 0 at `total` (ReDo, 5.5)."""
+def cosine_fraction(step: float, total: float, start: float = 0.1, cosine: str = "half") -> float:
+    """The share of a layer to recycle, from `start` at step 0 down to 0 at `total` (ReDo, 5.5).
+
+    The paper says 'a cosine schedule starting at 0.1 and ending at 0'. cosine: "half" is the usual
+    one (Loshchilov and Hutter 2017), start * (1 + cos(pi p)) / 2 with p = step / total, flat at
+    both ends; "quarter" that of Dopamine's NeuronRecyclerScheduled, start * cos(pi p / 2), which
+    ends at its steepest; its own `start` is 0.3.
+    """
     require(0 < total < math.inf, "total", total, "a positive number of steps")
     number("step", step, 0, total)
     number("start", start, 0, 1)
-    return start * (1 + math.cos(math.pi * step / total)) / 2
+    require(cosine in ("half", "quarter"), "cosine", cosine, "'half' or 'quarter'")
+    if cosine == "half":
+        return start * (1 + math.cos(math.pi * step / total)) / 2
+    return start * math.sin(math.pi * (total - step) / (2 * total))  # the cosine, exactly 0 at 0
 
 
 def _rank(argument: str, score: Array) -> Array:
@@ -120,6 +129,8 @@ def recycle(
     readers: Readers,
     incoming: str = "fresh",
     outgoing: str = "zero",
+    bias_moments: str = "zero",
+    step_count: str = "keep",
 ) -> tuple[Params, State]:
     """Draw the chosen neurons anew: the surgery of ReDo (Algorithm 1) and of its Appendix C.2.
 
@@ -127,11 +138,18 @@ def recycle(
     `incoming="live_norm"` each new neuron's weights are scaled to the mean norm of the incoming
     weights of the neurons of its layer that were not chosen (as drawn where none is left; a row
     drawn as zero stays zero). Outgoing weights := 0, or `fresh`. A weight between two chosen
-    neurons counts as outgoing. Optimizer: slots of the parameter's own shape are set to 0 at
-    exactly the replaced entries. Dopamine does the same, but leaves the moments of biases.
+    neurons counts as outgoing.
+
+    Optimizer: slots of the parameter's own shape are set to 0 at exactly the replaced entries; no
+    paper says more. bias_moments="keep" leaves those of biases, as Dopamine's official ReDo does,
+    where only kernels have a mask. step_count="zero" sets Adam's count to 0 for the whole weight
+    and bias of each layer of `chosen` and the whole weight of its readers, a neuron chosen or
+    not, as a public PyTorch ReDo does (timoklein/redo); Dopamine keeps it.
     """
     require(incoming in ("fresh", "live_norm"), "incoming", incoming, "'fresh' or 'live_norm'")
     require(outgoing in ("zero", "fresh"), "outgoing", outgoing, "'zero' or 'fresh'")
+    for name, value in (("bias_moments", bias_moments), ("step_count", step_count)):
+        require(value in ("zero", "keep"), name, value, "'zero' or 'keep'")
     into, out = _incoming(params, chosen), _outgoing(params, chosen, readers)
     _alike("fresh", fresh, params, into if outgoing == "zero" else into | out)
     new = dict(params)
@@ -142,7 +160,30 @@ def recycle(
         new[name] = _put(new[name], mask, drawn)
     for name, mask in out.items():
         new[name] = _put(new[name], mask, fresh[name] if outgoing == "fresh" else 0.0)
-    return new, _zeroed(state, _either(into, out))
+    counts = _either(into, out) if step_count == "zero" else {}
+    if bias_moments == "keep":
+        into = {name: mask for name, mask in into.items() if not name.endswith(".bias")}
+    return new, _zeroed(state, _either(into, out), counts)
+
+
+def xavier_uniform(params: Params, noise: Mapping[str, Array]) -> Params:
+    """Fresh values for `recycle` as in Dopamine's ReDo: Xavier-uniform weights, biases 0.
+
+    noise: {layer: uniform in [-1, 1), of the weight's shape}. It is scaled to
+    sqrt(6 / (fan in + fan out)) (Glorot and Bengio 2010), where a convolution's fans count its
+    kernel's area. ReDo's text says 'the original weight distribution', which in its networks is
+    this one; in another network, as in DrQ with its orthogonal weights, the two differ.
+    """
+    fresh = {}
+    for layer, drawn in noise.items():
+        weight = _weight(params, layer)
+        accepted = f"an array of shape {weight.shape}"
+        require(np.shape(drawn) == weight.shape, f"noise[{layer!r}]", np.shape(drawn), accepted)
+        fans = (weight.shape[0] + weight.shape[1]) * math.prod(weight.shape[2:])
+        fresh[f"{layer}.weight"] = math.sqrt(6 / fans) * drawn
+        if f"{layer}.bias" in params:
+            fresh[f"{layer}.bias"] = np.zeros_like(params[f"{layer}.bias"])
+    return fresh
 
 
 def redo(
@@ -152,17 +193,19 @@ def redo(
     tau: float,
     fresh: Params,
     readers: Readers,
-    incoming: str = "fresh",
-    outgoing: str = "zero",
+    **how: str,
 ) -> tuple[Params, State]:
     """ReDo (Algorithm 1): recycle every tau-dormant neuron; activations: {layer: h}.
+
+    how: the choices of `recycle`, by name. As Dopamine's official ReDo, which Neuron Dominance
+    (B.2) uses unchanged: `fresh` from `xavier_uniform`, bias_moments="keep".
 
     Its two controls of section 5.5 take a fixed number of neurons instead: `recycle` with
     `{layer: random_choice(noise, count)}`, or `highest(activation_score(h), count)` for inverse
     ReDo, where count = round(cosine_fraction(step, total) * N).
     """
     chosen = {layer: scores.dormant(h, tau) for layer, h in activations.items()}
-    return recycle(params, state, chosen, fresh, readers, incoming, outgoing)
+    return recycle(params, state, chosen, fresh, readers, **how)
 
 
 def regrama(
@@ -173,17 +216,16 @@ def regrama(
     fresh: Params,
     readers: Readers,
     by: str = "incoming",
-    incoming: str = "fresh",
-    outgoing: str = "zero",
+    **how: str,
 ) -> tuple[Params, State]:
     """ReGraMa (GraMa, 4.2): recycle every neuron with a GraMa score <= tau.
 
-    gradients: {layer: dL/dW}, or what `scores.gradient_dormant` takes for another `by`. The
-    public code recycles incoming weights only and leaves the optimizer alone; the paper's text
-    sets outgoing weights to 0, as here.
+    gradients: {layer: dL/dW}, or what `scores.gradient_dormant` takes for another `by`; how: the
+    choices of `recycle`. The public code recycles incoming weights only and leaves the optimizer
+    alone; the paper's text sets outgoing weights to 0, as here.
     """
     chosen = {k: scores.gradient_dormant(g, tau, by) for k, g in gradients.items()}
-    return recycle(params, state, chosen, fresh, readers, incoming, outgoing)
+    return recycle(params, state, chosen, fresh, readers, **how)
 
 
 class Rebirth(NamedTuple):
@@ -293,9 +335,10 @@ def continual_backprop(
 
     The Nature paper's text compares utilities as they are; the division is that of the 2021 paper
     and of the public code, and matters only while decay^age does. As in that text, outgoing
-    weights are set to 0 and nothing else: of the two public versions one (gnt.py) also moves the
-    mean contribution of a removed neuron to the reader's bias, the other (cbp_linear.py) does
-    not. The authors' Adam counts steps weight by weight and restarts them; here count is kept.
+    weights are set to 0 and nothing else. So do both public versions in effect: gnt.py is written
+    to move a removed neuron's mean contribution to the reader's bias, but has set that mean to 0
+    when it does, so that the correction is always 0; cbp_linear.py has none. The
+    authors' Adam counts steps weight by weight and restarts them; here count is kept.
     """
     require(0 <= decay < 1, "decay", decay, "a number in [0, 1)")
     number("maturity", maturity, 0)
@@ -549,8 +592,11 @@ def _put(old: Array, mask: Array, value: Array | float) -> Array:
     return new
 
 
-def _zeroed(state: State, masks: Params) -> State:
-    """0 at the masked entries of every slot that has its parameter's shape; a count has not."""
+def _zeroed(state: State, masks: Params, counts: Iterable[str] = ()) -> State:
+    """0 at the masked entries of every slot that has its parameter's shape; a count has not.
+
+    It is 0 for the parameters `counts`.
+    """
     new = {slot: dict(values) for slot, values in state.items()}
     for slot, values in new.items():
         for name in values.keys() & masks.keys():
@@ -558,6 +604,9 @@ def _zeroed(state: State, masks: Params) -> State:
             require(found in ((), shape), f"state[{slot!r}][{name!r}]", found, f"() or {shape}")
             if found == shape:
                 values[name] = _put(values[name], masks[name], 0.0)
+    if "count" in new:
+        zeros = {k: np.zeros_like(v) for k, v in new["count"].items() if k in set(counts)}
+        new["count"] |= zeros
     return new
 
 

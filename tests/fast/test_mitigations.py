@@ -81,6 +81,7 @@ def on_meta():
     state = {
         slot: {k: torch.empty_like(p) for k, p in params.items()} for slot in ("mean", "variance")
     }
+    state["count"] = {k: torch.empty((), device="meta") for k in params}
     return params, state, {k: torch.empty_like(p) for k, p in params.items()}
 
 
@@ -90,10 +91,12 @@ def test_no_mitigation_asks_for_a_value_but_reborn():
     h = {layer: torch.empty(5, 4, device="meta") for layer in layers}
     chosen = {layer: torch.empty(4, dtype=torch.bool, device="meta") for layer in layers}
     memory = m.continual_backprop_start(params, layers)
-    for incoming, outgoing in (("fresh", "zero"), ("live_norm", "fresh")):
-        m.redo(params, state, h, 0.1, fresh, readers, incoming, outgoing)
-        m.regrama(params, state, h, 0.1, fresh, readers, "activation", incoming, outgoing)
-        m.recycle(params, state, chosen, fresh, readers, incoming, outgoing)
+    live = {"incoming": "live_norm", "outgoing": "fresh"}
+    for how in ({}, live, {"bias_moments": "keep", "step_count": "zero"}):
+        m.redo(params, state, h, 0.1, fresh, readers, **how)
+        m.regrama(params, state, h, 0.1, fresh, readers, "activation", **how)
+        m.recycle(params, state, chosen, fresh, readers, **how)
+    m.xavier_uniform(params, {layer: fresh[f"{layer}.weight"] for layer in layers})
     m.continual_backprop(params, state, memory, h, fresh, readers)
     m.apply_masks(params, m.neuron_masks(params, chosen, readers))
     masks = m.magnitude_masks(params, m.erk_sparsity(params, 0.5))
@@ -218,6 +221,10 @@ BAD = {
     "masks['dense1.bias']": [lambda: m.magnitude_masks(P, {}, {"dense1.bias": torch.ones(5)})],
     "incoming": [lambda: m.recycle(P, {}, MASK, P, READERS, incoming="zero")],
     "outgoing": [lambda: m.recycle(P, {}, MASK, P, READERS, outgoing="live_norm")],
+    "bias_moments": [lambda: m.recycle(P, {}, MASK, P, READERS, bias_moments="live_norm")],
+    "step_count": [lambda: m.recycle(P, {}, MASK, P, READERS, step_count="reset")],
+    "cosine": [lambda: m.cosine_fraction(0, 10, cosine="whole")],
+    "noise['dense1']": [lambda: m.xavier_uniform(P, {"dense1": torch.ones(9, 9)})],
     "score": [lambda: m.lowest(torch.zeros(2, 2), 1)],
     "count": [lambda: m.lowest(torch.zeros(2), 3), lambda: m.random_choice(torch.zeros(2), -1)],
     "step": [lambda: m.cosine_fraction(11, 10), lambda: m.cubic_sparsity(math.nan, 0, 1, 0.5)],

@@ -132,28 +132,33 @@ def test_the_chosen_are_the_lowest_in_the_order_of_score_and_index(score, data):
 
 
 @given(st.integers(1, 10**6), st.data())
-def test_the_cosine_goes_from_its_start_to_exactly_zero(total, data):
+def test_both_cosines_go_from_their_start_to_exactly_zero(total, data):
     assert m.cosine_fraction(0, total) == 0.1
-    assert m.cosine_fraction(0, total, 0.5) == 0.5
-    assert m.cosine_fraction(total, total) == 0
     early, late = sorted(data.draw(st.tuples(*[st.integers(0, total)] * 2)))
-    assert m.cosine_fraction(early, total) >= m.cosine_fraction(late, total)
+    for cosine in ("half", "quarter"):
+        assert m.cosine_fraction(0, total, 0.5, cosine) == 0.5
+        assert m.cosine_fraction(total, total, cosine=cosine) == 0
+        shares = [m.cosine_fraction(step, total, cosine=cosine) for step in (early, late)]
+        assert shares[0] >= shares[1]
     # cos(pi / 3) = 1/2, within two roundings of numbers below 2
-    assert math.isclose(m.cosine_fraction(1, 3, 1.0), 3 / 4, abs_tol=2**-51)
+    assert m.cosine_fraction(1, 3, 1.0) == m.cosine_fraction(1, 3, 1.0, "half")
+    assert math.isclose(m.cosine_fraction(1, 3, 1.0, "half"), 3 / 4, abs_tol=2**-51)
+    assert math.isclose(m.cosine_fraction(2, 3, 1.0, "quarter"), 1 / 2, abs_tol=2**-51)
 
 
 # --- recycling -----------------------------------------------------------------------------
 
 
-def by_hand(params, state, chosen, fresh, outgoing):
+def by_hand(params, state, chosen, fresh, outgoing="zero", bias_moments="zero", step_count="keep"):
     """Recycling neuron by neuron, weight by weight: what `recycle` must equal."""
     params = {name: value.copy() for name, value in params.items()}
     state = {slot: {k: np.copy(v) for k, v in values.items()} for slot, values in state.items()}
 
     def put(name, index, number):
         params[name][index] = number
-        for slot in ("mean", "variance"):
-            state[slot][name][index] = 0
+        if bias_moments == "zero" or not name.endswith(".bias"):
+            for slot in ("mean", "variance"):
+                state[slot][name][index] = 0
 
     for layer, mask in chosen.items():
         for i in np.flatnonzero(mask):
@@ -166,16 +171,29 @@ def by_hand(params, state, chosen, fresh, outgoing):
                 for row in range(len(params[name])):
                     new = fresh[name][row, column] if outgoing == "fresh" else 0
                     put(name, (row, column), new)
+    if step_count == "zero":  # of whole tensors, whether or not a neuron of the layer is chosen
+        for layer in chosen:
+            readers = [reader for reader, _ in READERS[layer]]
+            for name in (f"{layer}.bias", *(f"{k}.weight" for k in (layer, *readers))):
+                state["count"][name] = np.zeros(())
     return params, state
 
 
-@given(SEEDS, st.sampled_from(["zero", "fresh"]))
-def test_recycling_replaces_what_a_neuron_owns_and_clears_its_moments_there(seed, outgoing):
+HOW = {
+    "outgoing": ["zero", "fresh"],
+    "bias_moments": ["zero", "keep"],
+    "step_count": ["keep", "zero"],
+}
+
+
+@given(SEEDS, st.fixed_dictionaries({k: st.sampled_from(v) for k, v in HOW.items()}))
+def test_recycling_replaces_what_a_neuron_owns_and_clears_its_moments_there(seed, how):
     generator = np.random.default_rng(seed)
     params, fresh = critic(generator), critic(generator)
-    state, chosen = adam_state(params), random_masks(generator, params, LAYERS)
-    new, slots = m.recycle(params, state, chosen, fresh, READERS, outgoing=outgoing)
-    expected, expected_slots = by_hand(params, state, chosen, fresh, outgoing)
+    some = [layer for layer in LAYERS if generator.random() < 0.7]
+    state, chosen = adam_state(params), random_masks(generator, params, some)
+    new, slots = m.recycle(params, state, chosen, fresh, READERS, **how)
+    expected, expected_slots = by_hand(params, state, chosen, fresh, **how)
     assert equal(new, expected)
     assert slots.keys() == state.keys()
     for slot in state:
@@ -229,6 +247,20 @@ def test_the_live_norm_leaves_fresh_biases_and_a_layer_without_live_neurons_as_d
     plain, _ = m.recycle(params, {}, chosen, fresh, READERS)
     assert [name for name in new if not np.array_equal(new[name], plain[name])] == ["dense1.weight"]
     assert np.array_equal(plain["conv0.weight"], fresh["conv0.weight"])
+
+
+def test_xavier_weights_fill_the_interval_of_their_fans_and_have_biases_of_zero():
+    shapes = {"dense0": (2, 4), "dense1": (22, 2), "conv0": (1, 2, 1, 2), "conv1": (4, 2, 2, 2)}
+    bounds = {"dense0": 1.0, "dense1": 0.5, "conv0": 1.0, "conv1": 0.5}  # fans: 6, 24, 6, 24
+    params = {f"{k}.weight": np.full(shape, 9.0) for k, shape in shapes.items()}
+    params |= {f"{k}.bias": np.full(shape[:1], 9.0) for k, shape in shapes.items() if k != "conv1"}
+    generator = np.random.default_rng(0)
+    noise = {k: generator.integers(-8, 8, shape) / 8 for k, shape in shapes.items() if k != "conv0"}
+    fresh = m.xavier_uniform(params, noise)
+    assert fresh.keys() == {name for name in params if not name.startswith("conv0")}
+    for layer, drawn in noise.items():
+        assert np.array_equal(fresh[f"{layer}.weight"], bounds[layer] * drawn)
+    assert not fresh["dense0.bias"].any() and fresh["dense0.bias"].shape == (2,)
 
 
 # Most are 0 at 0, so that a neuron with z = 0 on all of the batch is dormant at tau = 0.
@@ -367,7 +399,7 @@ def test_redo_and_regrama_recycle_the_neurons_that_their_scores_choose():
     h = np.array([[1.0, 2.0, 0.25, 4.0], [1.0, -2.0, -0.25, 4.0]])
     low = {"dense0": np.array([False, False, True, False])}
     how = {"incoming": "live_norm", "outgoing": "fresh"}
-    for options in ({}, how):
+    for options in ({}, how, {"bias_moments": "keep"}, {"step_count": "zero"}):
         expected = m.recycle(params, state, low, fresh, READERS, **options)
         by_activation = m.redo(params, state, {"dense0": h}, 0.25, fresh, READERS, **options)
         # without `by` the score takes the gradient of the weights, (N, in)
@@ -376,7 +408,7 @@ def test_redo_and_regrama_recycle_the_neurons_that_their_scores_choose():
         by_gradient = m.regrama(params, state, {"dense0": h}, 0.25, fresh, READERS, **options)
         for new, slots in (by_activation, by_gradient, by_weights):
             assert equal(new, expected[0])
-            assert equal(slots["mean"], expected[1]["mean"])
+            assert all(equal(slots[name], expected[1][name]) for name in state)
 
 
 def test_regrama_draws_the_dead_half_of_a_network_anew():
@@ -901,6 +933,10 @@ BAD = {
     ],
     "incoming": [lambda: m.recycle(P, {}, MASK, P, READERS, incoming="zero")],
     "outgoing": [lambda: m.recycle(P, {}, MASK, P, READERS, outgoing="live_norm")],
+    "bias_moments": [lambda: m.redo(P, {}, H, 0.0, P, READERS, bias_moments="live_norm")],
+    "step_count": [lambda: m.redo(P, {}, H, 0.0, P, READERS, step_count="reset")],
+    "cosine": [lambda: m.cosine_fraction(0, 10, cosine="whole")],
+    "noise['dense1']": [lambda: m.xavier_uniform(P, {"dense1": np.ones((4, 4))})],
     "score": [
         lambda: m.lowest(np.zeros((2, 2)), 1),
         lambda: m.highest(np.array([1.0, math.nan]), 1),

@@ -146,13 +146,36 @@ def test_the_twins_have_the_same_names_arguments_and_defaults():
             assert known == [(p.name, p.default, p.kind) for p in other], name
 
 
-@given(SEEDS, st.sampled_from(["zero", "fresh"]))
-def test_recycling_is_the_same_and_in_place(seed, outgoing):
+CHOICES = st.fixed_dictionaries(
+    {
+        "outgoing": st.sampled_from(["zero", "fresh"]),
+        "bias_moments": st.sampled_from(["zero", "keep"]),
+        "step_count": st.sampled_from(["keep", "zero"]),
+    }
+)
+
+
+@given(SEEDS, CHOICES)
+def test_recycling_is_the_same_and_in_place(seed, how):
     twins = Twins(seed)
     chosen, fresh = twins.masks(), twins.fresh()
-    fast.recycle(twins.params, twins.state, chosen, fresh, twins.readers, outgoing=outgoing)
+    del chosen[LAYERS[seed % len(LAYERS)]]
+    fast.recycle(twins.params, twins.state, chosen, fresh, twins.readers, **how)
     args = twins.ref_params, twins.ref_state, arrays(chosen), arrays(fresh), twins.ref_readers
-    twins.assert_equal(*ref.recycle(*args, outgoing=outgoing))
+    twins.assert_equal(*ref.recycle(*args, **how))
+
+
+@given(SEEDS)
+def test_xavier_weights_are_the_same_and_as_wide_as_torchs(seed):
+    twins = Twins(seed)
+    noise = {k: 2 * torch.rand(twins.params[f"{k}.weight"].shape) - 1 for k in LAYERS}
+    noise = {k: v.double() for k, v in noise.items()}
+    fresh = fast.xavier_uniform(twins.params, noise)
+    assert_equal(fresh, ref.xavier_uniform(twins.ref_params, arrays(noise)))
+    for layer in LAYERS:
+        fans = nn.init._calculate_fan_in_and_fan_out(twins.params[f"{layer}.weight"])
+        bound = math.sqrt(6 / sum(fans))
+        assert torch.equal(fresh[f"{layer}.weight"], bound * noise[layer])
 
 
 @given(SEEDS, st.sampled_from(["some", "all"]))
@@ -174,7 +197,11 @@ def test_recycling_to_the_live_norm_is_the_same(seed, how_many):
     twins.assert_in_place()
 
 
-HOW = [("fresh", "zero"), ("fresh", "fresh"), ("live_norm", "zero"), ("live_norm", "fresh")]
+HOW = [
+    {"incoming": "live_norm"},
+    {"outgoing": "fresh", "bias_moments": "keep"},
+    {"incoming": "live_norm", "outgoing": "fresh", "step_count": "zero"},
+]
 
 
 @pytest.mark.parametrize("how", HOW)
@@ -185,19 +212,21 @@ def test_redo_and_regrama_hand_on_every_choice(by, how):
     h = {k: v.detach() for k, v in twins.hidden.items()}
     gradients = {k: twins.params[f"{k}.weight"].detach().clone() for k in LAYERS}
     gradients = gradients if by == "incoming" else h
-    for name, values, options in (("redo", h, how), ("regrama", gradients, (by, *how))):
-        getattr(fast, name)(twins.params, twins.state, values, 0.9, fresh, twins.readers, *options)
-        grama = options[:1] if name == "regrama" else ()
+    for name, values, grama in (("redo", h, ()), ("regrama", gradients, (by,))):
+        args = twins.params, twins.state, values, 0.9, fresh, twins.readers
+        getattr(fast, name)(*args, *grama, **how)
         find = fast.scores.gradient_dormant if name == "regrama" else fast.scores.dormant
         chosen = {k: find(v, 0.9, *grama) for k, v in values.items()}
         assert any(mask.any() and not mask.all() for mask in chosen.values())
-        fast.recycle(same.params, same.state, chosen, fresh, same.readers, *how)
+        fast.recycle(same.params, same.state, chosen, fresh, same.readers, **how)
         assert_equal(twins.params, arrays(same.params))
+        for slot, found in twins.state.items():
+            assert_equal(found, arrays(same.state[slot]))
         numbers = {k: v.numpy() for k, v in values.items()}
         args = arrays(fresh), twins.ref_readers
         before = twins.ref_params, twins.ref_state
-        found = getattr(ref, name)(*before, numbers, 0.9, *args, *options)
-        expected = ref.recycle(*before, arrays(chosen), *args, *how)
+        found = getattr(ref, name)(*before, numbers, 0.9, *args, *grama, **how)
+        expected = ref.recycle(*before, arrays(chosen), *args, **how)
         for one, other in zip(
             (found[0], *found[1].values()), (expected[0], *expected[1].values()), strict=True
         ):
@@ -402,7 +431,9 @@ def test_the_choice_of_neurons_is_the_same(score, data):
 
 def test_the_schedules_and_the_readers_are_the_same():
     for step, total in product(range(8), (7, 9)):
-        assert fast.cosine_fraction(step, total) == ref.cosine_fraction(step, total)
+        for how in ((), (0.5, "half"), (0.3, "quarter")):
+            ours, theirs = (x.cosine_fraction(step, total, *how) for x in (ref, fast))
+            assert ours == theirs
         assert fast.cubic_sparsity(step, 1, total, 0.9) == ref.cubic_sparsity(step, 1, total, 0.9)
     twins = Twins(0)
     for layers in (["conv0", "conv1"], ["dense0", "dense1", "final"]):
