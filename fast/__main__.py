@@ -12,7 +12,7 @@ from typing import Annotated
 import tyro
 
 from fast import config as configs
-from fast.errors import InputError, unknown
+from fast.errors import EpisodeBroken, InputError, unknown
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ def train(arguments: list[str]) -> int:
     except KeyboardInterrupt:
         print(f"Stopped at once. Continue from the last checkpoint: {resume}", file=sys.stderr)
         return 130
-    except (Diverged, OSError) as error:
+    except (Diverged, EpisodeBroken, OSError) as error:
         print(f"Stopped: {error}. Continue from the last checkpoint: {resume}", file=sys.stderr)
         if isinstance(error, Diverged):
             print("On a CPU it will diverge again: a new run with a smaller --agent.learning-rate "

@@ -1,4 +1,4 @@
-"""The one error that bad input gets: it names the field, the value and what would be accepted."""
+"""The errors that others catch: of bad input, naming field, value and remedy; of a lost episode."""
 
 from collections.abc import Iterable
 from difflib import get_close_matches
@@ -25,3 +25,14 @@ def unknown(field: str, value: str, known: Iterable[str], shown: Iterable[str] =
     near = get_close_matches(value, known, n=3, cutoff=0.5)
     hint = f"did you mean {' or '.join(near)}? " if near else ""
     return InputError(field, value, f"{hint}accepted: {', '.join(shown or known)}")
+
+
+class EpisodeBroken(RuntimeError):
+    """The episode cannot go on, and its last step must not be learnt from; `reset` begins another.
+
+    `environment_steps` is the number of control steps that the last step made before.
+    """
+
+    def __init__(self, reason: str, environment_steps: int):
+        super().__init__(reason)
+        self.environment_steps = environment_steps

@@ -15,6 +15,8 @@ from torch import Tensor
 
 from fast.errors import InputError
 
+LARGEST = torch.finfo(torch.float32).max  # of a reward or an action that the buffer can hold
+
 
 class Batch(NamedTuple):
     """Transitions, on the replay's device; `obs` and `next_obs` share memory.
@@ -129,6 +131,9 @@ class Replay:
             raise RuntimeError("add: no episode is running; call begin() first")
         if np.shape(action) != (self.action_size,):
             raise InputError("action", np.shape(action), f"accepted: shape ({self.action_size},)")
+        for field, value in (("action", action), ("reward", reward)):
+            if not np.all(np.abs(value) <= LARGEST):
+                raise InputError(field, value, "accepted: finite float32 numbers")
         self._store(frame)
         at = self._added % self.capacity
         self._action[at] = torch.as_tensor(action)

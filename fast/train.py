@@ -28,7 +28,7 @@ from fast.agents.drq import DrQ
 from fast.allocator import keep_large_blocks
 from fast.config import Config
 from fast.envs import dmc
-from fast.errors import InputError
+from fast.errors import EpisodeBroken, InputError
 from fast.interventions import INTERVENTIONS, Moment
 from fast.records import read_run
 from fast.replay import Batch, Replay
@@ -152,6 +152,7 @@ class Training:
 
         Raises:
             Diverged: when a loss or a parameter is not finite; the last checkpoint is good.
+            EpisodeBroken: when no step of the environment could be used before the first update.
         """
         self.folder, updates = folder, self.config.run.updates
         folder.begin()
@@ -214,12 +215,14 @@ class Training:
         return lines
 
     def play_episode(self, bar: tqdm) -> None:
-        """One training episode, with its updates."""
+        """One training episode, with its updates.
+
+        A step that breaks ends it as a time limit would, and is neither kept nor learnt from.
+        """
         run, clock = self.config.run, self.clock
         obs, _ = self.env.reset()
-        self.replay.begin(obs[-3:])
         frames, actions, rewards = [obs[-3:]], [], []
-        random, over = True, False
+        random, over, terminated, why = True, False, False, {}
         clock.lap("environment")
         while not over:
             self.agent_step += 1
@@ -228,16 +231,25 @@ class Training:
             random &= random_action
             clock.lap("acting")
             rendered = self.env.render_seconds
-            obs, reward, terminated, truncated, info = self.env.step(action)
-            over = terminated or truncated
-            self.environment_step += info["environment_steps"]
+            try:
+                obs, reward, terminated, truncated, info = self.env.step(action)
+                over, made = terminated or truncated, info["environment_steps"]
+            except EpisodeBroken as error:
+                over, made, why = True, error.environment_steps, {"broken": str(error)}
+            self.environment_step += made
             clock.lap("environment")
             clock.move("environment", "rendering", self.env.render_seconds - rendered)
-            frame = obs[-3:]
-            self.replay.add(action, reward, terminated, frame)
-            frames.append(frame)
-            actions.append(action)
-            rewards.append(reward)
+            if not why:
+                if not rewards:
+                    self.replay.begin(frames[0])
+                frame = obs[-3:]
+                self.replay.add(action, reward, terminated, frame)
+                frames.append(frame)
+                actions.append(action)
+                rewards.append(reward)
+            elif self.agent_step >= run.first_update and len(self.replay) == 0:
+                told = "no step before the first update could be used, the last one because"
+                raise EpisodeBroken(f"{told} {why['broken']}", made)
             clock.lap("storing")
 
             if self.agent_step >= run.first_update:
@@ -249,18 +261,23 @@ class Training:
             bar.update()
             bar.set_postfix(self.shown, refresh=False)
 
-        self.folder.save_episode(
-            self.episode,
-            frames=np.stack(frames),
-            actions=np.stack(actions),
-            rewards=np.array(rewards, np.float32),
-            terminated=np.array(terminated),
-        )
-        self.stored.append((self.episode, len(rewards)))
+        length = len(rewards)
+        if rewards:
+            self.folder.save_episode(
+                self.episode,
+                frames=np.stack(frames),
+                actions=np.stack(actions),
+                rewards=np.array(rewards, np.float32),
+                terminated=np.array(terminated),
+            )
+            self.stored.append((self.episode, length))
         while sum(length for _, length in self.stored[1:]) >= self.replay.capacity:
             self.stored.pop(0)
+        if why:
+            told = f"episode {self.episode} is cut short after {length} agent steps"
+            bar.write(f"{told}: {why['broken']}", file=sys.stderr)
+        self.log("episode", **{"return": sum(rewards), "length": length, "random": random}, **why)
         self.episode += 1
-        self.log("episode", **{"return": sum(rewards), "length": len(rewards), "random": random})
         clock.lap("storing")
 
     def explore(self, obs: np.ndarray, random: bool) -> np.ndarray:
@@ -331,20 +348,29 @@ class Training:
     # --- measurements -------------------------------------------------------------------------
 
     def evaluate(self) -> None:
-        """Returns of the deterministic policy; draws nothing from the run's own generators."""
+        """Returns of the deterministic policy; draws nothing from the run's own generators.
+
+        An episode that breaks counts with its reward up to there, and the record says why.
+        """
         self.clock.lap("storing")
         seed = environment_seed(self.config.seed, EVALUATION, self.agent_step)
-        returns = []
+        returns, broken = [], []
         for episode in range(self.config.run.evaluation_episodes):
             obs, _ = self.test_env.reset(seed=seed if episode == 0 else None)
             total, over = 0.0, False
             while not over:
-                obs, reward, terminated, truncated, _ = self.test_env.step(self.act(obs))
+                try:
+                    step = self.test_env.step(self.act(obs))
+                except EpisodeBroken as error:
+                    broken.append(str(error))
+                    break
+                obs, reward, terminated, truncated, _ = step
                 total += reward
                 over = terminated or truncated
             returns.append(total)
         mean = sum(returns) / len(returns)
-        self.log("evaluation", **{"return": mean, "returns": returns})
+        why = {"broken": broken} if broken else {}
+        self.log("evaluation", **{"return": mean, "returns": returns}, **why)
         self.shown["return"] = f"{mean:.0f}"
         self.clock.lap("evaluation")
 

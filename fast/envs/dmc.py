@@ -26,7 +26,7 @@ import gymnasium
 import numpy as np
 from gymnasium.error import ResetNeeded
 
-from fast.errors import InputError, unknown
+from fast.errors import EpisodeBroken, InputError, unknown
 
 # Control steps per agent step: PlaNet's table (Hafner et al. 2019) as jaxrl's training script has
 # it; Neuron Dominance gives none. It names six tasks and every other one gets 2: so
@@ -59,6 +59,7 @@ CAMERA = {"quadruped": 2}
 # one before, and each is another picture.
 RENDER_QUALITIES = ("suite", "no-shadows", "fast")
 
+LARGEST_REWARD = np.finfo(np.float32).max  # what a replay buffer holds
 LARGEST_SIZE = 4096  # pixels; every OpenGL can draw this, and no agent wants more
 
 RENDERERS = ("egl", "osmesa")
@@ -144,6 +145,12 @@ def _suite() -> Any:  # the module dm_control.suite, which has no types
     from dm_control import suite
 
     return suite
+
+
+def _control() -> Any:  # the module dm_control.rl.control
+    from dm_control.rl import control
+
+    return control
 
 
 def make(
@@ -238,7 +245,10 @@ class DMControl(gymnasium.Env[np.ndarray, np.ndarray]):
         if seed is not None:
             self._random.seed(_seed(seed))
         start = time.perf_counter()
-        self._env.reset()
+        try:
+            self._env.reset()
+        except _control().PhysicsError as error:
+            raise EpisodeBroken(f"at its start: {error}", 0) from None
         self.physics_seconds += time.perf_counter() - start
         self._frames = [self._render()] * self._frame_stack
         self._in_episode = True
@@ -247,11 +257,11 @@ class DMControl(gymnasium.Env[np.ndarray, np.ndarray]):
     def step(self, action: np.ndarray) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
         """Makes up to `action_repeat` control steps, fewer where the episode ends before.
 
-        The info's `environment_steps` is the number of control steps that were made. dm_control's
-        `PhysicsError` passes through, and ends the episode.
+        The info's `environment_steps` is the number of control steps that were made.
 
-        Raises `ResetNeeded` outside an episode and `InputError` for an action of another shape,
-        out of [-1, 1] or not a number.
+        Raises `ResetNeeded` outside an episode, `InputError` for an action of another shape, out
+        of [-1, 1] or not a number, and `EpisodeBroken` where MuJoCo's state has diverged
+        (dm_control's `PhysicsError`) or the reward is no finite float32: the episode is over.
         """
         if not self._in_episode:
             raise ResetNeeded(f"{self.task}: no episode is running; call reset() first")
@@ -261,13 +271,18 @@ class DMControl(gymnasium.Env[np.ndarray, np.ndarray]):
             raise InputError("action", action.tolist(), f"accepted: shape {shape} in [-1, 1]")
         control = self._centre + self._half_width * action
 
-        self._in_episode = False  # so it stays if the physics breaks
+        self._in_episode = False  # so it stays if the episode breaks
         start = time.perf_counter()
         reward, made, last = 0.0, 0, False
         while made < self.action_repeat and not last:
-            time_step = self._env.step(control)
+            try:
+                time_step = self._env.step(control)
+            except _control().PhysicsError as error:
+                raise EpisodeBroken(str(error), made) from None
             reward, made, last = reward + float(time_step.reward), made + 1, time_step.last()
         self.physics_seconds += time.perf_counter() - start
+        if not abs(reward) <= LARGEST_REWARD:
+            raise EpisodeBroken(f"the reward is {reward}", made)
         self._in_episode = not last
 
         # A last discount of 1 says that time is up, and 0 that the state is terminal.

@@ -19,7 +19,7 @@ from gymnasium.error import ResetNeeded
 from gymnasium.utils.env_checker import check_env
 
 from fast.envs import dmc
-from fast.errors import InputError
+from fast.errors import EpisodeBroken, InputError
 
 Make = Callable[..., dmc.DMControl]
 
@@ -273,14 +273,21 @@ def test_a_step_outside_an_episode_is_refused(make: Make) -> None:
         env.step(next(actions(env)))
 
 
-def test_broken_physics_is_an_error_and_ends_the_episode(make: Make) -> None:
-    from dm_control.rl.control import PhysicsError
-
-    env = make("cartpole-swingup")
+def test_broken_physics_ends_the_episode_and_says_after_how_many_steps(make: Make) -> None:
+    env = make("cartpole-swingup", action_repeat=3)
     env.reset()
-    env._env.physics.data.qpos[:] = np.nan
-    with pytest.raises(PhysicsError):
+    physics, step = env._env.physics, env._env.step
+
+    def breaks_at_the_third(control: np.ndarray) -> Any:
+        if physics.time() > 0.015:  # seconds, of 0.01 a control step
+            physics.data.qpos[:] = np.nan
+        return step(control)
+
+    env._env.step = breaks_at_the_third
+    with pytest.raises(EpisodeBroken, match="mjWARN_BADQPOS") as error:
         env.step(next(actions(env)))
+    assert error.value.environment_steps == 2
+    env._env.step = step
     with pytest.raises(ResetNeeded):
         env.step(next(actions(env)))
     env.reset()
@@ -525,7 +532,7 @@ def test_without_a_renderer_the_packages_to_install_are_named(environment: dict[
     script = """
 import sys
 from fast.envs import dmc
-from fast.errors import InputError
+from fast.errors import EpisodeBroken, InputError
 try:
     dmc.make("cartpole-swingup", seed=0)
 except InputError as error:

@@ -274,3 +274,28 @@ def test_calls_out_of_order_are_refused() -> None:
     buffer.add(np.zeros(ACTIONS), 0.0, True, picture(1))
     with pytest.raises(RuntimeError, match="begin"):
         buffer.add(np.zeros(ACTIONS), 0.0, False, picture(2))
+
+
+@pytest.mark.parametrize(
+    ("action", "reward", "field"),
+    [
+        ([0.0, 0.0], np.nan, "reward"),
+        ([0.0, 0.0], -np.inf, "reward"),
+        ([0.0, 0.0], 1e39, "reward"),  # infinite as float32
+        ([0.0, np.nan], 0.0, "action"),
+    ],
+)
+def test_a_step_that_float32_cannot_hold_is_refused_and_leaves_the_buffer_as_it_was(
+    action: list[float], reward: float, field: str
+) -> None:
+    buffer = Replay(4, SHAPE, ACTIONS, 2, 4)
+    buffer.begin(picture(0))
+    buffer.add(np.ones(ACTIONS), 1.0, False, picture(1))
+    before = everything(buffer)
+    with pytest.raises(InputError, match=f"{field}: .* finite"):
+        buffer.add(np.array(action), reward, False, picture(2))
+    after = everything(buffer)
+    assert all(torch.equal(a, b) for a, b in zip(before, after, strict=True))
+    buffer.add(np.ones(ACTIONS), 1.0, False, picture(2))
+    expected = np.concatenate([picture(1), picture(2)])
+    np.testing.assert_array_equal(everything(buffer).next_obs[-1], expected)

@@ -1,6 +1,7 @@
 """Runs: what is recorded, and that stopping, killing and resuming change nothing of it."""
 
 import json
+import math
 import os
 import shutil
 import signal
@@ -16,6 +17,7 @@ import torch
 from fast import config as configs
 from fast import recipes
 from fast.__main__ import main
+from fast.envs import dmc
 from fast.errors import InputError
 from fast.records import read_run
 from fast.runs import RunFolder
@@ -131,6 +133,99 @@ def test_the_folder_holds_only_the_episodes_of_the_buffer_and_events_of_the_reco
     shown, recorded = events.Scalars("evaluation/return"), metrics(whole, "evaluation")
     assert [e.step for e in shown] == [r["environment_step"] for r in recorded]
     assert [e.value for e in shown] == [np.float32(r["return"]) for r in recorded]
+
+
+# --- episodes that cannot go on ------------------------------------------------------------
+
+
+def break_the_physics(time_step):
+    from dm_control.rl.control import PhysicsError
+
+    raise PhysicsError("Warning(s) raised: mjWARN_BADQACC")
+
+
+WAYS = {
+    "physics": break_the_physics,
+    "nan": lambda time_step: time_step._replace(reward=math.nan),
+    "infinite": lambda time_step: time_step._replace(reward=-math.inf),
+    "overflow": lambda time_step: time_step._replace(reward=1e39),  # infinite as float32
+}
+
+
+def break_where(monkeypatch, way, condition):
+    """Break the steps of dm_control that end where `condition` of the physics holds."""
+    dmc.select_renderer()  # before dm_control is imported
+    from dm_control.rl.control import Environment
+
+    step = Environment.step
+
+    def breaking(env, action):
+        time_step = step(env, action)
+        return WAYS[way](time_step) if condition(env.physics) else time_step
+
+    monkeypatch.setattr(Environment, "step", breaking)
+
+
+def sometimes(physics):
+    """In some of the episodes in the middle of their eighth agent step, by the state alone."""
+    return abs(physics.time() - 3.75) < 0.005 and physics.data.qpos[0] > 0
+
+
+def often(physics):
+    """In most agent steps of a random policy, and in many first ones."""
+    return abs(physics.data.qpos[0]) > 0.6
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_an_episode_that_breaks_ends_is_recorded_and_nothing_of_the_break_is_kept(
+    way, tmp_path, monkeypatch, capsys
+):
+    break_where(monkeypatch, way, sometimes)
+    whole = tmp_path / "whole"
+    assert train(config_of(run={"updates": 60}), whole, Stop())
+    episodes = metrics(whole, "episode")
+    cut = [r for r in episodes if "broken" in r]
+    assert cut and all(r["length"] == 7 and r["broken"] for r in cut)
+    assert any(r["length"] == 20 for r in episodes)
+    assert f"episode {episodes.index(cut[0])} is cut short after {cut[0]['length']}" in (
+        capsys.readouterr().err
+    )
+    assert any("broken" in r for r in metrics(whole, "evaluation"))
+    for file in (whole / "frames").iterdir():
+        with np.load(file) as episode:
+            assert np.isfinite(episode["rewards"]).all() and not episode["terminated"]
+            assert len(episode["frames"]) == len(episode["rewards"]) + 1
+    assert metrics(whole, "update")[-1]["update"] == 60
+
+
+@pytest.mark.parametrize("episode", [0, 19])
+def test_a_run_of_episodes_that_break_early_or_at_once_resumes_bit_exactly(
+    episode, tmp_path, monkeypatch
+):
+    break_where(monkeypatch, "physics", often)
+    whole, folder = tmp_path / "whole", tmp_path / "run"
+    config = config_of(run={"updates": 60, "replay_capacity": 20})
+    assert train(config, whole, Stop())
+    lengths = [r["length"] for r in metrics(whole, "episode")]
+    assert 0 in lengths and max(lengths) < 20 < sum(lengths)
+    stored = checkpoint(whole)["stored"]
+    assert stored[0][0] > 0 and all(length == lengths[number] > 0 for number, length in stored)
+    while lengths[episode] == 0:  # it has no file to see
+        episode += 1
+    assert not train(config, folder, StopAtEpisode(folder, episode))
+    assert train(None, folder, Stop())
+    assert_equal_runs(folder, whole)
+
+
+def test_a_run_whose_every_step_breaks_stops_with_a_message(tmp_path, monkeypatch, capsys):
+    folder = tmp_path / "run"
+    with monkeypatch.context() as patch:
+        break_where(patch, "nan", lambda physics: True)
+        assert main(["train", *ARGUMENTS, "--out", str(folder)]) == 1
+    message = capsys.readouterr().err
+    assert "the reward is nan" in message
+    assert f"--resume {folder}" in message
+    assert main(["train", "--resume", str(folder)]) == 0
 
 
 def short(task, method):
