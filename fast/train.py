@@ -432,6 +432,7 @@ class Training:
             "env": self.env.state_dict(),
             "generators": {name: g.get_state() for name, g in self.generators.items()},
             **{name: getattr(self, name) for name in self.COUNTERS},
+            "arithmetic": arithmetic(),
             "seconds": self.seconds + sum(self.clock.seconds.values()),
             "stored": [list(pair) for pair in self.stored],
             "info": {name: value.clone() for name, value in self.info.items()},
@@ -526,6 +527,33 @@ def require_device(config: Config) -> None:
         raise InputError("--device", "cuda", "torch sees no GPU here; accepted: cpu")
 
 
+def arithmetic() -> dict[str, Any]:
+    """What the last bits of a sum depend on, on a CPU: how many add, with what, by which code."""
+    return {
+        "threads": torch.get_num_threads(),
+        "cpu_capability": torch.backends.cpu.get_cpu_capability(),
+        "torch": str(torch.__version__),
+    }
+
+
+def continue_arithmetic(began: dict[str, Any]) -> list[str]:
+    """Take the number of threads that a run began with; what to say of that and of the rest."""
+    here, told = arithmetic(), []
+    if began["threads"] != here["threads"]:
+        torch.set_num_threads(began["threads"])
+        told.append(
+            f"The run goes on with {began['threads']} threads, as it began, not with the "
+            f"{here['threads']} that are set here: with another number its sums round differently."
+        )
+    for name, what in (("cpu_capability", "instructions"), ("torch", "torch")):
+        if began[name] != here[name]:
+            told.append(
+                f"The run began with {what} {began[name]}, here it is {here[name]}: from here on "
+                "its last bits may differ from those of a run that was never interrupted."
+            )
+    return told
+
+
 def describe_machine(config: Config, env: dmc.DMControl) -> dict[str, Any]:
     """What a reader of the metrics must know about where they were made."""
     try:
@@ -541,6 +569,7 @@ def describe_machine(config: Config, env: dmc.DMControl) -> dict[str, Any]:
         "python": platform.python_version(),
         "device": gpu or f"{platform.machine()} CPU",
         "threads": torch.get_num_threads(),
+        "cpu_capability": torch.backends.cpu.get_cpu_capability(),
         "renderer": dmc.renderer_name(env),
         "commit": commit or None,
         "versions": {name: version(name) for name in packages},
@@ -571,6 +600,9 @@ def train(config: Config | None, path: Path, stop: Stop) -> bool:
             made = folder.checkpoint and folder.checkpoint["state"]["update"] >= config.run.updates
             if made and read_run(path).finished:  # not if its plan was shortened afterwards
                 return True
+            if folder.checkpoint and config.device == "cpu":
+                for told in continue_arithmetic(folder.checkpoint["state"]["arithmetic"]):
+                    print(told, file=sys.stderr)
         env = stack.enter_context(contextlib.closing(make_env(config, ENVIRONMENT)))
         test_env = stack.enter_context(contextlib.closing(make_env(config, EVALUATION)))
         require_resources(config, env, path, "--resume" if resume else "--out")

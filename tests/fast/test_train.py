@@ -73,7 +73,8 @@ def checkpoint(folder):
 def assert_equal_runs(folder, other):
     assert metrics(folder) == metrics(other)
     ours, theirs = checkpoint(folder), checkpoint(other)
-    assert ours.pop("env") == theirs.pop("env")
+    for name in ("env", "arithmetic"):
+        assert ours.pop(name) == theirs.pop(name)
     torch.testing.assert_close(ours, theirs, rtol=0, atol=0)
     files = sorted(path.name for path in (folder / "frames").iterdir())
     assert files == sorted(path.name for path in (other / "frames").iterdir())
@@ -248,6 +249,58 @@ def test_every_method_resumes_bit_exactly(method, tmp_path):
     assert train(None, folder, Stop())
     assert_equal_runs(folder, whole)
     assert metrics(folder, "intervention") == metrics(whole, "intervention")
+
+
+@pytest.fixture
+def threads():
+    """Sets the number of torch's threads, and sets it back after the test."""
+    before = torch.get_num_threads()
+    yield torch.set_num_threads
+    torch.set_num_threads(before)
+
+
+def test_a_resume_takes_the_number_of_threads_that_the_run_began_with(tmp_path, capsys, threads):
+    config, runs = short("cartpole-swingup", "baseline"), {}
+    for begun in (1, 2):
+        threads(begun)
+        runs[begun] = tmp_path / f"{begun}"
+        assert train(config, runs[begun], Stop())
+        assert metrics(runs[begun], "session")[0]["threads"] == begun
+    assert metrics(runs[1], "update") != metrics(runs[2], "update")  # so that it can be seen
+
+    folder = tmp_path / "run"
+    threads(2)
+    assert not train(config, folder, StopAtEpisode(folder, 1))
+    threads(1)
+    capsys.readouterr()
+    assert train(None, folder, Stop())
+    assert "with 2 threads, as it began, not with the 1" in capsys.readouterr().err
+    assert_equal_runs(folder, runs[2])
+    assert [r["threads"] for r in metrics(folder, "session")] == [2, 2]
+
+
+@pytest.mark.parametrize(
+    ("place", "name"),
+    [(torch.backends.cpu, "get_cpu_capability"), (torch, "__version__")],
+)
+def test_a_resume_on_another_processor_or_torch_says_that_its_last_bits_may_differ(
+    half, tmp_path, capsys, monkeypatch, place, name
+):
+    folder = tmp_path / "run"
+    shutil.copytree(half, folder)
+    began = torch.__version__ if name == "__version__" else torch.backends.cpu.get_cpu_capability()
+    monkeypatch.setattr(place, name, "9.9" if name == "__version__" else lambda: "9.9")
+    assert main(["train", "--resume", str(folder)]) == 0
+    said = capsys.readouterr().err
+    assert "9.9" in said and f"{began}" in said and "last bits" in said
+
+
+def test_a_resume_where_the_run_began_says_nothing_of_threads_or_processors(half, tmp_path, capsys):
+    folder = tmp_path / "run"
+    shutil.copytree(half, folder)
+    assert main(["train", "--resume", str(folder)]) == 0
+    said = capsys.readouterr().err
+    assert "threads" not in said and "last bits" not in said
 
 
 @pytest.mark.parametrize("task", [*recipes.PAPER_SPARSE, *recipes.FURTHER_MASKED])
