@@ -15,9 +15,6 @@ demo: setup ## two short trainings from pixels, a figure and a page about them, 
 	$(PY) -m fast demo --out runs/demo
 
 tutorials: setup ## the tutorials in your browser; Ctrl-C ends them
-	@for picture in tutorials/thumbnails/*.png; do \
-	    shown=tutorials/__marimo__/assets/$$(basename $$picture .png); \
-	    mkdir -p $$shown && cp $$picture $$shown/opengraph.png; done # for marimo's list of them
 	$(PY) -m tutorials
 
 site: setup ## the tutorials as pages for any static server, in build/site

@@ -5,13 +5,11 @@
     python scripts/static_site.py --thumbnails  tutorials/thumbnails/*.png, which the README shows
 
 build/site asks no other host for anything: marimo's own scripts, which an exported page would
-fetch from a content network, lie beside the pages. A notebook's title is its `app_title`, its one
-sentence the first paragraph of its docstring, its thumbnail the figure that it names `cover`.
+fetch from a content network, lie beside the pages. A notebook's thumbnail is the figure that it
+names `cover`.
 """
 
 import argparse
-import ast
-import html
 import importlib
 import io
 import os
@@ -19,47 +17,19 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import marimo
 
+sys.path.insert(0, str(Path(__file__).parent.parent))
+
+from tutorials.contents import Notebook, index, notebooks
+
 ROOT = Path(__file__).parent.parent
 THUMBNAILS = ROOT / "tutorials/thumbnails"
 NETWORK = f"https://cdn.jsdelivr.net/npm/@marimo-team/frontend@{marimo.__version__}/dist"
 PICTURE = {"width": 480, "colours": 48}  # of a thumbnail: below 30 kB
-
-
-@dataclass(frozen=True)
-class Notebook:
-    path: Path
-    title: str
-    sentence: str
-
-    @property
-    def name(self) -> str:
-        return self.path.stem
-
-
-def notebooks() -> list[Notebook]:
-    """In reading order, which is that of their numbers."""
-    return [read(path) for path in sorted((ROOT / "tutorials").glob("[0-9]*.py"))]
-
-
-def read(path: Path) -> Notebook:
-    tree = ast.parse(path.read_text())
-    titles = [
-        word.value.value
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Call)
-        for word in node.keywords
-        if word.arg == "app_title" and isinstance(word.value, ast.Constant)
-    ]
-    says = (ast.get_docstring(tree) or "").partition("\n\n")[0]
-    if not titles or not says:
-        sys.exit(f"{path}: needs an app_title and a docstring, for the index")
-    return Notebook(path, titles[0], " ".join(says.split()))
 
 
 def run(notebook: Notebook) -> dict[str, Any]:
@@ -97,16 +67,17 @@ def site(out: Path, found: list[Notebook]) -> None:
     static = Path(marimo.__file__).parent / "_static"
     shutil.copytree(static, out / "marimo", ignore=shutil.ignore_patterns("*.md"))
     for notebook in found:
-        page = out / f"{notebook.name}.html"
+        page = out / notebook.name / "index.html"
+        page.parent.mkdir()
         print(page.relative_to(out.parent), flush=True)
         # without the plumbing: the code that teaches is shown by its cell
         marimo_export("html", notebook.path, "-o", page, "-f", "--no-include-code")
         text = page.read_text()
         if NETWORK not in text:
             sys.exit(f"{page}: marimo no longer loads its scripts from {NETWORK}")
-        page.write_text(text.replace(NETWORK, "./marimo"))
+        page.write_text(text.replace(NETWORK, "../marimo"))
         thumbnail(notebook, out / "thumbnails")
-    (out / "index.html").write_text(index(found, "{name}.html", STATIC))
+    (out / "index.html").write_text(index(found, STATIC))
 
 
 def wasm(out: Path, found: list[Notebook]) -> None:
@@ -130,7 +101,7 @@ def wasm(out: Path, found: list[Notebook]) -> None:
             copy.write_text(f"# /// script\n# {needs}\n# ///\n\n{notebook.path.read_text()}")
             marimo_export("html-wasm", copy, "-o", out / notebook.name, "-f", "--mode", "run")
             thumbnail(notebook, out / "thumbnails")
-    (out / "index.html").write_text(index(found, "{name}/index.html", IN_BROWSER))
+    (out / "index.html").write_text(index(found, IN_BROWSER))
 
 
 STATIC = """These pages show each tutorial as it opens, formulas, figures and all. To move the
@@ -138,53 +109,6 @@ sliders, clone the repository and type <code>make tutorials</code>."""
 IN_BROWSER = """Here Python runs in your browser, so every slider moves. Your browser fetches it,
 with NumPy, SciPy and matplotlib, from cdn.jsdelivr.net and pypi.org when a page opens: that takes
 the network, and a minute the first time."""
-
-PAGE = """<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>Dormant and dominant neurons: the tutorials</title>
-<link rel="icon" href="data:,">
-<style>
-body {{ font: 17px/1.5 system-ui, sans-serif; color: #222; background: #fff; margin: 0 auto;
-       max-width: 60rem; padding: 2rem 1.2rem; }}
-h1 {{ line-height: 1.2; margin-bottom: 0.4rem; }}
-ol {{ list-style: none; padding: 0; display: grid; gap: 1.2rem;
-     grid-template-columns: repeat(auto-fill, minmax(17rem, 1fr)); }}
-li a {{ display: block; height: 100%; color: inherit; text-decoration: none;
-       border: 1px solid #ddd; border-radius: 10px; overflow: hidden; }}
-li a:hover, li a:focus {{ border-color: #0072b2; box-shadow: 0 2px 12px #0072b233; }}
-img {{ width: 100%; height: 8.5rem; object-fit: contain; background: #fff; padding: 0.4rem;
-      box-sizing: border-box; display: block;
-      border-bottom: 1px solid #eee; }}
-h2 {{ font-size: 1.05rem; line-height: 1.3; margin: 0.8rem 1rem 0.3rem; }}
-li p {{ margin: 0 1rem 1rem; font-size: 0.92rem; color: #555; }}
-.number {{ color: #0072b2; }}
-</style>
-</head>
-<body>
-<h1>Dormant and dominant neurons in deep reinforcement learning</h1>
-<p>Study the theorems by playing with them: move one, break it, repair it. Read in this order;
-each tutorial stands on those before it.</p>
-<p>{note}</p>
-<ol>
-{items}
-</ol>
-</body>
-</html>
-"""
-
-
-def index(found: list[Notebook], link: str, note: str) -> str:
-    items = [
-        f'<li><a href="{link.format(name=notebook.name)}">'
-        f'<img src="thumbnails/{notebook.name}.png" alt="">'
-        f'<h2><span class="number">{number}</span>&ensp;{html.escape(notebook.title)}</h2>'
-        f"<p>{html.escape(notebook.sentence)}</p></a></li>"
-        for number, notebook in enumerate(found, 1)
-    ]
-    return PAGE.format(note=note, items="\n".join(items))
 
 
 def main() -> None:
@@ -195,7 +119,6 @@ def main() -> None:
     parser.add_argument("--wasm", action="store_true", help="the site in which Python runs")
     parser.add_argument("--thumbnails", action="store_true", help="only those of the README")
     options = parser.parse_args()
-    sys.path.insert(0, str(ROOT))
     found = notebooks()
     if options.thumbnails:
         for notebook in found:

@@ -3,7 +3,7 @@
     .venv/bin/pip install --constraint constraints.txt --editable '.[browser]'
     .venv/bin/python scripts/tutorial_times.py
 
-It serves one notebook after the other as `make tutorials` does, each in a new process. `opens` is
+It opens one notebook after the other, each in a new `make tutorials`. `opens` is
 until the first figure stands below its sliders, `whole` until the last table is there too; a redraw
 is from a key press on the first slider to another figure (median of MOVES). It needs Debian's
 package chromium.
@@ -63,14 +63,13 @@ def main() -> None:
         print(f"{'seconds':28} opens  whole  redraw")
         for notebook in sorted((ROOT / "tutorials").glob("[0-9]*.py")):
             command = [sys.executable, "-m", "tutorials", "--headless", "--port", str(free_port())]
-            server = subprocess.Popen(
-                [*command, str(notebook)], stdout=subprocess.PIPE, text=True, cwd=ROOT
-            )
+            server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT)
             link = next(
                 word for line in server.stdout for word in line.split() if "http://" in word
             )
             page = browser.new_page(viewport={"width": 1280, "height": 900})
-            first, whole = opened(page, link)
+            page.goto(link)
+            first, whole = opened(page, f"{link.partition('?')[0]}{notebook.stem}/")
             line = f"{notebook.stem:28} {first:5.1f}  {whole:5.1f}  {redrawn(page):6.2f}"
             print(line, flush=True)
             page.close()

@@ -6,7 +6,11 @@ Everything is computed by `ref`: the network by `ref.nn`, the words by `ref.scor
 import marimo
 
 __generated_with = "0.25.2"
-app = marimo.App(width="medium", app_title="What a layer does")
+app = marimo.App(
+    width="medium",
+    app_title="What a layer does",
+    html_head_file="head.html",
+)
 
 with app.setup(hide_code=True):
     import marimo as mo
@@ -17,12 +21,13 @@ with app.setup(hide_code=True):
     from theory.claim import find
     from theory.decide import CLAIMS
     from tutorials import style
+    from tutorials.exercises import exercises, hand_in
 
     COLOURS = [style.BLUE, style.VERMILION, style.GREEN, style.PURPLE]
     LAYERS = {  # w and b of the layer, v of what reads it
         "four healthy neurons": ((1, -1, 1.2, -0.8), (0.2, 0.1, -0.6, -0.5), (1, 1, -1, 0.5)),
         "a dominant neuron": ((3, -1, 0.5, -0.5), (4, -0.5, -0.3, 0), (0.4, 1, -1, 0.5)),
-        "two saturated neurons": ((1, -1, 0.5, -1), (0.2, 0.1, -2.5, -3), (1, 1, -1, 0.5)),
+        "a saturated neuron": ((1, -1, 0.8, -1), (0.2, 0.1, 0.3, -3), (1, 1, -1, 0.5)),
         "four zombies": ((1, -0.5, 0.4, -1), (3, 2, 1.5, 2.5), (1, -1, 0.5, 0.5)),
         "a collapsed layer": ((1, -1, 0.5, -1), (-3, -3, -2, -4), (1, 1, -1, 0.5)),
     }
@@ -66,29 +71,74 @@ def _():
 
 @app.cell(hide_code=True)
 def _(start_ui):
-    def _row(values, low, high):
-        return mo.ui.array([mo.ui.slider(low, high, 0.1, value=v, show_value=True) for v in values])
+    # Each slider has a name of its own. In an array only the last move would be kept of those that
+    # come while Python is busy drawing.
+    def _sliders(name, values, limit):
+        return [
+            mo.ui.slider(-limit, limit, 0.1, value=v, show_value=True, label=f"${name}_{i}$")
+            for i, v in enumerate(values, 1)
+        ]
 
     _w, _b, _v = start_ui.value
-    w_ui, b_ui, v_ui = _row(_w, -4, 4), _row(_b, -5, 5), _row(_v, -3, 3)
+    w1_ui, w2_ui, w3_ui, w4_ui = _sliders("w", _w, 4)
+    b1_ui, b2_ui, b3_ui, b4_ui = _sliders("b", _b, 5)
+    v1_ui, v2_ui, v3_ui, v4_ui = _sliders("v", _v, 3)
     domain_ui = mo.ui.range_slider(
         -3, 3, 0.25, value=(-2, 2), show_value=True, label="$D$ from, to"
     )
     tau_ui = mo.ui.slider(0, 1, 0.05, value=0.1, show_value=True, label=r"$\tau$")
     _heads = [mo.md(f'<b style="color:{c}">neuron {i}</b>') for i, c in enumerate(COLOURS, 1)]
-    _rows = [("", _heads), ("$w$", w_ui), ("$b$", b_ui), ("$v$", v_ui)]
+    _columns = zip(
+        _heads,
+        (w1_ui, w2_ui, w3_ui, w4_ui),
+        (b1_ui, b2_ui, b3_ui, b4_ui),
+        (v1_ui, v2_ui, v3_ui, v4_ui),
+        strict=True,
+    )
     mo.vstack(
         [
-            *(mo.hstack([mo.md(name), *cells], widths=[0.2, 1, 1, 1, 1]) for name, cells in _rows),
-            mo.hstack([domain_ui, tau_ui], justify="start", gap=3),
+            mo.hstack([mo.vstack(column) for column in _columns], wrap=True, gap=1.5),
+            mo.hstack([domain_ui, tau_ui], justify="start", gap=3, wrap=True),
         ]
     )
-    return b_ui, domain_ui, tau_ui, v_ui, w_ui
+    return (
+        b1_ui,
+        b2_ui,
+        b3_ui,
+        b4_ui,
+        domain_ui,
+        tau_ui,
+        v1_ui,
+        v2_ui,
+        v3_ui,
+        v4_ui,
+        w1_ui,
+        w2_ui,
+        w3_ui,
+        w4_ui,
+    )
 
 
 @app.cell(hide_code=True)
-def _(b_ui, domain_ui, tau_ui, v_ui, w_ui):
-    w, b, v = w_ui.value, b_ui.value, v_ui.value
+def _(
+    b1_ui,
+    b2_ui,
+    b3_ui,
+    b4_ui,
+    domain_ui,
+    tau_ui,
+    v1_ui,
+    v2_ui,
+    v3_ui,
+    v4_ui,
+    w1_ui,
+    w2_ui,
+    w3_ui,
+    w4_ui,
+):
+    w = [w1_ui.value, w2_ui.value, w3_ui.value, w4_ui.value]
+    b = [b1_ui.value, b2_ui.value, b3_ui.value, b4_ui.value]
+    v = [v1_ui.value, v2_ui.value, v3_ui.value, v4_ui.value]
     domain, tau = domain_ui.value, tau_ui.value
     return b, domain, tau, v, w
 
@@ -166,12 +216,20 @@ def _(domain, dormant, params, score, tau, x, z):
     )
     if not _alive:
         _bars.text(3, 2.5, "undefined:\nall activations\nare 0", ha="center", va="center")
-    style.show(cover, "Gates, scores and activations of four neurons, and the network's output")
+    _state = ", ".join(
+        f"{name} = {np.round(params[key], 1).ravel().tolist()}"
+        for name, key in (("w", "dense0.weight"), ("b", "dense0.bias"), ("v", "final.weight"))
+    )
+    style.show(
+        cover,
+        f"Gates, scores and activations of four neurons with {_state}, on D from {domain[0]} to "
+        f"{domain[1]}, and the network's output; the table below has the numbers",
+    )
     return (cover,)
 
 
 @app.cell(hide_code=True)
-def _(dominant, dormant, gradient, h, saturated, score, x, zombie):
+def _(dominant, dormant, gradient, h, saturated, score, tau, x, zombie):
     def _words(i):
         named = {
             "**saturated**": saturated,
@@ -184,44 +242,54 @@ def _(dominant, dormant, gradient, h, saturated, score, x, zombie):
 
     _means, _through = scores.mean_activation(h), np.abs(gradient).mean(0)
     _rows = "\n".join(
-        f"| {i + 1} | {_means[i]:.2f} | {'undefined' if np.isnan(score[i]) else f'{score[i]:.2f}'} "
+        f"| {i + 1} | {_means[i]:.2f} | {style.digits(score[i], (tau, 2))} "
         f"| {_through[i]:.2f} | {_words(i)} |"
         for i in range(4)
     )
+
+    def _which(mask):
+        numbers = [str(i + 1) for i in np.flatnonzero(mask)]
+        plural = "s" * (len(numbers) > 1)
+        return f"Neuron{plural} {' and '.join(numbers)} {'are' if plural else 'is'}"
+
+    _says = []
     if saturated.all():
-        told = (
+        _says.append(
             "Every neuron is saturated: the layer has **collapsed**. The network returns 0 on "
             "all of $D$ and no gradient gets through. No score is defined."
         )
     elif len(np.unique(x)) == 1:
-        told = "$D$ is a single input: no gate can switch, and each is open or shut for good."
+        _says.append(
+            "$D$ is a single input: no gate can switch, and each is open or shut for good."
+        )
     elif (saturated | zombie).all():
-        told = (
+        _says.append(
             "No gate switches inside of $D$: there $f$ is a **straight line**. Four neurons and "
             "three rows of weights do what one slope and one offset could do."
         )
-    elif dominant.any():
-        told = (
-            f"Neuron {int(dominant.argmax()) + 1} is **dominant**: it is more active than all "
-            "others together. What that does to the next layer is the subject of tutorial 3."
+    if saturated.any() and not saturated.all():
+        _says.append(
+            f"{_which(saturated)} **saturated**: 0 on all of $D$, and no gradient gets through "
+            "the gate. Drag its $v$: inside of $D$ nothing changes."
         )
-    elif saturated.any():
-        told = (
-            "A saturated neuron returns 0 on all of $D$, and no gradient gets through its gate. "
-            "Drag its $v$: inside of $D$ nothing changes."
+    if zombie.any():
+        _says.append(
+            f"{_which(zombie)} **always on** (zombie): the gate is open on all of $D$. That still "
+            "returns something and still learns, but it adds a straight line and bends nothing."
         )
-    elif zombie.any():
-        told = (
-            "The gate of a zombie is open on all of $D$. It still returns something and still "
-            "learns, but it adds a straight line there and bends nothing."
+    if dominant.any():
+        _says.append(
+            f"{_which(dominant)} **dominant**: more active than all others together. What that "
+            "does to the next layer is the subject of tutorial 3."
         )
-    elif (_through == 0).any():
-        told = (
-            f"Neuron {int(_through.argmin()) + 1} is active, but nobody reads it: its $v$ is 0, "
+    if ((_through == 0) & ~saturated).any():
+        _says.append(
+            f"{_which((_through == 0) & ~saturated)} active, but nobody reads it: its $v$ is 0, "
             "so it adds nothing to $f$ and no gradient gets to it."
         )
-    else:
-        told = "Every gate switches inside of $D$ and is read: the layer uses all it has."
+    told = "\n\n".join(_says) or (
+        "Every gate switches inside of $D$ and is read: the layer uses all it has."
+    )
     mo.md(
         "| neuron | mean activation | score | mean gradient that gets through | it is |\n"
         f"|:--|:--|:--|:--|:--|\n{_rows}\n\n{told}"
@@ -318,77 +386,46 @@ def _():
 
 @app.cell(hide_code=True)
 def _():
-    mo.md(r"""
-    ## Exercises
-
-    **1.** Four neurons have mean activations $a = (6, 1, 1, 0)$. What is the score of the first?
-    """)
-    return
+    task_1, task_2, task_3 = exercises("01_neurons")
+    score_ui = mo.ui.text(label="$s_1 =$")
+    mo.vstack([mo.md("## Exercises"), task_1.asked(), score_ui])
+    return score_ui, task_1, task_2, task_3
 
 
 @app.cell(hide_code=True)
-def _():
-    score_ui = mo.ui.number(value=None, step=0.01, label="$s_1 =$")
-    score_ui
-    return (score_ui,)
-
-
-@app.cell(hide_code=True)
-def _(score_ui):
-    answer_1 = score_ui.value
+def _(score_ui, task_1):
+    answer_1 = task_1.read(score_ui.value)
     return (answer_1,)
 
 
 @app.cell(hide_code=True)
-def _(answer_1):
+def _(answer_1, task_1):
     right_1 = answer_1 == scores.activation_score(np.array([[6.0, 1, 1, 0]]))[0]
-    style.answer(
-        answer_1,
-        right_1,
-        "Divide by the *mean* of the four activations, not by their sum.",
-        "It is above $N/2 = 2$, so this neuron is dominant: $6 > 1 + 1 + 0$.",
-    )
+    task_1.check(answer_1, right_1)
     return (right_1,)
 
 
 @app.cell(hide_code=True)
-def _():
-    mo.md(r"""
-    **2.** A neuron can be $\tau$-dormant **and** a zombie: always on, yet hardly heard. Build one
-    with the sliders at the top (any $\tau$ from 0.05 to 0.5).
-    """)
-    return
+def _(task_2):
+    built_ui = hand_in()
+    mo.vstack([task_2.asked(), built_ui])
+    return (built_ui,)
 
 
 @app.cell(hide_code=True)
-def _(dormant, tau, zombie):
+def _(built_ui, dormant, task_2, tau, zombie):
     right_2 = bool((dormant & zombie).any() and 0.05 <= tau <= 0.5)
-    style.answer(
-        "built above",
-        right_2,
-        "Choose $\\tau$ from 0.05 to 0.5."
-        if (dormant & zombie).any()
-        else "None of your four is both. Give one neuron a small $w$ and a small positive $b$, and "
-        "make another one large.",
-        "ReDo, the subject of tutorial 6, would reset this neuron, though it is never silent.",
-    )
+    task_2.check(built_ui.value, right_2)
     return (right_2,)
 
 
 @app.cell(hide_code=True)
-def _():
-    mo.md(r"""
-    **3.** You multiply all $w_i$ and $b_i$ of the layer by 1000. What changes?
-    """)
-    return
-
-
-@app.cell(hide_code=True)
-def _():
+def _(task_3):
     change_ui = mo.ui.dropdown(
-        ["the scores and the gates", "the scores only", "the gates only", "neither of the two"]
+        ["the scores and the gates", "the scores only", "the gates only", "neither of the two"],
+        label="What changes?",
     )
-    change_ui
+    mo.vstack([task_3.asked(), change_ui])
     return (change_ui,)
 
 
@@ -399,7 +436,7 @@ def _(change_ui):
 
 
 @app.cell(hide_code=True)
-def _(answer_3):
+def _(answer_3, task_3):
     _z = np.array([[1.0, -2.0, 0.5], [3.0, 1.0, -4.0]])
     _kept = {
         "scores": np.allclose(*(scores.activation_score(np.maximum(c * _z, 0)) for c in (1, 1000))),
@@ -412,13 +449,7 @@ def _(answer_3):
         (True, True): "neither of the two",
     }[_kept["scores"], _kept["gates"]]
     right_3 = answer_3 == _truth
-    style.answer(
-        answer_3,
-        right_3,
-        "Try it above with a factor of 2: which bars move, which gates?",
-        "Numerator and denominator of a score grow alike, and signs stay. Public code adds "
-        "$10^{-9}$ to the denominator, and there a layer near 0 is called dormant as a whole.",
-    )
+    task_3.check(answer_3, right_3)
     return (right_3,)
 
 

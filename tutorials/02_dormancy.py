@@ -6,7 +6,11 @@ The mathematics is `theory.dormancy`: the two sets of every activation, the clai
 import marimo
 
 __generated_with = "0.25.2"
-app = marimo.App(width="medium", app_title="Dormant, or without a gradient?")
+app = marimo.App(
+    width="medium",
+    app_title="Dormant, or without a gradient?",
+    html_head_file="head.html",
+)
 
 with app.setup(hide_code=True):
     import math
@@ -19,6 +23,7 @@ with app.setup(hide_code=True):
     from theory.claim import find
     from theory.decide import CLAIMS
     from tutorials import style
+    from tutorials.exercises import exercises, hand_in
 
     CLAIMS_HERE = [
         "dormancy.ocp-theorem-1",
@@ -304,20 +309,10 @@ def _():
 
 @app.cell(hide_code=True)
 def _():
-    mo.md(r"""
-    ## Exercises
-
-    **1.** For which of these activations is dormant the same as having no gradient, whatever the
-    inputs?
-    """)
-    return
-
-
-@app.cell(hide_code=True)
-def _():
-    set_ui = mo.ui.dropdown(["ReLU6", "LeakyReLU", "ReLU²", "GELU"])
-    set_ui
-    return (set_ui,)
+    task_1, task_2, task_3 = exercises("02_dormancy")
+    set_ui = mo.ui.dropdown(["ReLU6", "LeakyReLU", "ReLU²", "GELU"], label="The activation")
+    mo.vstack([mo.md("## Exercises"), task_1.asked(), set_ui])
+    return set_ui, task_1, task_2, task_3
 
 
 @app.cell(hide_code=True)
@@ -327,72 +322,45 @@ def _(set_ui):
 
 
 @app.cell(hide_code=True)
-def _(answer_1):
+def _(answer_1, task_1):
     _phi = dormancy.activations.PHI.get(answer_1)
     right_1 = _phi is not None and _phi.zeros == _phi.flats
-    style.answer(
-        answer_1,
-        right_1,
-        "Is its $Z$ its $K$? Open the table above.",
-        "$Z = K$: both are all numbers up to 0.",
-    )
+    task_1.check(answer_1, right_1)
     return (right_1,)
 
 
 @app.cell(hide_code=True)
-def _():
-    root_ui = mo.ui.number(value=None, step=0.01, label="$z =$")
-    mo.vstack(
-        [
-            mo.md("""
-    **2.** A GELU neuron that reads a constant has no gradient at exactly one value of $z$, and is
-    not dormant there. At which, to two digits? (The figure at the top tells.)
-    """),
-            root_ui,
-        ]
-    )
+def _(task_2):
+    root_ui = mo.ui.text(label="$z =$")
+    mo.vstack([task_2.asked(), root_ui])
     return (root_ui,)
 
 
 @app.cell(hide_code=True)
-def _(root_ui):
-    answer_2 = root_ui.value
+def _(root_ui, task_2):
+    answer_2 = task_2.read(root_ui.value)
     return (answer_2,)
 
 
 @app.cell(hide_code=True)
-def _(answer_2):
+def _(answer_2, task_2):
     _root = float(dormancy.activations.PHI["GELU"].flats[0].lo)
     right_2 = answer_2 is not None and math.isclose(answer_2, _root, abs_tol=0.0051)
-    style.answer(
-        answer_2,
-        right_2,
-        "Choose GELU at the top, and open the table of all sets.",
-        "A GELU is not monotone: it has a minimum, and $K$ is that one point.",
-    )
+    task_2.check(answer_2, right_2)
     return (right_2,)
 
 
 @app.cell(hide_code=True)
-def _(domain, dormant, flat):
+def _(task_3):
+    built_ui = hand_in()
+    mo.vstack([task_3.asked(), built_ui])
+    return (built_ui,)
+
+
+@app.cell(hide_code=True)
+def _(built_ui, domain, dormant, flat, task_3):
     right_3 = flat and not dormant and domain[0] < domain[1]
-    mo.vstack(
-        [
-            mo.md(
-                "**3.** With the controls at the top, build a neuron that is active but has no "
-                "gradient, on all inputs of an interval."
-            ),
-            style.answer(
-                "built above",
-                right_3,
-                "Widen the inputs to an interval: a single one is too easy."
-                if domain[0] == domain[1]
-                else "Which activations have an interval in $K$ that is not in $Z$?",
-                "It returns the same number whatever it reads, and no loss gives it a gradient; "
-                "but it is not dormant.",
-            ),
-        ]
-    )
+    task_3.check(built_ui.value, right_3)
     return (right_3,)
 
 

@@ -6,7 +6,11 @@ The mathematics is `theory.dominance`: Theorem 1, every line of its proof, and w
 import marimo
 
 __generated_with = "0.25.2"
-app = marimo.App(width="medium", app_title="What a dominant neuron does to the next layer")
+app = marimo.App(
+    width="medium",
+    app_title="What a dominant neuron does to the next layer",
+    html_head_file="head.html",
+)
 
 with app.setup(hide_code=True):
     from dataclasses import replace
@@ -21,6 +25,7 @@ with app.setup(hide_code=True):
     from theory.claim import admits, find
     from theory.decide import CLAIMS
     from tutorials import style
+    from tutorials.exercises import exercises, hand_in
 
     CLAIMS_HERE = [
         "dominance.theorem-1",
@@ -382,68 +387,45 @@ def _():
 
 @app.cell(hide_code=True)
 def _():
-    largest_ui = mo.ui.number(value=None, step=0.01, label="$c =$")
-    mo.vstack(
-        [
-            mo.md(r"""
-    ## Exercises
-
-    **1.** A layer of two neurons returns $g = (4, 1)$ at one input and $g = (3, 2)$ at the other. A
-    neuron above it has $w = (1, -c)$ and no bias. Below which $c$ does the sign of $w_1$ prevail at
-    both inputs?
-    """),
-            largest_ui,
-        ]
-    )
-    return (largest_ui,)
+    task_1, task_2, task_3 = exercises("03_dominance")
+    largest_ui = mo.ui.text(label="$c =$")
+    mo.vstack([mo.md("## Exercises"), task_1.asked(), largest_ui])
+    return largest_ui, task_1, task_2, task_3
 
 
 @app.cell(hide_code=True)
-def _(largest_ui):
-    answer_1 = largest_ui.value
+def _(largest_ui, task_1):
+    answer_1 = task_1.read(largest_ui.value)
     return (answer_1,)
 
 
 @app.cell(hide_code=True)
-def _(answer_1):
+def _(answer_1, task_1):
     def _prevails(c):
         return dominance.repaired.follows_everywhere(
             dominance.layer.Neuron(((4, 1), (3, 2)), (Fraction(1), Fraction(str(-c))))
         )
 
     right_1 = bool(answer_1) and _prevails(answer_1 - 0.001) and not _prevails(answer_1)
-    style.answer(
-        answer_1,
-        right_1,
-        "The margin must be positive at both inputs: which one is the harder?",
-        "On average neuron 1 is louder by 7 to 3, but at the second input only by 3 to 2.",
-    )
+    task_1.check(answer_1, right_1)
     return (right_1,)
 
 
 @app.cell(hide_code=True)
-def _():
-    step_ui = mo.ui.number(value=None, step=0.001, label=r"$\alpha =$")
-    mo.vstack(
-        [
-            mo.md(r"""
-    **2.** One neuron reads $g = (2, 1)$ with $w = (1, 1)$, $v = 1$, and the target is $y = 0$. What
-    is the smallest step size that saturates it in one step?
-    """),
-            step_ui,
-        ]
-    )
+def _(task_2):
+    step_ui = mo.ui.text(label=r"$\alpha =$")
+    mo.vstack([task_2.asked(), step_ui])
     return (step_ui,)
 
 
 @app.cell(hide_code=True)
-def _(step_ui):
-    answer_2 = step_ui.value
+def _(step_ui, task_2):
+    answer_2 = task_2.read(step_ui.value)
     return (answer_2,)
 
 
 @app.cell(hide_code=True)
-def _(answer_2):
+def _(answer_2, task_2):
     _rate = Fraction(str(answer_2 or 0))
     right_2 = (
         dominance.rates.inner(
@@ -451,32 +433,21 @@ def _(answer_2):
         )[0]
         == 0
     )
-    style.answer(
-        answer_2,
-        right_2,
-        r"$z$ falls by $\alpha\, r\, v\, \Gamma$. Here $z = r = 3$ and $\Gamma = 2^2 + 1^2$.",
-        r"Without $g_1$ it would be five times as large: $\Gamma$ would be 1.",
-    )
+    task_2.check(answer_2, right_2)
     return (right_2,)
 
 
 @app.cell(hide_code=True)
-def _(failures, on, width):
+def _(task_3):
+    built_ui = hand_in()
+    mo.vstack([task_3.asked(), built_ui])
+    return (built_ui,)
+
+
+@app.cell(hide_code=True)
+def _(built_ui, failures, on, task_3, width):
     right_3 = bool(failures) and on == 1 and width >= 3
-    mo.vstack(
-        [
-            mo.md(
-                "**3.** With the sliders at the top, make Theorem 1 fail although neuron 1 is on "
-                "at **every** input, in a layer of at least three neurons."
-            ),
-            style.answer(
-                "built above",
-                right_3,
-                "Line 1 of the proof forgets the sizes of the weights.",
-                "An average weight below $w_1$ may hide a heavy negative one.",
-            ),
-        ]
-    )
+    task_3.check(built_ui.value, right_3)
     return (right_3,)
 
 

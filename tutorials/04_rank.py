@@ -6,7 +6,11 @@ The mathematics is `theory.rank`: Theorem 2, its proof line by line, and the bou
 import marimo
 
 __generated_with = "0.25.2"
-app = marimo.App(width="medium", app_title="Does a dominant neuron lower the rank?")
+app = marimo.App(
+    width="medium",
+    app_title="Does a dominant neuron lower the rank?",
+    html_head_file="head.html",
+)
 
 with app.setup(hide_code=True):
     import math
@@ -20,6 +24,7 @@ with app.setup(hide_code=True):
     from theory.claim import admits, find
     from theory.decide import CLAIMS
     from tutorials import style
+    from tutorials.exercises import exercises, hand_in
 
     CLAIMS_HERE = [
         "rank.theorem-2",
@@ -362,53 +367,32 @@ def _():
 
 @app.cell(hide_code=True)
 def _():
-    srank_ui = mo.ui.number(value=None, step=1, label="srank =")
-    mo.vstack(
-        [
-            mo.md(r"""
-    ## Exercises
-
-    **1.** A feature matrix has the singular values 90, 9.5 and 0.5. What is its srank at
-    $\delta = 0.01$?
-    """),
-            srank_ui,
-        ]
-    )
-    return (srank_ui,)
+    task_1, task_2, task_3 = exercises("04_rank")
+    srank_ui = mo.ui.text(label="srank =")
+    mo.vstack([mo.md("## Exercises"), task_1.asked(), srank_ui])
+    return srank_ui, task_1, task_2, task_3
 
 
 @app.cell(hide_code=True)
-def _(srank_ui):
-    answer_1 = srank_ui.value
+def _(srank_ui, task_1):
+    answer_1 = task_1.read(srank_ui.value)
     return (answer_1,)
 
 
 @app.cell(hide_code=True)
-def _(answer_1):
+def _(answer_1, task_1):
     right_1 = answer_1 == scores.srank(np.diag([90, 9.5, 0.5]), DELTA)
-    style.answer(
-        answer_1,
-        right_1,
-        "How many do you need for 99 % of their sum, which is 100?",
-        "The rank is 3; srank leaves out directions that have 1 % or less together.",
-    )
+    task_1.check(answer_1, right_1)
     return (right_1,)
 
 
 @app.cell(hide_code=True)
-def _():
+def _(task_2):
     unit_ui = mo.ui.dropdown(
-        ["both stay", "only E R changes", "only the bound changes", "both change"]
+        ["both stay", "only E R changes", "only the bound changes", "both change"],
+        label="What happens?",
     )
-    mo.vstack(
-        [
-            mo.md(r"""
-    **2.** All features are multiplied by 10. What happens to $\mathbb{E}\,R$ and to the printed
-    bound of Theorem 2?
-    """),
-            unit_ui,
-        ]
-    )
+    mo.vstack([task_2.asked(), unit_ui])
     return (unit_ui,)
 
 
@@ -419,7 +403,7 @@ def _(unit_ui):
 
 
 @app.cell(hide_code=True)
-def _(answer_2):
+def _(answer_2, task_2):
     _before, _after = (
         rank.theorem_2.BREAKS_THEOREM_2,
         rank.theorem_2.times_all(rank.theorem_2.BREAKS_THEOREM_2, Fraction(10)),
@@ -438,33 +422,21 @@ def _(answer_2):
         (False, False): "both change",
     }[tuple(_same)]
     right_2 = answer_2 == _truth
-    style.answer(
-        answer_2,
-        right_2,
-        "Look at the curves of the second figure from left to right.",
-        "A true bound of a quantity without a unit may have none either.",
-    )
+    task_2.check(answer_2, right_2)
     return (right_2,)
 
 
 @app.cell(hide_code=True)
-def _(dominant, srank):
+def _(task_3):
+    built_ui = hand_in()
+    mo.vstack([task_3.asked(), built_ui])
+    return (built_ui,)
+
+
+@app.cell(hide_code=True)
+def _(built_ui, dominant, srank, task_3):
     right_3 = dominant and srank == WIDTH
-    mo.vstack(
-        [
-            mo.md(
-                "**3.** With the sliders at the top, build a batch in which neuron 1 is dominant "
-                "and srank is 6, all there is."
-            ),
-            style.answer(
-                "built above",
-                right_3,
-                "Make neuron 1 just loud enough, and the others rare: what is rare has large "
-                "squares.",
-                "No bound by means can be above $1/(N-1)$: this is why.",
-            ),
-        ]
-    )
+    task_3.check(built_ui.value, right_3)
     return (right_3,)
 
 

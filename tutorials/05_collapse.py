@@ -7,7 +7,11 @@ Neuron Dominance, section 4.2: eqs. (5) and (6), Theorem 3, and what is said of 
 import marimo
 
 __generated_with = "0.25.2"
-app = marimo.App(width="medium", app_title="Collapse")
+app = marimo.App(
+    width="medium",
+    app_title="Collapse",
+    html_head_file="head.html",
+)
 
 with app.setup(hide_code=True):
     import math
@@ -23,6 +27,7 @@ with app.setup(hide_code=True):
     from theory.claim import find
     from theory.decide import CLAIMS
     from tutorials import style
+    from tutorials.exercises import exercises
 
     PAPER_READS, PAPER_RESTS, PAPER_BACKUPS = (
         collapse.zero_bin.PAPER.read(0.0)[1],
@@ -602,93 +607,44 @@ def _(history):
 
 @app.cell(hide_code=True)
 def _():
-    keep_ui = mo.ui.number(value=None, label="c =")
-    reach_ui = mo.ui.number(value=None, label="backups:")
-    dead_ui = mo.ui.number(value=None, label="shift:", step=0.01)
-    mo.md(r"## Exercises")
-    return dead_ui, keep_ui, reach_ui
+    task_1, task_2, task_3 = exercises("05_collapse")
+    keep_ui = mo.ui.text(label="c =")
+    reach_ui = mo.ui.text(label="backups:")
+    dead_ui = mo.ui.text(label="shift:")
+    mo.md("## Exercises")
+    return dead_ui, keep_ui, reach_ui, task_1, task_2, task_3
 
 
 @app.cell(hide_code=True)
-def exercise_1(keep_ui):
-    kept = keep_ui.value
+def exercise_1(keep_ui, task_1):
+    answer_1 = task_1.read(keep_ui.value)
     _phi = np.array([[2.0, 1.0], [1.0, 2.0]])
     _floor = np.linalg.svd(_phi, compute_uv=False)[1]  # M = 1: sigma_(1 + 1) of the start
-    mo.vstack(
-        [
-            mo.md(
-                "**1.** The features start as $\\Phi_0 = "
-                "\\begin{pmatrix}2&1\\\\1&2\\end{pmatrix}$, and there "
-                "is **one** learned head, of any strength. Whatever the loss: what is the "
-                "largest $c$ for "
-                "which you can promise $\\sigma_1(\\Phi_t) \\ge c$ for ever?"
-            ),
-            keep_ui,
-            style.answer(
-                kept,
-                kept is not None and abs(kept - _floor) < 1e-6,
-                "One head adds a matrix of rank one to what is conserved. Weyl: "
-                "$\\sigma_i(\\Phi_t) \\ge \\sigma_{i+M}(\\Phi_0)$.",
-                "One head can take one direction away, not two.",
-            ),
-        ]
-    )
+    _right = answer_1 is not None and abs(answer_1 - _floor) < 1e-6
+    mo.vstack([task_1.asked(), keep_ui, task_1.check(answer_1, _right)])
     return
 
 
 @app.cell(hide_code=True)
-def exercise_2(reach_ui):
-    reached = reach_ui.value
+def exercise_2(reach_ui, task_2):
+    answer_2 = task_2.read(reach_ui.value)
     _small = collapse.flows.Bins(Fraction(0), Fraction(10), 51, Fraction(9, 10))
-    mo.vstack(
-        [
-            mo.md(
-                "**2.** Two-hot targets, 51 bins on $[0, 10]$, $\\gamma = 0.9$. The features "
-                "have collapsed, so "
-                "the histogram is uniform and every value is 5. How many exact backups without "
-                "reward "
-                "until the value is in the first bin?"
-            ),
-            reach_ui,
-            style.answer(
-                reached,
-                reached is not None and reached == collapse.zero_bin.backups(_small),
-                "Two-hot keeps means, so after $n$ backups the value is $5\\gamma^n$. The first "
-                "bin ends at "
-                "10/51.",
-                "The first $n$ with $\\gamma^n G \\le 2$.",
-            ),
-        ]
-    )
+    _right = answer_2 == collapse.zero_bin.backups(_small)
+    mo.vstack([task_2.asked(), reach_ui, task_2.check(answer_2, _right)])
     return
 
 
 @app.cell(hide_code=True)
-def exercise_3(dead_ui):
-    deadly = dead_ui.value
+def exercise_3(dead_ui, task_3):
+    answer_3 = task_3.read(dead_ui.value)
 
     def _kills(shift):
         return collapse.layer_norm.shift_low(
             collapse.layer_norm.Normed((Fraction(1),) * 10, Fraction(str(shift)))
         )
 
-    mo.vstack(
-        [
-            mo.md(
-                "**3.** A layer of 10 neurons with LayerNorm and ReLU. What is the largest "
-                "shift, the same for "
-                "all neurons, that shuts the layer for **every** input?"
-            ),
-            dead_ui,
-            style.answer(
-                deadly,
-                deadly is not None and _kills(deadly) and not _kills(deadly + 0.01),
-                "The largest normalised pre-activation is $\\sqrt{N-1}$, at $z = (N-1, -1, "
-                "\\dots, -1)$.",
-                "Any shift above it leaves the input $(N-1, -1, \\dots, -1)$ alive.",
-            ),
-        ]
-    )
+    _right = answer_3 is not None and _kills(answer_3) and not _kills(answer_3 + Fraction(1, 100))
+    mo.vstack([task_3.asked(), dead_ui, task_3.check(answer_3, _right)])
     return
 
 

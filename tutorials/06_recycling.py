@@ -7,7 +7,11 @@ ReDo (Sokar et al., 2023) and ReGraMa ("Measure gradients, not activations"); `t
 import marimo
 
 __generated_with = "0.25.2"
-app = marimo.App(width="medium", app_title="Recycling neurons, by activation or by gradient")
+app = marimo.App(
+    width="medium",
+    app_title="Recycling neurons, by activation or by gradient",
+    html_head_file="head.html",
+)
 
 with app.setup(hide_code=True):
     from fractions import Fraction
@@ -22,6 +26,7 @@ with app.setup(hide_code=True):
     from theory.decide import CLAIMS
     from theory.recycling.training import follow
     from tutorials import style
+    from tutorials.exercises import exercises
 
     CLAIMS_HERE = [
         "recycling.redo-zero",
@@ -520,88 +525,47 @@ def train(optimizer):
 
 @app.cell(hide_code=True)
 def _():
-    small_ui = mo.ui.number(value=None, label="c =", step=0.001)
-    sure_ui = mo.ui.number(value=None, label="percent:", step=0.01)
+    task_1, task_2, task_3 = exercises("06_recycling")
+    small_ui = mo.ui.text(label="c =")
+    sure_ui = mo.ui.text(label="percent:")
     who_ui = mo.ui.dropdown(
         ["ReDo alone", "ReGraMa alone", "both", "neither"], label="Who takes neuron 1?"
     )
-    return small_ui, sure_ui, who_ui
+    mo.md("## Exercises")
+    return small_ui, sure_ui, task_1, task_2, task_3, who_ui
 
 
 @app.cell(hide_code=True)
-def exercise_1(small_ui):
-    small = small_ui.value
+def exercise_1(small_ui, task_1):
+    answer_1 = task_1.read(small_ui.value)
 
     def _takes(c):
-        return scores.dormant(np.array([[c, 1.0, 1.0]]), 0.1)[0]
+        return scores.dormant(np.array([[float(c), 1.0, 1.0]]), 0.1)[0]
 
-    mo.vstack(
-        [
-            mo.md(r"""
-    ## Exercises
-
-    **1.** Three neurons of equal mean activation 1, and $\tau = 0.1$. You rewrite neuron 1 with a
-    factor $c$. Up to which $c$ does ReDo take it? (To three digits after the point.)
-    """),
-            small_ui,
-            style.answer(
-                small,
-                small is not None and _takes(small - 0.001) and not _takes(small + 0.001),
-                r"It is taken if $c \le \tau\,(c + 1 + 1)/3$: the layer's mean falls with $c$ too.",
-                "And the function is the same for every one of these $c$.",
-            ),
-        ]
-    )
+    _right = answer_1 is not None and _takes(answer_1 - 0.001) and not _takes(answer_1 + 0.001)
+    mo.vstack([task_1.asked(), small_ui, task_1.check(answer_1, _right)])
     return
 
 
 @app.cell(hide_code=True)
-def exercise_2(sure_ui):
-    percent = sure_ui.value
+def exercise_2(sure_ui, task_2):
+    answer_2 = task_2.read(sure_ui.value)
     _curve = CLAIMS["recycling.batch-law-bound"].curve()
     _bound = 100 * _curve.lines["95 % bound"][_curve.values.index(256)]
-    mo.vstack(
-        [
-            mo.md(
-                "**2.** A neuron was silent on 256 independent observations, the batch of this "
-                "project's scores. With 95 % confidence it is active on less than which percentage "
-                "of all inputs? (To two digits after the point.)"
-            ),
-            sure_ui,
-            style.answer(
-                percent,
-                percent is not None and abs(percent - _bound) <= 0.005 + 1e-9,
-                "Solve $(1-p)^{256} = 0.05$ for $p$.",
-                "Frames of one episode are not independent: then it says less.",
-            ),
-        ]
-    )
+    _right = answer_2 is not None and abs(answer_2 - _bound) <= 0.005 + 1e-9
+    mo.vstack([task_2.asked(), sure_ui, task_2.check(answer_2, _right)])
     return
 
 
 @app.cell(hide_code=True)
-def exercise_3(who_ui):
-    who = who_ui.value
+def exercise_3(task_3, who_ui):
+    answer_3 = who_ui.value
     _h, _gradient = np.array([[2.0, 1.0], [1.0, 1.0]]), np.array([[0.0, 1.0], [0.0, -1.0]])
     _low = scores.gradient_dormant(_gradient, 0.1, "activation")
     _by = scores.dormant(_h, 0.1)[0], _low[0]
-    _right = {(True, False): "ReDo alone", (False, True): "ReGraMa alone", (True, True): "both"}
-    mo.vstack(
-        [
-            mo.md(
-                "**3.** Neuron 1 has activations 2 and 1 on the batch, neuron 2 has 1 and 1; the "
-                "outgoing weights are $(0, 1)$, the residuals 1 and $-1$, and $\\tau = 0.1$. GraMa "
-                "measures $\\partial L/\\partial h$, as printed."
-            ),
-            who_ui,
-            style.answer(
-                who,
-                who == _right.get(_by, "neither"),
-                "Compute $h$ and $\\partial L/\\partial h_i = r\\,v_i$ for both neurons.",
-                "Loud, unread, and with a gradient on $v_1$ that would put it to use.",
-            ),
-        ]
-    )
+    _truth = {(True, False): "ReDo alone", (False, True): "ReGraMa alone", (True, True): "both"}
+    _right = answer_3 == _truth.get(_by, "neither")
+    mo.vstack([task_3.asked(), who_ui, task_3.check(answer_3, _right)])
     return
 
 

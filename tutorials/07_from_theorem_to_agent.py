@@ -7,7 +7,11 @@ The runs are the CSV files of `results/`; the conditions are those of `theory.do
 import marimo
 
 __generated_with = "0.25.2"
-app = marimo.App(width="medium", app_title="From theorem to agent")
+app = marimo.App(
+    width="medium",
+    app_title="From theorem to agent",
+    html_head_file="head.html",
+)
 
 with app.setup(hide_code=True):
     import csv
@@ -23,6 +27,7 @@ with app.setup(hide_code=True):
     from theory.claim import find
     from theory.decide import CLAIMS
     from tutorials import style
+    from tutorials.exercises import exercises
 
     RESULTS = Path(__file__).parent.parent / "results"
     COLUMNS = {"run", "method", "seed", "panel", "environment_step", "value"}
@@ -231,8 +236,8 @@ def prove():
 
     def proves_srank(p):
         """The srank on BATCH observations is at most this: rank.share, then rank.srank-by-share."""
-        floor = rank.ratio_floor(p, BATCH)  # the first singular value's part of their sum, R
-        return rank.srank_limit(BATCH, floor, DELTA) if math.isfinite(floor) else math.nan
+        floor = rank.repaired.ratio_floor(p, BATCH)  # of R, the part of the first singular value
+        return rank.srank.srank_limit(BATCH, floor, DELTA) if math.isfinite(floor) else math.nan
 
     mo.show_code()
     return decides_below, proves_srank
@@ -357,7 +362,7 @@ def _(rho_ui):
 
 @app.cell(hide_code=True)
 def scatter(rho, shown):
-    needed = float(dominance.threshold(1, Fraction(str(rho))))  # of a share: N = 1
+    needed = float(dominance.layer.threshold(1, Fraction(str(rho))))  # of a share: N = 1
     points = {}
     for _run in shown.values():
         for _head, _x, _share in of_heads(_run, SHARE):
@@ -514,8 +519,9 @@ def _():
 
 @app.cell(hide_code=True)
 def _():
-    share_ui = mo.ui.number(value=None, label="share:", step=0.01)
-    proof_ui = mo.ui.number(value=None, label="at most:")
+    task_1, task_2, task_3 = exercises("07_from_theorem_to_agent")
+    share_ui = mo.ui.text(label="share:")
+    proof_ui = mo.ui.text(label="at most:")
     follows_ui = mo.ui.dropdown(
         [
             "a low srank needs no dominant neuron",
@@ -524,80 +530,33 @@ def _():
         ],
         label="What follows?",
     )
-    return follows_ui, proof_ui, share_ui
+    mo.md("## Exercises")
+    return follows_ui, proof_ui, share_ui, task_1, task_2, task_3
 
 
 @app.cell(hide_code=True)
-def exercise_1(share_ui):
-    enough = share_ui.value
-    mo.vstack(
-        [
-            mo.md(r"""
-    ## Exercises
-
-    **1.** In the layer above there are no biases, and no other weight is more than a third as large
-    as that of the loudest neuron. Above which activation share is it sure to decide the sign of the
-    mean pre-activations there?
-    """),
-            share_ui,
-            style.answer(
-                enough,
-                enough is not None
-                and abs(enough - float(dominance.threshold(1, Fraction(1, 3)))) < 0.0051,
-                r"Its score must be above $N\rho/(1+\rho)$; divide by $N$.",
-                "Half of what Definition 1 asks for.",
-            ),
-        ]
-    )
+def exercise_1(share_ui, task_1):
+    answer_1 = task_1.read(share_ui.value)
+    _enough = float(dominance.layer.threshold(1, Fraction(1, 3)))
+    _right = answer_1 is not None and abs(answer_1 - _enough) < 0.0051
+    mo.vstack([task_1.asked(), share_ui, task_1.check(answer_1, _right)])
     return
 
 
 @app.cell(hide_code=True)
-def exercise_2(proof_ui):
-    at_most = proof_ui.value
-    _bound = rank.srank_limit(BATCH, rank.ratio_floor(0.9, BATCH), DELTA)
-    mo.vstack(
-        [
-            mo.md(
-                "**2.** A neuron has 90 % of all activation on 256 observations, in a layer of "
-                "256. "
-                "Which srank (of δ = 0.01) does that prove at most? Use `rank.share`, then "
-                "`rank.srank-by-share` with r = 256."
-            ),
-            proof_ui,
-            style.answer(
-                at_most,
-                at_most is not None and at_most == _bound,
-                r"$R \ge p/(p + \sqrt B (1-p)) = 0.9/(0.9 + 1.6)$; then "
-                r"$1 + \lceil 255\,(1 - R - 0.01)/(1 - R) \rceil$.",
-                "Overwhelming dominance, and almost nothing is proved: means are not enough.",
-            ),
-        ]
-    )
+def exercise_2(proof_ui, task_2):
+    answer_2 = task_2.read(proof_ui.value)
+    _bound = rank.srank.srank_limit(BATCH, rank.repaired.ratio_floor(0.9, BATCH), DELTA)
+    _right = answer_2 == _bound
+    mo.vstack([task_2.asked(), proof_ui, task_2.check(answer_2, _right)])
     return
 
 
 @app.cell(hide_code=True)
-def exercise_3(follows_ui):
-    follows = follows_ui.value
-    mo.vstack(
-        [
-            mo.md(
-                "**3.** Suppose that in a run the srank of a critic's features falls from 85 to 3 "
-                "while no neuron's share is ever above 0.15, and the return stays low. What "
-                "follows?"
-            ),
-            follows_ui,
-            style.answer(
-                follows,
-                follows == "a low srank needs no dominant neuron",
-                "One example can refute a 'needs' or an 'only if'. It shows no cause, and "
-                "nothing of "
-                "networks that have a dominant neuron.",
-                "The run is a counterexample to 'only if', and no more than that.",
-            ),
-        ]
-    )
+def exercise_3(follows_ui, task_3):
+    answer_3 = follows_ui.value
+    _right = answer_3 == "a low srank needs no dominant neuron"
+    mo.vstack([task_3.asked(), follows_ui, task_3.check(answer_3, _right)])
     return
 
 

@@ -68,9 +68,22 @@ def show(drawing: Figure, says: str) -> mo.Html:
     data = base64.b64encode(buffer.getvalue()).decode()
     width = drawing.get_figwidth() / 9 * 100
     return mo.Html(
-        f'<img alt="{html.escape(says)}" src="data:image/svg+xml;base64,{data}" '
-        f'style="width:{width:.0f}%; background:white; border-radius:6px">'
+        f'<div data-figure><img alt="{html.escape(says)}" '
+        f'src="data:image/svg+xml;base64,{data}" '
+        f'style="width:{width:.0f}%; background:white; border-radius:6px"></div>'
     )
+
+
+def digits(value: float, limits: Sequence[float]) -> str:
+    """A number with two digits after the point, or as many more as tell it from the limits."""
+    if value != value:
+        return "undefined"
+    for count in range(2, 16):
+        text = f"{value:.{count}f}"
+        if all((float(text) > at) == (value > at) and (float(text) < at) == (value < at)
+               for at in limits):  # fmt: skip
+            return text
+    return repr(float(value))
 
 
 # --------------------------------------------------------------------------------------- cards
@@ -177,13 +190,17 @@ def proof(id: str) -> mo.Html:
     return mo.accordion(shown)
 
 
-def answer(given: Any, right: bool, hint: str, praise: str = "") -> mo.Html:
-    """Below an exercise: right, not yet (with the hint), or waiting while nothing is given."""
-    if given is None or given == "":
-        return mo.callout(mo.md("Your answer?"), kind="neutral")
-    if right:
-        return mo.callout(mo.md(f"**Right.** {praise}"), kind="success")
-    return mo.callout(mo.md(f"**Not yet.** {hint}"), kind="warn")
+def verdict(kind: str, says: str, solved: str = "") -> mo.Html:
+    """What is said of an answer, in a region that screen readers read aloud when it changes.
+
+    kind: right, wrong, unread or waiting; `solved` names an exercise that head.html remembers.
+    """
+    colour = {"right": GREEN, "wrong": ORANGE, "unread": VERMILION, "waiting": GREY}[kind]
+    marks = f'data-verdict="{kind}"' + (f' data-solved="{solved}"' if solved else "")
+    return mo.Html(
+        f'<div role="status" {marks} style="border-left:5px solid {colour}; '
+        f'padding:0.3em 0 0.3em 1em; margin:0.3em 0">{mo.md(says).text}</div>'
+    )
 
 
 def ledger(*ids: str) -> mo.Html:

@@ -8,7 +8,9 @@ All numbers are float64, so a tower of powers ends in inf and not in a long wait
 """
 
 import ast
+import re
 from collections.abc import Callable, Sequence
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -88,3 +90,30 @@ def _read(node: ast.AST, names: Sequence[str]) -> Callable[[dict[str, Any]], Any
             )
     readers = [_read(part, names) for part in parts]
     return lambda given: np.float64(function(*(read(given) for read in readers)))
+
+
+def number(text: str) -> Fraction:
+    """The number that the text writes down: 3/2, 1.5, 1,5, -2, 1e-3.
+
+    ValueError: says why it is none, or why it may be two.
+    """
+    said = text.strip().replace("−", "-").removeprefix("+").strip()
+    digits = r"[0-9]+(?:[.,][0-9]*)?|[.,][0-9]+"
+    if re.fullmatch(r"-?[0-9]{1,3}(,[0-9]{3})+(\.[0-9]*)?", said) and not said.lstrip(
+        "-"
+    ).startswith("0,"):
+        raise ValueError(f"is {said} a thousand or a decimal comma? Write a point, or no comma")
+    if said.endswith("%"):
+        raise ValueError("write the number alone, without %")
+    match = re.fullmatch(
+        rf"(-?)\s*({digits})(?:[eE]([+-]?[0-9]{{1,2}}))?(?:\s*/\s*({digits}))?", said
+    )
+    if match is None or len(said) > 40:
+        raise ValueError("a number is wanted, such as 1.5 or 3/2")
+    sign, above, exponent, below = match.groups(default="")
+    value = Fraction(above.replace(",", ".")) * Fraction(10) ** int(exponent or 0)
+    if below:
+        if not Fraction(below.replace(",", ".")):
+            raise ValueError("it divides by 0")
+        value /= Fraction(below.replace(",", "."))
+    return -value if sign else value

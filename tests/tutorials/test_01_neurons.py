@@ -1,12 +1,15 @@
 """What the first tutorial shows, asserted on its definitions."""
 
+import re
 from importlib import import_module
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from theory.claim import find
 from theory.decide import CLAIMS
+from tutorials import style
 
 notebook = import_module("tutorials.01_neurons")
 app = notebook.app
@@ -30,6 +33,49 @@ def test_the_first_layer_has_four_neurons_that_work():
     assert words(found) == [[], [], [], []]
     assert found["score"].sum() == pytest.approx(4)
     assert "uses all it has" in found["told"]
+
+
+@pytest.mark.parametrize(
+    ("preset", "there", "word"),
+    [
+        ("four healthy neurons", set(), "uses all it has"),
+        ("a dominant neuron", {"dominant"}, "**dominant**"),
+        ("a saturated neuron", {"saturated", "dormant"}, "Neuron 4 is **saturated**"),
+        ("four zombies", {"zombie"}, "straight line"),
+        ("a collapsed layer", {"saturated", "dormant"}, "**collapsed**"),
+    ],
+)
+def test_a_preset_shows_what_its_name_says_and_nothing_else(preset, there, word):
+    w, b, v = notebook.LAYERS[preset]
+    found = run(w=w, b=b, v=v)
+    assert {name for of_one in words(found) for name in of_one} == there
+    assert word in found["told"]
+
+
+def test_all_that_is_there_is_said():
+    told = run(w=[3, -1, 0.5, -1], b=[4, 0.1, -2.5, 5])["told"]
+    assert all(word in told for word in ("**dominant**", "**saturated**", "(zombie)"))
+
+
+@pytest.mark.parametrize(
+    ("value", "limits", "text"),
+    [
+        (1.5, (0.1, 2), "1.50"),
+        (2.0001, (0.1, 2), "2.0001"),
+        (1.999, (0.1, 2), "1.999"),
+        (2.0, (0.1, 2), "2.00"),
+        (0.1 + 1e-9, (0.1, 2), "0.100000001"),
+        (float("nan"), (2,), "undefined"),
+    ],
+)
+def test_a_score_near_a_threshold_has_the_digits_that_tell_them_apart(value, limits, text):
+    assert style.digits(value, limits) == text
+
+
+def test_no_control_is_an_array():
+    """marimo keeps only the last move of an array of controls that comes while Python is busy."""
+    for path in sorted(Path(notebook.__file__).parent.glob("*.py")):
+        assert not re.search(r"ui\.(array|dictionary|batch)\b|\.batch\(", path.read_text()), path
 
 
 def test_one_loud_neuron_is_dominant():

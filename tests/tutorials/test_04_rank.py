@@ -72,3 +72,9 @@ def test_the_exercises_know_right_from_wrong():
     assert right["right_1"] and right["right_2"] and not right["right_3"]
     wrong = app.run(defs={"answer_1": 3, "answer_2": "both stay"})[1]
     assert not (wrong["right_1"] or wrong["right_2"])
+
+
+def test_a_batch_with_a_dominant_neuron_can_have_full_rank():
+    built = {"factor": 10, "rare": 12, "alike": 0, "seed": 0}
+    assert app.run(defs=built)[1]["right_3"]
+    assert not app.run(defs={**built, "factor": 1})[1]["right_3"]

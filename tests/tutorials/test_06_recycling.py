@@ -117,13 +117,13 @@ def test_along_a_training_dormancy_is_seen_before_the_relu_alone(optimizer):
 @pytest.mark.parametrize(
     ("exercise", "field", "wrong", "right"),
     [
-        (notebook.exercise_1, "small_ui", 0.07, 0.068),
-        (notebook.exercise_1, "small_ui", 0.067, 0.069),  # the same, rounded up
-        (notebook.exercise_2, "sure_ui", 1.19, 1.16),
+        (notebook.exercise_1, "small_ui", "0.07", "0,068"),
+        (notebook.exercise_1, "small_ui", "0.067", "0.069"),  # the same, rounded up
+        (notebook.exercise_2, "sure_ui", "1.19", "1.16"),
         (notebook.exercise_3, "who_ui", "both", "ReGraMa alone"),
     ],
 )
 def test_the_exercises_tell_right_from_wrong(exercise, field, wrong, right):
-    for value, says in ((None, "Your answer"), (wrong, "Not yet"), (right, "Right")):
+    for value, says in (("", "Your answer"), (wrong, "Not yet"), (right, "Right")):
         output, _ = exercise.run(**{field: SimpleNamespace(value=value)})
         assert says in output.text

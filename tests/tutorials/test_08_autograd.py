@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from ref import autograd as ag
+from tutorials.exercises import ALL as EXERCISES
 
 notebook = import_module("tutorials.08_autograd")
 FORMULAS = (
@@ -115,17 +116,75 @@ def test_a_primitive_of_ones_own_is_part_of_the_table():
     assert f"{slope:.4g}" in output.text
 
 
+WRONG = [
+    (SOFTSIGN, "g / (1.0 + np.abs(a))"),
+    ("minimum(relu(a), 6)", "g * (a > 0)"),  # wrong above 6
+    ("a * minimum(relu(a + 3), 6) / 6", "g * (a > -3)"),  # right beyond 3 on both sides
+    ("tanh(a)", "g * (1 - y)"),
+    ("exp(a)", "1.0001 * g * y"),
+    ("sigmoid(a)", "g * y * (1 - y) + 1e-9 * g"),  # wrong where the slope is small
+    ("a**2", "2 * g * a * (abs(a) < 1000)"),  # wrong far out
+    ("sqrt(1 + a * a)", "g * sign(a)"),
+    ("a**3", "3 * g * a * a + 1e-8 * g"),  # wrong near 0
+    ("softplus(a)", "g * y / (1 + y)"),
+    ("where(a > 3, 2 * a - 3, a)", "g"),  # wrong beyond the kink at 3
+    ("elu(a)", "g"),
+]
+
+
+@pytest.mark.parametrize(("value", "pull"), WRONG)
+def test_a_wrong_pull_is_caught_wherever_it_is_wrong(value, pull):
+    outcome = own(value, pull)[1]["own_outcome"]
+    assert outcome.violation is not None
+
+
 @pytest.mark.parametrize(
-    ("exercise", "field", "empty", "wrong", "right"),
+    ("value", "pull"),
     [
-        (notebook.exercise_1, "tie_ui", None, 3, 1.5),
-        (notebook.exercise_2, "sum_ui", None, 4, 20),
-        (notebook.exercise_3, "cube_ui", "", "3 * a", "3 * g * a**2"),
-        (notebook.exercise_3, "cube_ui", "", "oops(", "g * 3.0 * a * a"),
-        (notebook.exercise_3, "cube_ui", "", "3 * g * y / a", "3 * g * np.abs(a * a)"),
+        ("minimum(relu(a), 6)", "g * (a > 0) * (a < 6)"),
+        (
+            "a * minimum(relu(a + 3), 6) / 6",
+            "g * where(a >= 3, 1, where(a <= -3, 0, (2 * a + 3) / 6))",
+        ),
+        ("tanh(a)", "g * (1 - y * y)"),
+        ("exp(a)", "g * y"),
+        ("sigmoid(a)", "g * y * (1 - y)"),
+        ("a**2", "2 * g * a"),
+        ("sqrt(1 + a * a)", "g * a / y"),
+        ("a**3", "3 * g * a * a"),
+        ("softplus(a)", "g * sigmoid(a)"),
+        ("where(a > 3, 2 * a - 3, a)", "g * where(a > 3, 2, 1)"),
+        ("elu(a)", "g * where(a > 0, 1, exp(minimum(a, 0)))"),
+        ("sin(a)", "g * cos(a)"),
+        ("erf(a)", "g * 2 / sqrt(3.141592653589793) * exp(-a * a)"),
+        ("1 / a", "-g * y * y"),
+        ("1e9 * a", "1e9 * g"),
     ],
 )
-def test_the_exercises_tell_right_from_wrong(exercise, field, empty, wrong, right):
-    for value, says in ((empty, "Your answer"), (wrong, "Not yet"), (right, "Right")):
+def test_a_right_pull_is_not_accused(value, pull):
+    found = own(value, pull)[1]
+    assert found["own_outcome"].violation is None, found["own_outcome"]
+
+
+@pytest.mark.parametrize(
+    ("exercise", "field", "wrong"),
+    [
+        (notebook.exercise_1, "tie_ui", "3"),
+        (notebook.exercise_2, "sum_ui", "4"),
+        (notebook.exercise_3, "cube_ui", "3 * a**2"),
+        (notebook.exercise_3, "cube_ui", "3 * g * y / a"),  # 0 / 0 at 0
+        (notebook.exercise_3, "cube_ui", "3 * g * a**2 + 1e-9"),
+        (notebook.exercise_3, "cube_ui", "3 * g * abs(y) / abs(a + 1e-3)"),
+    ],
+)
+def test_the_exercises_tell_right_from_wrong(exercise, field, wrong):
+    right = EXERCISES[notebook.__name__.rpartition(".")[2]][int(exercise.name[-1]) - 1]["right"]
+    for value, says in (("", "Your answer"), (wrong, "Not yet"), (right, "Right")):
         output, _ = exercise.run(**{field: SimpleNamespace(value=value)})
         assert says in output.text
+
+
+@pytest.mark.parametrize("typed", ["oops(", "g * q", "__import__('os')"])
+def test_what_is_no_formula_is_said_and_is_no_try(typed):
+    output, _ = notebook.exercise_3.run(cube_ui=SimpleNamespace(value=typed))
+    assert "cannot be read" in output.text and "Not yet" not in output.text

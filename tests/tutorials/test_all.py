@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tutorials.exercises import ALL
+
 ROOT = Path(__file__).parent.parent.parent
 NOTEBOOKS = sorted((ROOT / "tutorials").glob("[0-9]*.py"))
 
@@ -31,7 +33,7 @@ def test_a_tutorial_says_what_it_is(notebook):
 def test_a_tutorial_has_few_cells_and_three_exercises(notebook):
     text = notebook.read_text()
     assert text.count("@app.cell") < 30
-    assert text.count("style.answer(") == 3
+    assert text.count(".check(") == len(ALL[notebook.stem]) == 3
 
 
 def test_a_tutorial_needs_what_runs_in_a_browser_alone(notebook):
@@ -41,7 +43,7 @@ def test_a_tutorial_needs_what_runs_in_a_browser_alone(notebook):
             names |= {alias.name.partition(".")[0] for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             names.add(node.module.partition(".")[0])
-    ours = {"marimo", "matplotlib", "numpy", "scipy", "ref", "theory", "tutorials"}
+    ours = {"hypothesis", "marimo", "matplotlib", "numpy", "scipy", "ref", "theory", "tutorials"}
     assert names <= ours | sys.stdlib_module_names
 
 

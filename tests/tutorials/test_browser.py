@@ -18,6 +18,7 @@ NOTEBOOKS = sorted((ROOT / "tutorials").glob("[0-9]*.py"))
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 LIMIT = 120_000  # ms: a busy machine is no failure
 CONTENT = "document.body.innerText"
+TEXTS = "[...document.querySelectorAll('img[alt]')].map(i => i.alt).join()"
 PICTURES = "[...document.querySelectorAll('img[alt]')].map(i => i.src).join()"
 
 
@@ -51,27 +52,37 @@ def free_port():
         return found.getsockname()[1]
 
 
-@pytest.fixture
-def served(request):
-    """The link of a notebook, served as `make tutorials` does."""
+@pytest.fixture(scope="module")
+def link():
+    """The link that `make tutorials` opens."""
     command = [sys.executable, "-m", "tutorials", "--headless", "--port", str(free_port())]
-    server = subprocess.Popen(
-        [*command, str(request.param)], cwd=ROOT, stdout=subprocess.PIPE, text=True
-    )
-    yield next(word for line in server.stdout for word in line.split() if "http://" in word)
+    server = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    yield server.stdout.readline().split()[-1]
     server.terminate()
     server.wait()
 
 
+@pytest.fixture
+def served(link, page):
+    """Opens a served tutorial, whole."""
+
+    def open_it(name):
+        page.goto(link)
+        page.goto(f"{link.partition('?')[0]}{name}/")
+        page.wait_for_selector("img[alt]", timeout=LIMIT)
+        page.wait_for_selector("text=Where to look", timeout=LIMIT)
+        return page
+
+    return open_it
+
+
 def elsewhere(page):
-    return page.hosts - {"127.0.0.1", "localhost", None, ""}
+    return page.hosts - {"127.0.0.1", None, ""}
 
 
-@pytest.mark.parametrize("served", NOTEBOOKS, ids=lambda path: path.stem, indirect=True)
-def test_a_slider_and_the_button_change_what_a_tutorial_shows(page, served):
-    page.goto(served)
-    page.wait_for_selector("img[alt]", timeout=LIMIT)
-    page.wait_for_selector("text=Where to look", timeout=LIMIT)
+@pytest.mark.parametrize("name", [path.stem for path in NOTEBOOKS])
+def test_a_slider_and_the_button_change_what_a_tutorial_shows(served, name):
+    page = served(name)
     figure, text = page.evaluate(PICTURES), page.evaluate(CONTENT)
     page.locator("[role=slider]").first.focus()
     for _ in range(4):
@@ -88,6 +99,38 @@ def test_a_slider_and_the_button_change_what_a_tutorial_shows(page, served):
     assert "Traceback" not in page.evaluate(CONTENT)
     assert page.errors == []
     assert not elsewhere(page)
+
+
+def test_quick_moves_over_several_sliders_are_all_kept(served):
+    page = served("01_neurons")
+    sliders = page.locator("[role=slider]")
+    for turn in range(3):
+        for i in range(12):
+            sliders.nth(i).focus()
+            page.keyboard.press("ArrowRight" if turn != 1 or i % 2 else "ArrowLeft")
+    at = [round(float(sliders.nth(i).get_attribute("aria-valuenow")), 1) for i in range(12)]
+    state = f"w = {at[0::3]}, b = {at[1::3]}, v = {at[2::3]}"
+    page.wait_for_function(f"{TEXTS}.includes({state!r})", timeout=LIMIT)
+
+
+def test_an_exercise_reads_fractions_helps_in_steps_and_is_remembered(served, link):
+    page = served("03_dominance")
+    field = page.get_by_label("c =").first
+    verdict = page.locator("[data-verdict]").first
+    for typed, says in (
+        ("", "Your answer?"),
+        ("three halves", "cannot be read"),
+        ("7/3", "keeps the mean"),
+        ("4", "At the second input the margin"),
+        ("2", "The solution"),
+        ("1,5", "Right."),
+    ):
+        field.fill(typed)
+        field.press("Enter")
+        page.get_by_text(says).first.wait_for(timeout=LIMIT)
+    assert verdict.get_attribute("data-solved") == "03_dominance.1"
+    page.goto(link.partition("?")[0])
+    assert "1 of 3 solved" in page.locator("li[data-name='03_dominance']").inner_text()
 
 
 @pytest.fixture(scope="module")

@@ -7,12 +7,13 @@ import signal
 import socket
 import subprocess
 import sys
-import urllib.request
 from contextlib import suppress
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import pytest
+
+from tutorials.contents import notebooks
 
 ROOT = Path(__file__).parent.parent.parent
 FOREIGN = {"Host": "evil.example", "Origin": "http://evil.example"}
@@ -33,17 +34,14 @@ def link():
         found.bind(("127.0.0.1", 0))
         port = found.getsockname()[1]
     server = subprocess.Popen(
-        ["sh", "-c", f"exec {command} --headless --port {port}"],
+        [*command.split(), "--headless", "--port", str(port)],
         cwd=ROOT,
-        # a known seed of Python's hash, from which marimo's own --token could be computed
+        # A known seed of Python's hash: marimo's own token could be computed from it.
         env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONHASHSEED": "0"},
         stdout=subprocess.PIPE,
         text=True,
     )
-    said = ""
-    while (line := server.stdout.readline()) and "http" not in said:
-        said += line
-    yield re.search(r"http://\S+", said)[0]
+    yield re.search(r"http://\S+", server.stdout.readline())[0]
     server.send_signal(signal.SIGINT)
     server.wait(30)
 
@@ -58,41 +56,77 @@ def ask(link, path, headers, method="GET"):
     return status, text
 
 
-def test_the_link_opens_the_tutorials(link):
-    cookies = urllib.request.HTTPCookieProcessor()
-    with urllib.request.build_opener(cookies).open(link) as answer:
-        assert "serverToken" in answer.read().decode()
+def cookie(link):
+    """What the link leaves in the browser that opens it."""
+    connection = http.client.HTTPConnection("127.0.0.1", urlsplit(link).port, timeout=30)
+    connection.request("GET", f"/?{urlsplit(link).query}")
+    answer = connection.getresponse()
+    assert answer.status == 303 and answer.headers["Location"] == "/"
+    kept = answer.headers["Set-Cookie"]
+    assert "HttpOnly" in kept and "SameSite=lax" in kept
+    return {"Cookie": kept.partition(";")[0]}
+
+
+def test_the_link_opens_the_index_and_every_tutorial(link):
+    ours = cookie(link)
+    status, text = ask(link, "/", ours)
+    assert status == 200
+    for it in notebooks():
+        assert it.title in text
+        assert f'href="{it.name}/index.html"' in text
+        assert ask(link, f"/{it.name}/", ours)[0] == 200
+        assert ask(link, f"/{it.name}/index.html", ours)[0] == 307
+        assert ask(link, f"/thumbnails/{it.name}.png", ours, "HEAD")[0] == 200
+
+
+ROUTES = [
+    ("GET", "/"),
+    ("GET", "/08_autograd/"),
+    ("GET", "/?access_token="),
+    ("GET", "/?access_token=guess"),
+    ("GET", "/?access_token=é"),
+    ("GET", "/thumbnails/01_neurons.png"),
+    ("GET", "/08_autograd/api/status"),
+    ("POST", "/08_autograd/api/kernel/instantiate"),
+    ("POST", "/08_autograd/api/kernel/set_ui_element_value"),
+    ("GET", "/08_autograd/ws?session_id=s_aaaaaa"),
+]
 
 
 @pytest.mark.parametrize("headers", [FOREIGN, {}], ids=["foreign", "local"])
-@pytest.mark.parametrize(
-    ("method", "path"),
-    [
-        ("GET", "/"),
-        ("GET", "/?file=tutorials/08_autograd.py"),
-        ("GET", "/?access_token="),
-        ("GET", "/?access_token=guess"),
-        ("GET", "/api/status"),
-        ("POST", "/api/home/workspace_files"),
-        ("POST", "/api/kernel/instantiate"),
-        ("POST", "/api/kernel/set_ui_element_value"),
-    ],
-)
+@pytest.mark.parametrize(("method", "path"), ROUTES)
 def test_whoever_has_no_token_is_refused(link, headers, method, path):
-    status, text = ask(link, path, headers, method)
-    assert status in (303, 401, 403)  # 303: to the form that asks for the token
-    assert "serverToken" not in text
+    socket = WEBSOCKET if "/ws" in path else {}
+    assert ask(link, quote(path, safe="/?=&"), {**headers, **socket}, method)[0] == 403
 
 
-@pytest.mark.parametrize("headers", [FOREIGN, {}], ids=["foreign", "local"])
-def test_whoever_has_no_token_gets_no_session(link, headers):
-    path = "/ws?session_id=s_aaaaaa&file=tutorials/08_autograd.py"
-    assert ask(link, path, {**headers, **WEBSOCKET})[0] == 403
+OTHERS = [
+    FOREIGN,
+    {"Host": "evil.example"},
+    {"Origin": "http://evil.example"},
+    {"Origin": "http://127.0.0.1:1"},
+    {"Origin": "null"},
+]
 
 
-def test_the_token_is_long_and_new_and_stands_in_no_list_of_processes(link):
+@pytest.mark.parametrize("headers", OTHERS)
+@pytest.mark.parametrize(("method", "path"), ROUTES)
+def test_another_host_or_site_is_refused_even_with_the_token(link, headers, method, path):
+    socket = WEBSOCKET if "/ws" in path else {}
+    given = {**cookie(link), **headers, **socket}
+    assert ask(link, quote(path, safe="/?=&"), given, method)[0] == 403
+    assert ask(link, f"/?{urlsplit(link).query}", headers)[0] == 403
+
+
+def test_the_token_opens_a_session(link):
+    port = urlsplit(link).port
+    given = {**cookie(link), **WEBSOCKET, "Origin": f"http://127.0.0.1:{port}"}
+    assert ask(link, "/08_autograd/ws?session_id=s_aaaaaa", given)[0] == 101
+
+
+def test_the_token_is_long_and_stands_in_no_list_of_processes(link):
     token = urlsplit(link).query.partition("=")[2]
-    assert len(token) > 40  # marimo's own are the hash of a text, up to 20 digits
+    assert len(token) > 40
     for arguments in Path("/proc").glob("[0-9]*/cmdline"):
         with suppress(OSError):  # it has ended
             assert token.encode() not in arguments.read_bytes()
