@@ -4,6 +4,7 @@ A bad input is told in one message and exit status 2, before any work starts.
 """
 
 import argparse
+import re
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,13 @@ from typing import Annotated
 import tyro
 
 from fast import config as configs
+from fast import terminal
 from fast.errors import EpisodeBroken, InputError, unknown
+
+MOST_SEEDS, MOST_EPOCHS = 10_000, 1_000_000  # far above what anybody runs: a slip of the hand
+
+
+PRESETS = ", ".join(configs.PRESETS)
 
 
 @dataclass(frozen=True)
@@ -40,13 +47,11 @@ def train(arguments: list[str]) -> int:
             raise InputError("--resume", " ".join(arguments), "it stands alone: all else is kept")
         config, path = None, Path(chosen.resume)
     else:
-        if not chosen.task and not asks_help:
-            raise InputError("--task", chosen.task, "accepted: a task such as cartpole-swingup")
-        config = configs.build(
-            chosen.task or "cartpole-swingup",
-            chosen.method or "baseline",
-            chosen.preset or "paper",
-        )
+        if chosen.task is None and not asks_help:
+            raise InputError("--task", None, "accepted: a task such as cartpole-swingup")
+        defaults = {"task": "cartpole-swingup", "method": "baseline", "preset": "paper"}
+        typed = {name: value for name, value in vars(chosen).items() if value is not None}
+        config = configs.build(*({**defaults, **typed}[name] for name in defaults))
         parsed = tyro.cli(
             _Train,
             prog="python -m fast train",
@@ -146,33 +151,35 @@ def sweep(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m fast sweep",
         description=sweep.__doc__,
-        epilog="What follows a -- goes to each `train`, for example: -- --run.updates 8000",
+        epilog="Settings go to each run as `train` has them, for example: --run.updates 8000",
+        allow_abbrev=False,
     )
     parser.add_argument("--figure", help="number of a figure of the paper")
     parser.add_argument("--tasks", nargs="+", default=[], help="with --methods, not --figure")
     parser.add_argument("--methods", nargs="+", default=[])
-    parser.add_argument("--preset", help=", ".join(configs.PRESETS))
+    parser.add_argument("--preset", help=PRESETS)
     parser.add_argument("--out", type=Path, help="folder of the runs; sweeps may share one")
     parser.add_argument("--seeds", type=int, help="how many, from 0; without it, the figure's or 1")
     parser.add_argument("--jobs", type=int, help="runs at a time; without it, one for each device")
     parser.add_argument("--devices", default="cpu", help="cpu, cuda, or a list: cuda:0,cuda:1")
     parser.add_argument("--dry-run", action="store_true", help="say how many runs and hours")
     parser.add_argument("--list", action="store_true", help="print what each figure needs")
-    given, overrides = parser.parse_args(arguments[:cut]), arguments[cut + 1 :]
+    given, settings = parser.parse_known_args(arguments[:cut])
+    _refuse_strays(settings, parser)
+    overrides = [*settings, *arguments[cut + 1 :]]
     if given.list:
         print(table())
         return 0
-    if given.seeds is not None and given.seeds < 1:
-        raise InputError("--seeds", given.seeds, "accepted: 1 or more")
-    if given.figure and (given.tasks or given.methods):
+    _refuse_beyond("--seeds", given.seeds, MOST_SEEDS)
+    if given.figure is not None and (given.tasks or given.methods):
         raise InputError("--figure", given.figure, "accepted: it, or --tasks and --methods")
-    if given.figure:
+    if given.figure is not None:
         runs = figure_runs(given.figure, given.seeds)
     else:
         runs = plan(given.tasks, given.methods, given.seeds or 1)
-    for name in ("preset", "out"):
+    for name, accepted in (("preset", PRESETS), ("out", "a folder for the runs")):
         if getattr(given, name) is None:
-            raise InputError(f"--{name}", None, "a sweep needs it")
+            raise InputError(f"--{name}", None, f"a sweep needs it; accepted: {accepted}")
     if not runs:
         raise InputError("--figure", None, "accepted: a figure, or --tasks and --methods")
 
@@ -183,6 +190,21 @@ def sweep(arguments: list[str]) -> int:
     device, spread = places(given.devices, given.jobs)
     jobs = survey(runs, given.preset, device, given.out, overrides)
     return (dry_run if given.dry_run else complete)(jobs, spread, overrides)
+
+
+def _refuse_strays(settings: list[str], parser: argparse.ArgumentParser) -> None:
+    """Refuse what is neither an option of `sweep` nor a setting of a run, which has a dot."""
+    if settings and not settings[0].startswith("-"):
+        raise InputError("sweep", settings[0], "accepted: options, such as --figure 10")
+    options = [name for action in parser._actions for name in action.option_strings]
+    for name in (text.partition("=")[0] for text in settings):
+        if re.match(r"-[^\d.]", name) and "." not in name:  # and no negative number
+            raise unknown("sweep", name, options, [*options, "--agent.batch-size and its like"])
+
+
+def _refuse_beyond(field: str, value: int | None, most: int) -> None:
+    if value is not None and not 1 <= value <= most:
+        raise InputError(field, value, f"accepted: 1 to {most:,}")
 
 
 def supervised(arguments: list[str]) -> int:
@@ -200,6 +222,8 @@ def supervised(arguments: list[str]) -> int:
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--download", action="store_true", help="fetch the archive to PATH first")
     given = parser.parse_args(arguments)
+    _refuse_beyond("--seeds", given.seeds, MOST_SEEDS)
+    _refuse_beyond("--epochs", given.epochs, MOST_EPOCHS)
     from fast.supervised import supervised as run
 
     return run(**vars(given))
@@ -223,15 +247,23 @@ def main(arguments: list[str]) -> int:
         print(usage)
         return 0 if arguments else 2
     try:
+        for option, text in zip(["COMMAND", *arguments], arguments, strict=False):
+            name, assigned, value = text.partition("=")
+            if not text or (assigned and not value and name.startswith("-")):
+                accepted = "accepted: a value; is a variable of the shell empty?"
+                raise InputError(name or option, "", accepted)
         if arguments[0] not in COMMANDS:
             raise unknown("COMMAND", arguments[0], COMMANDS)
         return COMMANDS[arguments[0]](arguments[1:])
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    except OSError as error:  # a path that is too long, a folder that cannot be read
+        print(f"error: {error}", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:  # before anything could be lost
         return 130
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(terminal.run(main))

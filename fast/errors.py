@@ -7,22 +7,23 @@ from difflib import get_close_matches
 class InputError(ValueError):
     """Bad input, found before any work starts; the command line prints it and exits with 2.
 
-    `field` is the setting as the user wrote it (`--task`), `value` what was given and
-    `accepted` a sentence fragment: what would be accepted, or the command that mends it.
+    `field` is the setting as the user wrote it (`--task`), `value` what was given (None: nothing)
+    and `accepted` a sentence fragment: what would be accepted, or the command that mends it.
     """
 
     def __init__(self, field: str, value: object, accepted: str):
-        super().__init__(f"{field}: {value!r} is not usable here; {accepted}")
+        given = "not given" if value is None else f"{_short(repr(value))} is not usable here"
+        super().__init__(f"{field}: {given}; {accepted}")
         self.field, self.value, self.accepted = field, value, accepted
 
 
 def unknown(field: str, value: str, known: Iterable[str], shown: Iterable[str] = ()) -> InputError:
     """The error for a name that is not among `known`: the near ones first, then all.
 
-    `shown` is what to say in place of all, where they are too many.
+    `shown` is what to say in place of all, where they are too many. No number is near another.
     """
     known = sorted(known)
-    near = get_close_matches(value, known, n=3, cutoff=0.5)
+    near = [] if value.isdecimal() else get_close_matches(value, known, n=3, cutoff=0.5)
     hint = f"did you mean {' or '.join(near)}? " if near else ""
     return InputError(field, value, f"{hint}accepted: {', '.join(shown or known)}")
 
@@ -36,3 +37,7 @@ class EpisodeBroken(RuntimeError):
     def __init__(self, reason: str, environment_steps: int):
         super().__init__(reason)
         self.environment_steps = environment_steps
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 200 else f"{text[:190]}... ({len(text):,} characters)"

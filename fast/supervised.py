@@ -22,9 +22,8 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from tqdm import tqdm
 
-from fast import drawing, pictures
+from fast import drawing, pictures, terminal
 from fast.errors import InputError
 from fast.mitigations import scale_incoming
 from fast.monitor import Monitor
@@ -319,7 +318,7 @@ def supervised(
     runs = [(seed, run) for seed in range(seeds) for run in RUNS[experiment]]
     path = out / f"{experiment}.csv"
     status = 0
-    bar = tqdm(total=len(runs) * length, unit=f" {unit}s", dynamic_ncols=True)
+    bar = terminal.bar(len(runs) * length, f"{unit}s")
     with path.open("w", newline="") as file, bar:
         writer = csv.writer(file)
         try:

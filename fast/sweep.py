@@ -21,15 +21,16 @@ from pathlib import Path
 from typing import Any, Literal
 
 import tyro
-from tqdm import tqdm
 
 from fast import config as configs
+from fast import terminal
 from fast.config import Config
 from fast.errors import InputError
 from fast.recipes import PlannedRun
 from fast.records import flat, read_run
 
 COMMAND = (sys.executable, "-m", "fast")  # its `train` does the work
+MOST_JOBS = 1000  # each is a process of its own
 POLL = 0.5  # seconds between two looks at the processes
 OURS = ("--task", "--method", "--preset", "--seed", "--device", "--out", "--resume")
 
@@ -73,8 +74,8 @@ def places(devices: str, jobs: int | None) -> tuple[Literal["cpu", "cuda"], list
     kinds = {name.partition(":")[0] for name in names}
     if len(kinds) > 1 or not all(re.fullmatch(r"cpu|cuda(:\d+)?", name) for name in names):
         raise InputError("--devices", devices, "accepted: cpu, cuda, or a list like cuda:0,cuda:1")
-    if jobs is not None and jobs < 1:
-        raise InputError("--jobs", jobs, "accepted: 1 or more")
+    if jobs is not None and not 1 <= jobs <= MOST_JOBS:
+        raise InputError("--jobs", jobs, f"accepted: 1 to {MOST_JOBS:,}")
     jobs = jobs or len(names)
     threads = {} if jobs == 1 else {"OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "1")}
     shown = os.environ.get("CUDA_VISIBLE_DEVICES")
@@ -112,7 +113,7 @@ def survey(
         kind = run.task, run.method
         if kind not in settings:
             config = replace(configs.build(*kind, preset), device=device)
-            prog = "python -m fast sweep [...] --"
+            prog = "python -m fast sweep"
             config = configs.settle(tyro.cli(Config, prog=prog, args=overrides, default=config))
             configs.check(config)
             settings[kind] = config
@@ -157,14 +158,11 @@ def sweep(
         raise InputError("--out", str(out), f"it cannot be made: {error.strerror}") from None
     waiting = [job for job in jobs if job.state != "complete"]
     free, running, passed = list(places), dict[subprocess.Popen[bytes], tuple[Job, Place]](), 0
-    bar = tqdm(
-        total=sum(job.update + job.missing for job in jobs),
+    bar = terminal.bar(
+        sum(job.update + job.missing for job in jobs),
+        "updates",
         initial=sum(job.update for job in jobs),
-        unit=" updates",
         smoothing=0,  # the time left comes from the mean speed of the sweep
-        miniters=1,
-        mininterval=1 if sys.stderr.isatty() else 60,
-        dynamic_ncols=True,
     )
 
     def complete() -> int:
@@ -251,7 +249,7 @@ def spawn(command: Sequence[str], log: Path, place: Place) -> subprocess.Popen[b
             stdin=subprocess.DEVNULL,
             stdout=file,
             stderr=subprocess.STDOUT,
-            env=os.environ | {"TQDM_MININTERVAL": "60"} | place,  # a line a minute in the log
+            env=os.environ | place,
             process_group=0,
         )
 

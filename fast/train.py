@@ -20,10 +20,9 @@ from zlib import crc32
 import numpy as np
 import psutil
 import torch
-from tqdm import tqdm
 
 from fast import config as configs
-from fast import measures
+from fast import measures, terminal
 from fast.agents.drq import DrQ
 from fast.allocator import keep_large_blocks
 from fast.config import Config
@@ -163,8 +162,8 @@ class Training:
         self.clock.lap("storing")
         length = self.env.steps_per_episode
         planned = -(-planned_agent_steps(self.config) // length) * length  # whole episodes
-        bar = tqdm(total=planned, initial=self.agent_step, unit=" steps", smoothing=0.05,
-                   desc=self.config.method, dynamic_ncols=True)  # fmt: skip
+        bar = terminal.bar(planned, "steps", initial=self.agent_step, smoothing=0.05,
+                           desc=self.config.method)  # fmt: skip
         with bar:
             if self.agent_step == 0 and stop.signal is None:
                 self.evaluate()
@@ -214,7 +213,7 @@ class Training:
             lines.append(f"normalisation {c.net.normalisation}, decay {c.agent.weight_decay:g}")
         return lines
 
-    def play_episode(self, bar: tqdm) -> None:
+    def play_episode(self, bar: terminal.tqdm) -> None:
         """One training episode, with its updates.
 
         A step that breaks ends it as a time limit would, and is neither kept nor learnt from.
