@@ -5,6 +5,7 @@ A bad input is told in one message and exit status 2, before any work starts.
 
 import argparse
 import re
+import shlex
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,21 +61,34 @@ def train(arguments: list[str]) -> int:
         )
         config, path = parsed.config, parsed.out
 
+    from fast import resources
     from fast.train import Diverged, Stop, train  # torch takes seconds to import
 
     stop = Stop()
     stop.install()
-    resume = f"python -m fast train --resume {path}"
+    resume = f"python -m fast train --resume {shlex.quote(str(path))}"
+
+    def told(reason: str) -> str:
+        begun = (path / "config.json").exists()
+        return f"{reason}. " + (f"Continue from the last checkpoint: {resume}" if begun else
+                                "Nothing had begun.")  # fmt: skip
+
     try:
         done = train(config, path, stop)
     except KeyboardInterrupt:
-        print(f"Stopped at once. Continue from the last checkpoint: {resume}", file=sys.stderr)
+        print(told("Stopped at once"), file=sys.stderr)
         return 130
     except (Diverged, EpisodeBroken, OSError) as error:
-        print(f"Stopped: {error}. Continue from the last checkpoint: {resume}", file=sys.stderr)
+        print(told(f"Stopped: {error}"), file=sys.stderr)
         if isinstance(error, Diverged):
             print("On a CPU it will diverge again: a new run with a smaller --agent.learning-rate "
                   "may not.", file=sys.stderr)  # fmt: skip
+        return 1
+    except (MemoryError, RuntimeError) as error:
+        if not resources.is_lack_of_memory(error):
+            raise
+        reason = f"{type(error).__name__} {error}".strip().splitlines()[0]
+        print(told(f"Stopped: {reason}; {resources.memory()}"), file=sys.stderr)
         return 1
     if not done:
         print(f"Stopped and saved. Continue: {resume}", file=sys.stderr)
@@ -183,12 +197,15 @@ def sweep(arguments: list[str]) -> int:
     if not runs:
         raise InputError("--figure", None, "accepted: a figure, or --tasks and --methods")
 
+    from fast import resources
     from fast.forecast import dry_run
     from fast.sweep import places, survey
     from fast.sweep import sweep as complete
 
     device, spread = places(given.devices, given.jobs)
     jobs = survey(runs, given.preset, device, given.out, overrides)
+    left = [(job.config, job.folder) for job in jobs if job.state != "complete"]
+    resources.require_all(left, spread)
     return (dry_run if given.dry_run else complete)(jobs, spread, overrides)
 
 

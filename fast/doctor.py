@@ -8,7 +8,6 @@ import json
 import os
 import platform
 import resource
-import shutil
 import subprocess
 import sys
 import time
@@ -17,6 +16,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from fast import config as configs
+from fast import resources
 from fast.envs import dmc
 from fast.errors import InputError
 
@@ -84,22 +84,20 @@ def measure_frames(quality: str, size: int) -> tuple[float, float, str]:
 
 def doctor(presets: tuple[str, ...] = ("laptop", "paper")) -> list[str]:
     """Print the page; returns the problems found."""
-    import psutil
     import torch
 
-    from fast.replay import Replay
-    from fast.train import capacity, make_env
+    from fast.train import make_env
 
     problems: list[str] = []
     cuda = torch.cuda.is_available()
     device = "cuda" if cuda else "cpu"
-    memory, disk = psutil.virtual_memory(), shutil.disk_usage(Path.cwd())
+    memory, disk = resources.memory(), resources.disk(Path.cwd())
     print("This machine")
     print(f"  Python {platform.python_version()}, {platform.platform()}")
     print(f"  {os.cpu_count()} cores, torch uses {torch.get_num_threads()} threads")
-    print(f"  memory {memory.total / 1e9:.1f} GB, {memory.available / 1e9:.1f} GB of it free")
-    print(f"  disk {disk.free / 1e9:.1f} GB free in this folder")
-    free = memory.available
+    print(f"  memory {memory.total / 1e9:.1f} GB ({memory.whose}), {memory.free / 1e9:.1f} GB free")
+    print(f"  disk {disk / 1e9:.1f} GB free in this folder")
+    free = memory.free
     if cuda:
         free, total = torch.cuda.mem_get_info()
         name = torch.cuda.get_device_name()
@@ -160,9 +158,7 @@ def doctor(presets: tuple[str, ...] = ("laptop", "paper")) -> list[str]:
     for preset in milliseconds:
         config = configs.build(TASK, preset=preset)
         env = make_env(config, 0)
-        held = capacity(config, env)
-        shape = (3, config.env.size, config.env.size)
-        buffer = Replay.bytes(held, shape, 1, config.env.frame_stack, env.steps_per_episode)
+        buffer = resources.buffer(config, env.steps_per_episode, env.action_space.shape[0])
         env.close()
         hours = config.run.updates * milliseconds[preset] / 3.6e6
         length = f"{hours:.0f} hours" if hours >= 2 else f"{60 * hours:.0f} minutes"
@@ -175,7 +171,7 @@ def doctor(presets: tuple[str, ...] = ("laptop", "paper")) -> list[str]:
                 f"{preset}: too little memory; give a smaller --run.replay-capacity or "
                 "--agent.batch-size"
             )
-        if buffer > disk.free:
+        if buffer > disk:
             problems.append(f"{preset}: too little disk; free some or choose another --out")
 
     print("\nProblems" if problems else "\nNo problems found.")

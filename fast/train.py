@@ -1,11 +1,9 @@
 """The training loop: act, store, update, score, evaluate, log, checkpoint."""
 
 import contextlib
-import math
 import os
 import platform
 import shlex
-import shutil
 import signal
 import subprocess
 import sys
@@ -18,11 +16,10 @@ from zipfile import BadZipFile
 from zlib import crc32
 
 import numpy as np
-import psutil
 import torch
 
 from fast import config as configs
-from fast import measures, terminal
+from fast import measures, resources, terminal
 from fast.agents.drq import DrQ
 from fast.allocator import keep_large_blocks
 from fast.config import Config
@@ -124,11 +121,13 @@ class Training:
         self.device = torch.device(config.device)
         self.actions = env.action_space.shape[0]
         stack, seed = config.env.frame_stack, config.seed
-        self.agent = DrQ(config, 3 * stack, self.actions, generator(seed, WEIGHTS))
-        frame = (3, config.env.size, config.env.size)
-        self.replay = Replay(
-            capacity(config, env), frame, self.actions, stack, env.steps_per_episode, config.device
-        )
+        sizes = f"channels {config.net.channels}, hidden {config.net.hidden}"
+        with resources.allocating("--net", sizes):
+            self.agent = DrQ(config, 3 * stack, self.actions, generator(seed, WEIGHTS))
+        frame, held = (3, config.env.size, config.env.size), config.run.replay_capacity
+        with resources.allocating("--run.replay-capacity", held):
+            held, length = resources.capacity(config, env.steps_per_episode), env.steps_per_episode
+            self.replay = Replay(held, frame, self.actions, stack, length, config.device)
         self.generators = {
             "policy": generator(seed, POLICY),
             "replay": generator(seed, REPLAY),
@@ -161,7 +160,9 @@ class Training:
         self.announce()
         self.clock.lap("storing")
         length = self.env.steps_per_episode
-        planned = -(-planned_agent_steps(self.config) // length) * length  # whole episodes
+        planned = (
+            -(-resources.planned_agent_steps(self.config) // length) * length
+        )  # whole episodes
         bar = terminal.bar(planned, "steps", initial=self.agent_step, smoothing=0.05,
                            desc=self.config.method)  # fmt: skip
         with bar:
@@ -471,55 +472,6 @@ class Training:
             ) from None
 
 
-def planned_agent_steps(config: Config) -> int:
-    """The agent step of the last update."""
-    run = config.run
-    return run.first_update - 1 + -(-run.updates // run.updates_per_step)
-
-
-def capacity(config: Config, env: dmc.DMControl) -> int:
-    """Agent steps that the replay buffer holds: no more than the run can make."""
-    return min(config.run.replay_capacity, planned_agent_steps(config) + env.steps_per_episode)
-
-
-def require_resources(config: Config, env: dmc.DMControl, folder: Path, field: str) -> None:
-    """Refuse a run whose replay buffer fits neither memory nor disk.
-
-    Raises:
-        InputError: naming what is needed and what there is.
-    """
-    shape, actions = (3, config.env.size, config.env.size), env.action_space.shape[0]
-    needed = Replay.bytes(
-        capacity(config, env), shape, actions, config.env.frame_stack, env.steps_per_episode
-    )
-    floats = 4 * config.agent.batch_size * config.env.frame_stack * math.prod(shape)
-    if config.device == "cuda":
-        free = torch.cuda.mem_get_info()[0]
-    else:
-        free = psutil.virtual_memory().available
-    if floats > free:
-        batch = config.agent.batch_size
-        reason = f"the pictures of one batch alone take {floats / 1e9:.0f} GB"
-        raise InputError("--agent.batch-size", batch, reason)
-    if needed > free:
-        raise InputError(
-            "--run.replay-capacity",
-            config.run.replay_capacity,
-            f"the buffer takes {needed / 1e9:.1f} GB, {free / 1e9:.1f} GB of {config.device} "
-            "memory are free: accepted is a smaller capacity or a smaller --env.size",
-        )
-    there = sum(file.stat().st_size for file in folder.glob("frames/*"))  # of this run itself
-    disk = next(path for path in (folder, *folder.parents) if path.exists())
-    free = shutil.disk_usage(disk).free + there
-    if needed > free:
-        raise InputError(
-            field,
-            str(folder),
-            f"the episodes of the buffer may take up to {needed / 1e9:.1f} GB of disk, "
-            f"{free / 1e9:.1f} GB are free: free some, or give a smaller --run.replay-capacity",
-        )
-
-
 def require_device(config: Config) -> None:
     """Raises InputError if a GPU is asked for and absent."""
     if config.device == "cuda" and not torch.cuda.is_available():
@@ -604,13 +556,9 @@ def train(config: Config | None, path: Path, stop: Stop) -> bool:
                     print(told, file=sys.stderr)
         env = stack.enter_context(contextlib.closing(make_env(config, ENVIRONMENT)))
         test_env = stack.enter_context(contextlib.closing(make_env(config, EVALUATION)))
-        require_resources(config, env, path, "--resume" if resume else "--out")
-        try:
-            training = Training(config, env, test_env)
-        except (RuntimeError, MemoryError) as error:
-            reason = str(error).strip().splitlines()[0]
-            sizes = f"channels {config.net.channels}, hidden {config.net.hidden}"
-            raise InputError("--net", sizes, f"it cannot be allocated: {reason}") from None
+        length, actions = env.steps_per_episode, env.action_space.shape[0]
+        resources.require(config, length, actions, path, "--resume" if resume else "--out")
+        training = Training(config, env, test_env)
         if resume:
             training.load(folder)
         else:

@@ -17,9 +17,11 @@ one thing of a suite's task, its SOURCE, is changed:
 import functools
 import math
 import os
+import signal
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from typing import Any
 
 import gymnasium
@@ -63,10 +65,16 @@ LARGEST_REWARD = np.finfo(np.float32).max  # what a replay buffer holds
 LARGEST_SIZE = 4096  # pixels; every OpenGL can draw this, and no agent wants more
 
 RENDERERS = ("egl", "osmesa")
-RENDERER_REMEDY = (
+RENDERER_PACKAGES = (
     "egl needs `apt-get install libegl1 libgl1-mesa-dri libopengl0`, "
     "osmesa needs `apt-get install libosmesa6`, glfw needs a display"
 )
+# What of the environment decides which library draws, and can keep it from it.
+RENDERER_VARIABLES = (
+    "MUJOCO_EGL_DEVICE_ID", "PYOPENGL_PLATFORM", "EGL_PLATFORM", "__EGL_VENDOR_LIBRARY_FILENAMES",
+    "__EGL_VENDOR_LIBRARY_DIRS", "LIBGL_DRIVERS_PATH", "LD_LIBRARY_PATH", "LD_PRELOAD", "MUJOCO_GL",
+)  # fmt: skip
+TRIAL_SECONDS = 120  # a driver that takes longer hangs
 
 # Run in a process of its own. glfw hands out a context that is none where there is no display, so
 # the context has to say its name.
@@ -75,7 +83,8 @@ from dm_control import _render
 context = _render.Renderer(8, 8)
 from OpenGL import GL
 with context.make_current() as thread:
-    assert thread.call(GL.glGetString, GL.GL_RENDERER)
+    if not thread.call(GL.glGetString, GL.GL_RENDERER):
+        raise RuntimeError("its context has no name, as without a display")
 context.free()
 """
 
@@ -122,22 +131,51 @@ def select_renderer() -> str:
     osmesa. Each is tried in a process of its own, because a failed start leaves PyOpenGL bound to
     the wrong platform.
 
-    Raises `InputError` with the packages to install when nothing starts.
+    Raises `InputError` when nothing starts: naming the variable of the environment without which
+    it would, or else what each said and the packages to install.
     """
     loaded = sys.modules.get("dm_control._render")
     if loaded is not None:  # imported before: it is settled
         return str(loaded.BACKEND)
     chosen = os.environ.get("MUJOCO_GL")
+    said = {}
     for renderer in [chosen] if chosen else RENDERERS:
-        trial = subprocess.run(
-            [sys.executable, "-c", _RENDERER_TRIAL],
-            env=os.environ | {"MUJOCO_GL": renderer},
-            capture_output=True,
-        )
-        if trial.returncode == 0:
+        fault = _fault_of(renderer, os.environ)
+        if fault is None:
             os.environ["MUJOCO_GL"] = renderer
             return renderer
-    raise InputError("MUJOCO_GL", chosen, f"accepted: a renderer that starts; {RENDERER_REMEDY}")
+        said[renderer] = fault
+    told = "; ".join(f"{renderer}: {fault}" for renderer, fault in said.items())
+    for variable in RENDERER_VARIABLES:
+        if variable in os.environ:
+            others = {name: text for name, text in os.environ.items() if name != variable}
+            for renderer in RENDERERS if variable == "MUJOCO_GL" else said:
+                if _fault_of(renderer, others) is None:
+                    accepted = f"accepted: none, for without it {renderer} starts ({told})"
+                    raise InputError(variable, os.environ[variable], accepted)
+    accepted = f"no renderer starts ({told}); accepted: one that does, {RENDERER_PACKAGES}"
+    raise InputError("MUJOCO_GL", chosen, accepted)
+
+
+def _fault_of(renderer: str, environment: Mapping[str, str]) -> str | None:
+    """Why a renderer does not start in a process of its own; None: it does.
+
+    The process has a group of its own, which a terminal's Ctrl-C does not reach.
+
+    Raises `KeyboardInterrupt` where it was asked to stop: that is no fault of the renderer.
+    """
+    command = [sys.executable, "-c", _RENDERER_TRIAL]
+    environment = {**environment, "MUJOCO_GL": renderer}
+    try:
+        trial = subprocess.run(command, env=environment, capture_output=True, process_group=0,
+                               timeout=TRIAL_SECONDS, text=True, errors="replace")  # fmt: skip
+    except subprocess.TimeoutExpired:
+        return f"it says nothing within {TRIAL_SECONDS} seconds"
+    if -trial.returncode in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        raise KeyboardInterrupt
+    if trial.returncode < 0:
+        return f"it dies of signal {-trial.returncode}"
+    return trial.stderr.strip().rpartition("\n")[2] if trial.returncode else None
 
 
 def _suite() -> Any:  # the module dm_control.suite, which has no types

@@ -5,6 +5,7 @@ import itertools
 import math
 import os
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -527,9 +528,7 @@ print(sorted({"dm_control", "mujoco", "torch"} & sys.modules.keys()))
     assert python(script).stdout.splitlines() == ["4 2", "[]"]
 
 
-@pytest.mark.parametrize("environment", [{"MUJOCO_GL": "egl2"}, {"PYOPENGL_PLATFORM": "none"}])
-def test_without_a_renderer_the_packages_to_install_are_named(environment: dict[str, str]) -> None:
-    script = """
+REFUSED = """
 import sys
 from fast.envs import dmc
 from fast.errors import EpisodeBroken, InputError
@@ -538,11 +537,49 @@ try:
 except InputError as error:
     print(error, "dm_control" in sys.modules)
 """
-    message = python(script, **environment).stdout
-    assert message.startswith("MUJOCO_GL: ")
+
+
+def test_without_a_renderer_its_reason_and_the_packages_to_install_are_named() -> None:
+    message = python(REFUSED.replace("try:", "dmc.RENDERERS = ['none']\ntry:")).stdout
+    assert message.startswith("MUJOCO_GL: not given; no renderer starts (none: RuntimeError: ")
+    assert "must be one of" in message  # what dm_control said
     assert "apt-get install libegl1 libgl1-mesa-dri libopengl0" in message
     assert "apt-get install libosmesa6" in message
     assert message.endswith("False\n")
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "reason"),
+    [
+        ("MUJOCO_GL", "EGL", "must be one of"),
+        ("MUJOCO_GL", "glfw", "as without a display"),
+        ("MUJOCO_EGL_DEVICE_ID", "99", "must be an integer between 0 and"),
+        ("MUJOCO_EGL_DEVICE_ID", "first", "invalid literal for int"),
+        ("PYOPENGL_PLATFORM", "none", "PYOPENGL_PLATFORM environment variable is set to 'none'"),
+    ],
+)
+def test_the_variable_that_keeps_a_renderer_from_starting_is_blamed(
+    variable: str, value: str, reason: str
+) -> None:
+    message = python(REFUSED, **{variable: value}).stdout
+    assert message.startswith(f"{variable}: '{value}' is not usable here; accepted: none")
+    assert reason in message
+    assert "apt-get" not in message
+    assert message.endswith("False\n")
+
+
+def test_a_trial_that_is_interrupted_blames_no_renderer(monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        kill = f"import os; os.kill(os.getpid(), {int(number)})"
+        monkeypatch.setattr(dmc, "_RENDERER_TRIAL", kill)
+        with pytest.raises(KeyboardInterrupt):
+            dmc._fault_of("egl", os.environ)
+    monkeypatch.setattr(dmc, "_RENDERER_TRIAL", "import os; os.kill(os.getpid(), 11)")
+    assert dmc._fault_of("egl", os.environ) == "it dies of signal 11"
+    monkeypatch.setattr(dmc, "_RENDERER_TRIAL", "import os; assert os.getpgrp() == os.getpid()")
+    assert dmc._fault_of("egl", os.environ) is None  # the terminal's Ctrl-C is not for it
+    monkeypatch.setattr(dmc, "TRIAL_SECONDS", 0.01)
+    assert "says nothing" in str(dmc._fault_of("egl", os.environ))
 
 
 def test_a_closed_environment_leaves_nothing_to_complain_about_at_exit() -> None:

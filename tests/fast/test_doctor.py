@@ -2,12 +2,10 @@
 
 import subprocess
 import sys
-from collections import namedtuple
 
-import psutil
 import pytest
 
-from fast import doctor
+from fast import doctor, resources
 from fast.envs import dmc
 from fast.errors import InputError
 
@@ -45,16 +43,18 @@ def test_updates_per_second_and_the_length_of_a_run_come_from_the_measurement(qu
 
 
 def test_too_little_memory_is_a_problem_with_a_remedy(quick, capsys, monkeypatch):
-    memory = namedtuple("memory", "total available")(2e9, 1e6)
-    monkeypatch.setattr(psutil, "virtual_memory", lambda: memory)
+    memory = resources.Memory(10**6, 2 * 10**9, "the container's memory")
+    monkeypatch.setattr(resources, "memory", lambda: memory)
     (problem,) = doctor.doctor(("laptop",))
     assert "laptop" in problem and "--run.replay-capacity" in problem
-    assert problem in capsys.readouterr().out
+    page = capsys.readouterr().out
+    assert problem in page
+    assert "memory 2.0 GB (the container's memory), 0.0 GB free" in page
 
 
 def test_no_renderer_is_a_problem_with_a_remedy(quick, capsys, monkeypatch):
     def none(quality, size):
-        raise InputError("MUJOCO_GL", None, dmc.RENDERER_REMEDY)
+        raise InputError("MUJOCO_GL", None, dmc.RENDERER_PACKAGES)
 
     monkeypatch.setattr(doctor, "measure_frames", none)
     problems = doctor.doctor(("laptop",))

@@ -1,0 +1,232 @@
+"""What a run takes of this machine, and what of it there is: memory, disk, the device.
+
+The memory is that of the machine, of the container (cgroup v1 or v2) or of the process (`ulimit
+-v`), whichever has the least left. Needs no torch, but for the size of a replay buffer.
+"""
+
+import contextlib
+import os
+import resource
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import psutil
+
+from fast.config import Config
+from fast.errors import InputError
+
+# Bytes that a training takes beside its buffer and its batch: measured, with the preset `tiny`.
+PROCESS = 600_000_000
+# Of an episode and an action where no environment has been made: of most tasks, and of the largest.
+CONTROL_STEPS, ACTIONS = 1000, 38
+
+
+class Memory(NamedTuple):
+    """Bytes that are free, of how many, and whose they are."""
+
+    free: int
+    total: int
+    whose: str
+
+    def __str__(self) -> str:
+        return f"{self.free / 1e9:.1f} GB of {self.whose} are free"
+
+
+def memory(root: Path = Path("/")) -> Memory:
+    """The memory that this process may still take; `root` holds `proc` and `sys`."""
+    machine = psutil.virtual_memory()
+    found = [Memory(machine.available, machine.total, "this machine's memory")]
+    found += _cgroups(root)
+    taken = psutil.Process().memory_info()
+    limits = (resource.RLIMIT_AS, taken.vms, "v"), (resource.RLIMIT_DATA, taken.data, "d")
+    for which, size, letter in limits:
+        limit = resource.getrlimit(which)[0]
+        if limit != resource.RLIM_INFINITY:
+            whose = f"what `ulimit -{letter}` lets a process have"
+            found.append(Memory(max(0, limit - size), limit, whose))
+    return min(found)
+
+
+def _cgroups(root: Path) -> Iterator[Memory]:
+    """The limits of this process's cgroup and of those around it.
+
+    Inside a container the path of the group is often that of the host, which is not there: then
+    the group that is mounted counts. Pages of files that were not used lately can be had back.
+    """
+    try:
+        lines = (root / "proc/self/cgroup").read_text().splitlines()
+    except OSError:  # no Linux
+        return
+    for line in lines:
+        _, controllers, path = line.split(":", 2)
+        if controllers == "":
+            bases = [root / "sys/fs/cgroup", root / "sys/fs/cgroup/unified"]
+            limit, used, idle = "memory.max", "memory.current", "inactive_file"
+        elif "memory" in controllers.split(","):
+            bases = [root / "sys/fs/cgroup/memory"]
+            limit, used, idle = (
+                "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file",
+            )  # fmt: skip
+        else:
+            continue
+        for base in bases:
+            group = base.joinpath(*(part for part in Path(path).parts if part not in ("/", "..")))
+            for folder in (group, *group.parents):
+                with contextlib.suppress(OSError, ValueError):  # not there, or "max"
+                    most = int((folder / limit).read_text())
+                    stat = dict(
+                        x.split() for x in (folder / "memory.stat").read_text().splitlines()
+                    )
+                    free = most - int((folder / used).read_text()) + int(stat.get(idle, 0))
+                    yield Memory(max(0, free), most, "the container's memory")
+                if folder == base:
+                    break
+
+
+def gpu_memory(place: Mapping[str, str]) -> int:
+    """Free bytes of the GPU that a process with these environment variables sees.
+
+    Raises:
+        InputError: where torch sees none; asked in a process of its own.
+    """
+    code = "import torch; print(torch.cuda.mem_get_info()[0])"
+    done = subprocess.run([sys.executable, "-c", code], env=os.environ | place, capture_output=True)
+    if done.returncode:
+        shown = place.get("CUDA_VISIBLE_DEVICES", os.environ.get("CUDA_VISIBLE_DEVICES"))
+        where = "" if shown is None else f" with CUDA_VISIBLE_DEVICES={shown}"
+        raise InputError("--devices", "cuda", f"torch sees no GPU here{where}; accepted: cpu")
+    return int(done.stdout)
+
+
+def disk(folder: Path) -> int:
+    """Free bytes where `folder` is or would be made."""
+    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    return shutil.disk_usage(there).free
+
+
+# --- what a run takes -----------------------------------------------------------------------------
+
+
+def planned_agent_steps(config: Config) -> int:
+    """The agent step of the last update."""
+    run = config.run
+    return run.first_update - 1 + -(-run.updates // run.updates_per_step)
+
+
+def capacity(config: Config, steps_per_episode: int) -> int:
+    """Agent steps that the replay buffer holds: no more than the run can make."""
+    return min(config.run.replay_capacity, planned_agent_steps(config) + steps_per_episode)
+
+
+def buffer(config: Config, steps_per_episode: int | None = None, actions: int = ACTIONS) -> int:
+    """Bytes of the replay buffer, on the device; its episodes take no more of the disk."""
+    from fast.replay import Replay
+
+    steps = steps_per_episode or max(1, CONTROL_STEPS // config.env.action_repeat)
+    shape = (3, config.env.size, config.env.size)
+    return Replay.bytes(capacity(config, steps), shape, actions, config.env.frame_stack, steps)
+
+
+def batch(config: Config) -> int:
+    """Bytes of the pictures of one batch as the encoder takes them."""
+    pixels = 3 * config.env.frame_stack * config.env.size**2
+    return 4 * config.agent.batch_size * pixels
+
+
+def _recorded(folder: Path) -> int:
+    """Bytes of the episodes that a run's folder holds: a run that goes on needs them no more."""
+    return sum(file.stat().st_size for file in folder.glob("frames/*"))
+
+
+def require(config: Config, steps_per_episode: int, actions: int, folder: Path, field: str) -> None:
+    """Refuse a run whose batch or replay buffer fits neither memory nor disk.
+
+    Raises:
+        InputError: naming what is needed and what there is.
+    """
+    if config.device == "cuda":
+        import torch
+
+        free = torch.cuda.mem_get_info()[0]
+        where = f"{free / 1e9:.1f} GB of the GPU's memory are free"
+    else:
+        free, where = memory().free, str(memory())
+    pictures, needed = batch(config), buffer(config, steps_per_episode, actions)
+    if pictures > free:
+        reason = f"the pictures of one batch alone take {pictures / 1e9:.1f} GB, {where}"
+        raise InputError("--agent.batch-size", config.agent.batch_size, reason)
+    if needed + pictures > free:
+        reason = (
+            f"the buffer takes {needed / 1e9:.1f} GB and a batch {pictures / 1e9:.1f}, {where}: "
+            "accepted is a smaller capacity or a smaller --env.size"
+        )
+        raise InputError("--run.replay-capacity", config.run.replay_capacity, reason)
+    free = disk(folder) + _recorded(folder)
+    if needed > free:
+        reason = (
+            f"the episodes of the buffer may take up to {needed / 1e9:.1f} GB of disk, "
+            f"{free / 1e9:.1f} GB are free: free some, or give a smaller --run.replay-capacity"
+        )
+        raise InputError(field, str(folder), reason)
+
+
+def require_all(runs: Sequence[tuple[Config, Path]], places: Sequence[Mapping[str, str]]) -> None:
+    """Refuse to begin as many of these runs at once as there are places, if that is too much.
+
+    Each finds enough for itself when it begins, because a buffer takes its memory as it fills.
+
+    Raises:
+        InputError: naming how many would fit.
+    """
+    if not runs:
+        return
+    places = places[: len(runs)]
+    on_gpu = runs[0][0].device == "cuda"
+    sizes = sorted((buffer(config) + batch(config) for config, _ in runs), reverse=True)
+    here = [PROCESS if on_gpu else size + PROCESS for size in sizes]
+    _require_sum("--jobs", here[: len(places)], memory().free, str(memory()))
+    if on_gpu:
+        of = [tuple(sorted(place.items())) for place in places]
+        for place in set(of):
+            free = gpu_memory(dict(place))
+            said = f"{free / 1e9:.1f} GB of the memory of one GPU are free"
+            _require_sum("--jobs", sizes[: of.count(place)], free, said)
+    wanted = (max(0, buffer(config) - _recorded(folder)) for config, folder in runs)
+    parent = runs[0][1].parent
+    free = disk(parent)
+    most = sorted(wanted, reverse=True)[: len(places)]
+    _require_sum("--jobs", most, free, f"{free / 1e9:.1f} GB of the disk of {parent} are free")
+
+
+def _require_sum(field: str, sizes: Sequence[int], free: int, said: str) -> None:
+    if sum(sizes) <= free:
+        return
+    fit = max(n for n in range(len(sizes)) if sum(sizes[:n]) <= free)
+    most = f"{fit} or fewer" if fit else "a smaller --run.replay-capacity"
+    reason = f"so many runs at once may take {sum(sizes) / 1e9:.1f} GB, {said}; accepted: {most}"
+    raise InputError(field, len(sizes), reason)
+
+
+# --- where it was not enough ----------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def allocating(field: str, value: object) -> Iterator[None]:
+    """What is made here is refused, by the name of its setting, where it cannot be allocated."""
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
+        raise InputError(field, value, f"it cannot be allocated: {reason}; {memory()}") from None
+
+
+def is_lack_of_memory(error: BaseException) -> bool:
+    """Whether that is what a MemoryError, or an error of torch, says."""
+    lacks = "can't allocate memory", "not enough memory", "out of memory", "alloc_cpu"
+    return isinstance(error, MemoryError) or (
+        isinstance(error, RuntimeError) and any(words in str(error) for words in lacks)
+    )
