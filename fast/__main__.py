@@ -17,7 +17,11 @@ from fast import config as configs
 from fast import terminal
 from fast.errors import EpisodeBroken, InputError, unknown
 
-MOST_SEEDS, MOST_EPOCHS = 10_000, 1_000_000  # far above what anybody runs: a slip of the hand
+MOST_SEEDS, MOST_EPOCHS, MOST_MINUTES = (
+    10_000,
+    1_000_000,
+    1_000_000,
+)  # far above what anybody runs: a slip of the hand
 
 
 PRESETS = ", ".join(configs.PRESETS)
@@ -176,6 +180,9 @@ def sweep(arguments: list[str]) -> int:
     parser.add_argument("--seeds", type=int, help="how many, from 0; without it, the figure's or 1")
     parser.add_argument("--jobs", type=int, help="runs at a time; without it, one for each device")
     parser.add_argument("--devices", default="cpu", help="cpu, cuda, or a list: cuda:0,cuda:1")
+    parser.add_argument(
+        "--silence", type=int, default=60, help="minutes after which a run that says nothing ends"
+    )
     parser.add_argument("--dry-run", action="store_true", help="say how many runs and hours")
     parser.add_argument("--list", action="store_true", help="print what each figure needs")
     given, settings = parser.parse_known_args(arguments[:cut])
@@ -185,6 +192,7 @@ def sweep(arguments: list[str]) -> int:
         print(table())
         return 0
     _refuse_beyond("--seeds", given.seeds, MOST_SEEDS)
+    _refuse_beyond("--silence", given.silence, MOST_MINUTES)
     if given.figure is not None and (given.tasks or given.methods):
         raise InputError("--figure", given.figure, "accepted: it, or --tasks and --methods")
     if given.figure is not None:
@@ -204,9 +212,11 @@ def sweep(arguments: list[str]) -> int:
 
     device, spread = places(given.devices, given.jobs)
     jobs = survey(runs, given.preset, device, given.out, overrides)
-    left = [(job.config, job.folder) for job in jobs if job.state != "complete"]
+    left = [(job.config, job.folder) for job in jobs if job.unfinished]
     resources.require_all(left, spread)
-    return (dry_run if given.dry_run else complete)(jobs, spread, overrides)
+    if given.dry_run:
+        return dry_run(jobs, spread, overrides)
+    return complete(jobs, spread, overrides, silence=60 * given.silence)
 
 
 def _refuse_strays(settings: list[str], parser: argparse.ArgumentParser) -> None:

@@ -30,12 +30,13 @@ def dry_run(
     command: Sequence[str] = COMMAND,
 ) -> int:
     """Print how many runs there are and the hours that the rest takes here; the exit status."""
-    counts = [f"{sum(job.state == state for job in jobs)} {state}"
-              for state in ("complete", "begun", "new")]  # fmt: skip
+    states = [job.state for job in jobs]
+    counts = [f"{states.count(state)} {state}" for state in ("complete", "begun", "new")]
+    counts += [f"{states.count('damaged')} damaged"] if "damaged" in states else []
     lengths = sorted({job.config.run.updates for job in jobs})
     each = " or ".join(f"{updates:,}" for updates in lengths)
     print(f"{len(jobs)} runs of {each} updates: {', '.join(counts)}", flush=True)
-    unfinished = [job for job in jobs if job.state != "complete"]
+    unfinished = [job for job in jobs if job.unfinished]
     if not unfinished:
         return 0
     first, used = unfinished[0], places[: len(unfinished)]

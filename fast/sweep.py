@@ -32,6 +32,12 @@ from fast.records import flat, read_run
 COMMAND = (sys.executable, "-m", "fast")  # its `train` does the work
 MOST_JOBS = 1000  # each is a process of its own
 POLL = 0.5  # seconds between two looks at the processes
+SILENCE = 3600.0  # seconds; in a log a training says a line a minute, but for a long evaluation
+GRACE = 60.0  # seconds for a process to end at once
+STOPPING = (
+    "Stopping each run after its episode. Once more to stop now.",
+    "Stopping each run now. Once more to kill what does not.",
+)
 OURS = ("--task", "--method", "--preset", "--seed", "--device", "--out", "--resume")
 
 Place = dict[str, str]  # where one process at a time runs: its environment variables
@@ -44,7 +50,8 @@ class Job:
     run: PlannedRun
     config: Config
     folder: Path
-    state: str = "new"  # or begun, complete; once tried also failed or locked
+    state: str = "new"  # or begun, complete, damaged; once tried also failed
+    why: str = ""  # it is damaged or failed
     update: int = 0  # how many it has made
     tries: int = 0
 
@@ -53,9 +60,13 @@ class Job:
         return self.folder.with_name(f"{self.run.name}.log")
 
     @property
+    def unfinished(self) -> bool:
+        return self.state in ("new", "begun")
+
+    @property
     def missing(self) -> int:
         """Updates still to make."""
-        return 0 if self.state == "complete" else self.config.run.updates - self.update
+        return self.config.run.updates - self.update if self.unfinished else 0
 
     def train(self, out: Path, overrides: Sequence[str]) -> list[str]:
         """The arguments that train this run into `out`."""
@@ -122,12 +133,23 @@ def survey(
 
 
 def _find(job: Job) -> Job:
-    """The job, as far as its folder says it is."""
-    if not (job.folder / "config.json").exists():
-        if job.folder.exists() and any(job.folder.iterdir()):
-            raise InputError("--out", str(job.folder), "accepted: a run, or nothing, in this place")
-        return job
-    found = read_run(job.folder)
+    """The job, as far as its folder says it is.
+
+    Raises:
+        InputError: for a run with other settings, and for a folder of something else.
+    """
+    try:
+        if not (job.folder / "config.json").exists():
+            if job.folder.exists() and any(job.folder.iterdir()):
+                accepted = "accepted: a run, or nothing, in this place"
+                raise InputError("--out", str(job.folder), accepted)
+            return job
+    except OSError as error:
+        return _damaged(job, error)
+    try:
+        found = read_run(job.folder)
+    except (InputError, OSError) as error:
+        return _damaged(job, error)
     there, wanted = flat(found.config), flat(json.loads(configs.to_json(job.config)))
     for name in sorted(there.keys() | wanted.keys()):
         moved = name == "device" and found.finished  # it does not matter any more
@@ -138,16 +160,171 @@ def _find(job: Job) -> Job:
     return job
 
 
+def _damaged(job: Job, error: Exception) -> Job:
+    job.state, job.why = "damaged", str(error)
+    return job
+
+
+class Child:
+    """A process that trains a job, and how it is made to end: twice asked to, then killed."""
+
+    def __init__(self, process: subprocess.Popen[bytes], job: Job, place: Place, silence: float):
+        self.process, self.job, self.place, self.silence = process, job, place, silence
+        self.asked, self.silent = 0, False
+        self._written = self._sizes()
+        self.due = time.monotonic() + silence  # when it is asked next, if nothing is heard
+
+    def _sizes(self) -> list[int]:
+        sizes = []
+        for file in (self.job.log, self.job.folder / "metrics.jsonl"):
+            with contextlib.suppress(OSError):
+                sizes.append(file.stat().st_size)
+        return sizes
+
+    def ask(self, number: int) -> None:
+        """Ask to stop, after its episode and then at once; the third time it is not asked."""
+        self.asked += 1
+        self.process.send_signal(number if self.asked <= 2 else signal.SIGKILL)
+        if self.silent or self.asked > 1:
+            self.due = time.monotonic() + GRACE
+
+    def listen(self) -> bool:
+        """Whether it has just been silent for too long; then, and later, it is asked to end."""
+        written, now = self._sizes(), time.monotonic()
+        if written != self._written and not self.silent and self.asked <= 1:
+            self._written, self.due = written, now + self.silence
+        if now < self.due:
+            return False
+        news = not self.silent and self.asked <= 1
+        self.silent |= news
+        self.ask(signal.SIGTERM)
+        return news
+
+
+class Sweep:
+    """The jobs of a sweep while they are trained."""
+
+    def __init__(self, jobs: Sequence[Job], places: Sequence[Place], overrides: Sequence[str],
+                 command: Sequence[str], silence: float):  # fmt: skip
+        self.jobs, self.overrides, self.command, self.silence = jobs, overrides, command, silence
+        self.waiting = [job for job in jobs if job.unfinished]
+        self.free, self.running, self.locked = list(places), list[Child](), set[str]()
+        self.received: list[int] = []  # signals to stop
+        self.bar = terminal.bar(
+            sum(job.update + job.missing for job in jobs),
+            "updates",
+            initial=sum(job.update for job in jobs),
+            smoothing=0,  # the time left comes from the mean speed of the sweep
+        )
+
+    def complete(self) -> int:
+        return sum(job.state == "complete" for job in self.jobs)
+
+    def say(self, word: str, job: Job, rest: str = "") -> None:
+        self.bar.write(f"{time.strftime('%F %T')} {word:7} {job.run.name}{rest}")
+        sys.stdout.flush()
+
+    def give_up(self, job: Job, why: str) -> None:
+        self.bar.total -= job.missing
+        job.state, job.why = "failed", why
+        self.say("failed", job, f": {why}")
+
+    def run(self) -> None:
+        """Until all is done, or all has stopped after a signal."""
+        for job in self.jobs:
+            if job.state == "damaged":
+                self.say("damaged", job, f" and left out: {job.why}")
+        passed = 0
+        while self.running or (self.waiting and not self.received):
+            self.start_some()
+            time.sleep(POLL)
+            if passed < len(self.received):
+                if passed < len(STOPPING):
+                    self.bar.write(STOPPING[passed])
+                passed = len(self.received)
+                for child in self.running:
+                    child.ask(self.received[-1])
+            for child in list(self.running):
+                self.look_after(child)
+            self.bar.set_description(f"{self.complete()} of {len(self.jobs)} runs", refresh=False)
+            self.bar.update(sum(job.update for job in self.jobs) - self.bar.n)
+
+    def start_some(self) -> None:
+        """Start jobs while there are places; those that another process trains go on waiting."""
+        for job in list(self.waiting):
+            if not self.free or self.received:
+                return
+            if not _locked(job.folder):
+                self.waiting.remove(job)
+                self.start(job)
+            elif job.run.name not in self.locked:
+                self.locked.add(job.run.name)
+                self.say("waiting", job, ": another process is training it")
+
+    def start(self, job: Job) -> None:
+        try:
+            _find(job)  # anew: another process may have trained it
+        except InputError as error:
+            return self.give_up(job, str(error))
+        if not job.unfinished:
+            return self.say(job.state, job, f": {job.why}" if job.why else " by another process")
+        if job.state == "begun":
+            self.say("resume", job, f" at update {job.update:,}")
+            arguments = ["train", "--resume", str(job.folder)]
+        else:
+            self.say("start", job)
+            arguments = job.train(job.folder, self.overrides)
+        job.tries += 1
+        try:
+            process = spawn([*self.command, *arguments], job.log, self.free[0])
+        except OSError as error:  # its log cannot be written, or no process be had
+            return self.failed(job, str(error))
+        self.running.append(Child(process, job, self.free.pop(0), self.silence))
+
+    def look_after(self, child: Child) -> None:
+        """What its process has reached; an end to it where it is silent or over."""
+        job, status = child.job, child.process.poll()
+        job.update = _reached(job.folder)
+        if status is None:
+            if child.listen():
+                self.say("silent", job, f" for {self.silence / 60:.3g} minutes: it is ended")
+            return
+        self.running.remove(child)
+        self.free.append(child.place)
+        with contextlib.suppress(InputError):
+            if status == 0:
+                _find(job)
+        if status == 0 and job.state == "complete":
+            self.say("done", job)
+        elif self.received:
+            self.say("stopped", job, f" at update {job.update:,}")
+        elif _locked(job.folder):  # another process was quicker
+            job.tries -= 1
+            self.waiting.append(job)
+        else:
+            self.failed(job, f"{status}, {last_line(job.log)}")
+
+    def failed(self, job: Job, why: str) -> None:
+        if job.tries == 1:
+            self.waiting.append(job)
+            self.say("failed", job, f": {why}; it is tried once more")
+        else:
+            self.give_up(job, f"{why}; see {job.log}")
+
+
 def sweep(
     jobs: list[Job],
     places: Sequence[Place],
     overrides: Sequence[str] = (),
     command: Sequence[str] = COMMAND,
+    silence: float = SILENCE,
 ) -> int:
     """Complete all jobs, one process at each place at a time; the exit status.
 
-    A job that fails is tried once more, after the others. A first Ctrl-C (or SIGTERM, or hang-up)
-    is passed on to each process, which stops after its episode; a second one, and it stops at once.
+    A job that fails is tried once more, after the others; so is one whose process was ended because
+    it wrote nothing for `silence` seconds. A first Ctrl-C (or SIGTERM, or hang-up) is passed on to
+    each process, which stops after its episode; a second one, and it stops at once; a third one, or
+    `GRACE` seconds, and it is killed. A job that another process trains is waited for.
 
     Returns 0 if all are complete, 1 if any is not, 128 + n after signal n.
     """
@@ -156,93 +333,28 @@ def sweep(
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError("--out", str(out), f"it cannot be made: {error.strerror}") from None
-    waiting = [job for job in jobs if job.state != "complete"]
-    free, running, passed = list(places), dict[subprocess.Popen[bytes], tuple[Job, Place]](), 0
-    bar = terminal.bar(
-        sum(job.update + job.missing for job in jobs),
-        "updates",
-        initial=sum(job.update for job in jobs),
-        smoothing=0,  # the time left comes from the mean speed of the sweep
-    )
-
-    def complete() -> int:
-        return sum(job.state == "complete" for job in jobs)
-
-    def say(word: str, job: Job, rest: str = "") -> None:
-        bar.write(f"{time.strftime('%F %T')} {word:7} {job.run.name}{rest}")
-        sys.stdout.flush()
-
-    def give_up(state: str, job: Job, rest: str) -> None:
-        bar.total -= job.missing
-        job.state = state
-        say(state, job, rest)
-
-    def start(job: Job) -> None:
-        if _locked(job.folder):
-            give_up("locked", job, ": another process is training it")
-            return
-        place, job.tries = free.pop(0), job.tries + 1
-        if (job.folder / "config.json").exists():
-            say("resume", job, f" at update {job.update:,}")
-            arguments = ["train", "--resume", str(job.folder)]
-        else:
-            say("start", job)
-            arguments = job.train(job.folder, overrides)
-        running[spawn([*command, *arguments], job.log, place)] = job, place
-
-    def end(job: Job, status: int) -> None:
-        job.update = _reached(job.folder)
-        if status == 0 and read_run(job.folder).finished:
-            job.state = "complete"
-            say("done", job)
-        elif received:
-            say("stopped", job, f" at update {job.update:,}")
-        elif _locked(job.folder):  # another process was quicker
-            give_up("locked", job, ": another process is training it")
-        elif job.tries == 1:
-            waiting.append(job)
-            say("failed", job, f": {status}, {last_line(job.log)}; it is tried once more")
-        else:
-            give_up("failed", job, f": {status}, {last_line(job.log)}; see {job.log}")
-
-    with bar, _stops() as received:
+    this = Sweep(jobs, places, overrides, command, silence)
+    with this.bar, _stops(this.received):
         try:
-            while running or (waiting and not received):
-                while waiting and free and not received:
-                    start(waiting.pop(0))
-                time.sleep(POLL)
-                if passed < len(received):
-                    if not passed:
-                        bar.write("Stopping each run after its episode. Once more to stop now.")
-                    passed = len(received)
-                    for child in running:
-                        child.send_signal(received[-1])
-                for child, (job, place) in list(running.items()):
-                    job.update = _reached(job.folder)
-                    if child.poll() is not None:
-                        del running[child]
-                        free.append(place)
-                        end(job, child.returncode)
-                bar.set_description(f"{complete()} of {len(jobs)} runs", refresh=False)
-                bar.update(sum(job.update for job in jobs) - bar.n)
+            this.run()
         finally:
-            for child in running:  # none, but after an error, as of a terminal that is gone
-                child.terminate()
-    failed = [job for job in jobs if job.state == "failed"]
-    print(f"{complete()} of {len(jobs)} runs are complete, {len(failed)} failed")
+            for child in this.running:  # none, but after an error of ours
+                child.process.terminate()
+    failed = [job for job in jobs if job.state in ("failed", "damaged")]
+    print(f"{this.complete()} of {len(jobs)} runs are complete, {len(failed)} failed")
     for job in failed:
-        print(f"  failed: {job.run.name}; see {job.log}")
-    if received:
+        print(f"  {job.state}: {job.run.name}; see {job.log if job.tries else job.why}")
+    if this.received:
         print("Stopped. The same command again goes on from here.")
-        return 128 + received[0]
-    return int(complete() < len(jobs))
+        return 128 + this.received[0]
+    return int(this.complete() < len(jobs))
 
 
 def spawn(command: Sequence[str], log: Path, place: Place) -> subprocess.Popen[bytes]:
     """Start a process in a process group of its own, so that a terminal's Ctrl-C reaches us alone:
     a second one means 'stop at once' to a training."""
     with log.open("ab") as file:
-        file.write(f"$ {shlex.join(command)}\n".encode())
+        file.write(b"$ " + os.fsencode(shlex.join(command)) + b"\n")
         file.flush()
         return subprocess.Popen(
             command,
@@ -255,13 +367,16 @@ def spawn(command: Sequence[str], log: Path, place: Place) -> subprocess.Popen[b
 
 
 def last_line(log: Path) -> str:
-    return re.split(r"[\r\n]+", log.read_text(errors="replace").strip())[-1].strip()
+    """The last line of a log that is not empty; "" where there is none."""
+    try:
+        return re.split(r"[\r\n]+", log.read_text(errors="replace").strip())[-1].strip()
+    except OSError:
+        return ""
 
 
 @contextlib.contextmanager
-def _stops() -> Iterator[list[int]]:
-    """The list of signals to stop that came, in place of what they do otherwise."""
-    received: list[int] = []
+def _stops(received: list[int]) -> Iterator[None]:
+    """Signals to stop are added to a list, in place of what they do otherwise."""
 
     def take(number: int, _frame: Any) -> None:
         received.append(number)
@@ -271,7 +386,7 @@ def _stops() -> Iterator[list[int]]:
         if signal.getsignal(number) != signal.SIG_IGN:  # nohup, or a shell's background job
             before[number] = signal.signal(number, take)
     try:
-        yield received
+        yield
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
@@ -282,10 +397,10 @@ def _locked(folder: Path) -> bool:
     try:
         with (folder / "config.json").open("r+") as file:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except FileNotFoundError:
-        return False
     except BlockingIOError:
         return True
+    except OSError:  # nothing there, or nothing that can be locked: `train` says what is wrong
+        return False
     return False
 
 
@@ -295,5 +410,5 @@ def _reached(folder: Path) -> int:
         with (folder / "metrics.jsonl").open("rb") as file:
             file.seek(max(0, file.seek(0, os.SEEK_END) - 2**16))
             return int(json.loads(file.read().split(b"\n")[-2])["update"])
-    except (OSError, IndexError, ValueError):
+    except (OSError, IndexError, ValueError, TypeError, KeyError, RecursionError):
         return 0

@@ -83,6 +83,18 @@ if order in ("wait", "stubborn"):
     record("update", 150)
     while True:
         time.sleep(0.01)
+if order == "hang":
+    def note(number, frame):
+        record("signal", 150, number=number)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, note)
+    record("update", 150)
+    while True:
+        time.sleep(60)
+if order == "slow":
+    for n in range(6):
+        time.sleep(0.5)
+        record("update", n)
 if order == "half":
     record("update", 150)
     leave(1, "Stopped: no space left")
@@ -322,7 +334,8 @@ def test_a_second_signal_is_passed_on_too(bench):
 def test_a_signal_that_is_ignored_stays_so():
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does
     try:
-        with sweeps._stops() as received:
+        received = []
+        with sweeps._stops(received):
             os.kill(os.getpid(), signal.SIGHUP)
             os.kill(os.getpid(), signal.SIGTERM)
         assert received == [signal.SIGTERM]
@@ -351,23 +364,150 @@ def test_an_error_of_the_sweep_itself_leaves_no_run_behind(bench, monkeypatch):
 # --- another process in the same folder -----------------------------------------------------------
 
 
-def test_a_run_that_another_process_trains_is_reported_and_left_to_it(bench, capsys):
+def test_a_run_that_another_process_trains_is_waited_for(bench, capsys):
+    bench.order(BASELINE, "half", "half")
+    bench.sweep(bench.survey(["baseline"]))
+    held = (bench.out / BASELINE / "config.json").open("r+")
+    fcntl.flock(held, fcntl.LOCK_EX)
+    jobs = bench.survey()
+
+    def let_go():
+        while not (bench.out / LNWD / "metrics.jsonl").exists():
+            time.sleep(0.01)
+        held.close()
+
+    thread = threading.Thread(target=let_go)
+    thread.start()
+    assert bench.sweep(jobs) == 0
+    thread.join()
+    assert bench.started()[2:] == [(LNWD, "--task"), (BASELINE, "--resume")]
+    said = capsys.readouterr().out
+    assert said.count(f"waiting {BASELINE}: another process is training it") == 1
+    assert said.endswith("2 of 2 runs are complete, 0 failed\n")
+
+
+def test_what_another_process_has_completed_meanwhile_is_not_trained_again(bench, capsys):
+    jobs = bench.survey()
+    assert bench.sweep(bench.survey()) == 0
+    before = bench.calls()
+    assert bench.sweep(jobs) == 0
+    assert bench.calls() == before
+    assert f"complete {BASELINE} by another process" in capsys.readouterr().out
+
+
+def test_a_sweep_that_waits_for_another_process_stops_when_asked_to(bench):
     bench.order(BASELINE, "half", "half")
     bench.sweep(bench.survey(["baseline"]))
     with (bench.out / BASELINE / "config.json").open("r+") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
-        assert bench.sweep() == 1
-    assert bench.started()[2:] == [(LNWD, "--task")]
-    said = capsys.readouterr().out
-    assert f"locked  {BASELINE}: another process is training it" in said
-    assert said.endswith("1 of 2 runs are complete, 0 failed\n")
+        thread = interrupt(bench, (signal.SIGINT, LNWD, 2))
+        assert bench.sweep() == 130
+        thread.join()
 
 
-def test_a_run_that_another_process_began_first_is_not_tried_again(bench, capsys):
+def test_a_run_that_another_process_began_first_is_waited_for_too(bench, capsys):
     bench.order(BASELINE, "race")
-    assert bench.sweep() == 1
-    assert bench.started() == [(BASELINE, "--task"), (LNWD, "--task")]
-    assert f"locked  {BASELINE}" in capsys.readouterr().out
+    assert bench.sweep() == 0
+    names = [(BASELINE, "--task"), (LNWD, "--task"), (BASELINE, "--resume")]
+    assert bench.started() == names
+    said = capsys.readouterr().out
+    assert f"waiting {BASELINE}" in said
+    assert "failed " not in said.replace("0 failed", "")
+
+
+@pytest.mark.slow
+def test_two_sweeps_of_one_folder_complete_it_together(tmp_path):
+    """Both with 0, and no run is trained twice."""
+    given = ["sweep", "--tasks", "finger-spin-fast", "--methods", "baseline", "lnwd", "--preset",
+             "tiny", "--out", str(tmp_path / "runs"), "--env.action-repeat", "50",
+             "--run.updates", "60"]  # fmt: skip
+    command = [sys.executable, "-m", "fast", *given]
+    both = [subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) for _ in "ab"]
+    said = [sweep.communicate()[0] for sweep in both]
+    assert [sweep.returncode for sweep in both] == [0, 0], said
+    assert all(text.endswith("2 of 2 runs are complete, 0 failed\n") for text in said)
+    for folder in (tmp_path / "runs").glob("*.0"):
+        run = read_run(folder)
+        assert run.finished
+        assert len(run.of("session")) == 1
+
+
+# --- what goes wrong with one run -----------------------------------------------------------------
+
+
+def test_a_run_that_is_silent_is_asked_killed_and_tried_again(bench, capsys, monkeypatch):
+    monkeypatch.setattr(sweeps, "GRACE", 0.2)
+    bench.order(BASELINE, "hang", "finish")
+    places = sweeps.places("cpu", 1)[1]
+    assert sweeps.sweep(bench.survey(), places, (), bench.command, silence=3) == 0
+    assert bench.started() == [(BASELINE, "--task"), (LNWD, "--task"), (BASELINE, "--resume")]
+    got = [record["number"] for record in read_run(bench.out / BASELINE).of("signal")]
+    assert got == [signal.SIGTERM] * 2
+    said = capsys.readouterr().out
+    assert f"silent  {BASELINE} for 0.05 minutes: it is ended" in said
+    assert f"failed  {BASELINE}: -9, " in said
+
+
+def test_what_is_written_keeps_a_run_from_being_called_silent(bench, capsys):
+    bench.order(BASELINE, "slow")  # a record each half second, for three seconds
+    places = sweeps.places("cpu", 1)[1]
+    assert sweeps.sweep(bench.survey(), places, (), bench.command, silence=2) == 0
+    assert "silent" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("third", [True, False])
+def test_a_run_that_heeds_no_signal_is_killed(bench, capsys, monkeypatch, third):
+    """By a third signal at once; by itself some time after the second."""
+    monkeypatch.setattr(sweeps, "GRACE", 600 if third else 0.2)
+    bench.order(BASELINE, "hang")
+    steps = [(signal.SIGINT, BASELINE, records) for records in (1, 2, 3)]
+    thread = interrupt(bench, *steps[: 3 if third else 2])
+    assert bench.sweep() == 130
+    thread.join()
+    assert f"stopped {BASELINE} at update 150" in capsys.readouterr().out
+    assert bench.started() == [(BASELINE, "--task")]
+
+
+def test_a_log_that_cannot_be_written_fails_its_run_alone(bench, capsys):
+    jobs = bench.survey()
+    bench.out.mkdir()
+    (bench.out / f"{BASELINE}.log").symlink_to("/dev/full")
+    assert bench.sweep(jobs) == 1
+    assert bench.started() == [(LNWD, "--task")]
+    said = capsys.readouterr().out
+    assert f"failed  {BASELINE}: [Errno 28] No space left on device; it is tried once more" in said
+    assert said.splitlines()[-2] == "1 of 2 runs are complete, 1 failed"
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("metrics.jsonl", "{}\n"),
+        ("metrics.jsonl", "no JSON\n"),
+        ("config.json", "{"),
+        ("config.json", ""),
+        ("config.json", '{"version": 0}'),
+    ],
+)
+def test_a_damaged_run_is_named_and_left_out(bench, capsys, name, text):
+    assert bench.sweep(bench.survey(["baseline"])) == 0
+    (bench.out / BASELINE / name).write_text(text)
+    jobs = bench.survey()
+    assert [job.state for job in jobs] == ["damaged", "new"]
+    assert bench.sweep(jobs) == 1
+    assert bench.started()[1:] == [(LNWD, "--task")]
+    said = capsys.readouterr().out
+    assert f"damaged {BASELINE} and left out: {bench.out / BASELINE / name}" in said
+    assert "1 of 2 runs are complete, 1 failed" in said
+    assert (bench.out / BASELINE / name).read_text() == text
+    assert forecast.dry_run(bench.survey(), [{}], (), bench.command) == 0
+    assert "1 complete, 0 begun, 0 new, 1 damaged" in capsys.readouterr().out
+
+
+def test_a_log_is_named_by_bytes_that_are_no_text(bench):
+    bench.out = bench.path / os.fsdecode(b"runs\xff")
+    assert bench.sweep() == 0
+    assert all(os.fsencode(bench.out) in job.log.read_bytes() for job in bench.survey())
 
 
 # --- what is refused ------------------------------------------------------------------------------
@@ -408,7 +548,7 @@ GIVEN = {"--tasks": "cartpole-swingup", "--methods": "baseline", "--preset": "ti
         ({"--tasks": "cartpole-swingup_spars"}, "--task", "did you mean cartpole-swingup_sparse"),
         ({"--methods": "lnw"}, "--method", "did you mean lnwd"),
         ({"--preset": "tinny"}, "--preset", "did you mean tiny"),
-        ({"--preset": None}, "--preset", "a sweep needs it"),
+        ({"--preset": None}, "--preset", "paper, drq-original, laptop, tiny"),
         ({"--out": None}, "--out", "a sweep needs it"),
         ({"--tasks": None}, "--figure", "or --tasks and --methods"),
         ({"--figure": "5"}, "--figure", "or --tasks and --methods"),
