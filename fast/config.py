@@ -97,7 +97,10 @@ class InterventionConfig:
     redo_interval: CountOrOpen = 0  # updates; B.2: 1k
     redo_tau: NonNegative = 0.1  # B.2
     redo_batch: Size = 256  # replayed, unaugmented observations (Dopamine's ReDo)
-    redo_initialisation: Literal["initial", "xavier"] = "initial"  # xavier: Dopamine's ReDo
+    # The next three as in Dopamine's ReDo, the official one, whose core B.2 keeps 'unchanged'.
+    redo_initialisation: Literal["xavier", "initial"] = "xavier"  # initial: ReDo's text, section 4
+    redo_bias_moments: Literal["keep", "zero"] = "keep"  # zero: at the recycled neurons' biases too
+    redo_step_count: Literal["keep", "zero"] = "keep"  # of Adam; zero: timoklein/redo, in PyTorch
     redo_second_head_moments: bool = True  # False: as public code, which leaves them as they are
     pruning_interval: CountOrOpen = 0  # updates; B.2: 1k
     pruning_sparsity: Share = 0.95  # B.2

@@ -13,7 +13,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
-from torch import nn
 
 from fast import mitigations, scores
 from fast.agents.learner import Learner
@@ -64,20 +63,21 @@ def redo(now: Moment) -> Record | None:
         return None
     seen = now.look(settings.redo_batch)
     dormant = {name: scores.dormant(seen[name].h, settings.redo_tau) for name in learner.readers}
-    fresh = learner.fresh(now.generator)
+    params, fresh = learner.params, dict(learner.fresh(now.generator).named_parameters())
     if settings.redo_initialisation == "xavier":
-        for name in learner.readers:
-            weight = torch.empty(fresh.get_submodule(name).weight.shape)
-            nn.init.xavier_uniform_(weight, generator=now.generator)
-            fresh.get_submodule(name).weight.data.copy_(weight)
+        weights = {name: params[f"{name}.weight"] for name in learner.readers}
+        noise = {name: 2 * torch.rand(weight.shape, generator=now.generator) - 1
+                 for name, weight in weights.items()}  # fmt: skip
+        noise = {name: drawn.to(weights[name].device) for name, drawn in noise.items()}
+        fresh |= mitigations.xavier_uniform(params, noise)
     state = learner.state
     if not settings.redo_second_head_moments:
         state = {
             slot: {k: v for k, v in values.items() if not k.startswith("heads.1.")}
             for slot, values in state.items()
         }
-    new = dict(fresh.named_parameters())
-    mitigations.recycle(learner.params, state, dormant, new, learner.readers)
+    how = {"bias_moments": settings.redo_bias_moments, "step_count": settings.redo_step_count}
+    mitigations.recycle(params, state, dormant, fresh, learner.readers, **how)
     return {name: mask.sum().item() for name, mask in dormant.items()}
 
 

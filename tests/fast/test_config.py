@@ -28,6 +28,9 @@ B2 = {
     "loss.high": 100.0,
     "intervention.reset_interval": 100_000,
     "intervention.redo_interval": 1000,
+    "intervention.redo_initialisation": "xavier",  # Dopamine's ReDo, its core unchanged
+    "intervention.redo_bias_moments": "keep",  # the same
+    "intervention.redo_step_count": "keep",  # the same
     "intervention.redo_tau": 0.1,
     "intervention.pruning_interval": 1000,
     "intervention.pruning_sparsity": 0.95,
@@ -78,7 +81,6 @@ ELSEWHERE = {
     "loss.entropy_in_target": True,
     "intervention.names": (),
     "intervention.redo_batch": 256,
-    "intervention.redo_initialisation": "initial",
     "intervention.redo_second_head_moments": True,
     "intervention.pruning_distribution": "erk",
     "intervention.late_norm_at": 0.5,  # 4.1.4: the second half of training

@@ -158,20 +158,37 @@ def test_redo_draws_the_dormant_neurons_of_both_heads_anew_and_no_others(watch):
         assert same(before["moments"]["count"], after["moments"]["count"])
 
 
-@pytest.mark.parametrize("switch", ["xavier", "moments"])
-def test_each_known_deviation_of_public_redo_is_behind_its_switch(watch, switch):
-    settings = {"redo_initialisation": "xavier"}
-    if switch == "moments":
-        settings = {"redo_second_head_moments": False}
-    seen, records = watch(config_of("redo", redo_interval=10, **settings))
+SWITCHES = {
+    "as the paper says": {},
+    "initial": {"redo_initialisation": "initial"},
+    "biases": {"redo_bias_moments": "zero"},
+    "count": {"redo_step_count": "zero"},
+    "second head": {"redo_second_head_moments": False},
+}
+
+
+@pytest.mark.parametrize("switch", SWITCHES)
+def test_redo_is_dopamines_and_what_others_do_is_behind_a_switch_each(watch, switch):
+    seen, records = watch(config_of("redo", redo_interval=10, **SWITCHES[switch]))
     assert records[0]["heads.1.dense1"] > 0
     _, before, after, _, _ = seen[9]
     name = "heads.1.dense1.weight"
     drawn = (after["critic"][name] != before["critic"][name]) & (after["critic"][name] != 0)
-    if switch == "xavier":
-        bound = (6 / (16 + 16)) ** 0.5  # of the uniform distribution; its largest of 16 is near it
-        assert bound / 2 < after["critic"][name][drawn].abs().max() <= bound
-    else:
+    bound = (6 / (16 + 16)) ** 0.5  # of Xavier's uniform distribution; its largest is near it
+    largest = after["critic"][name][drawn].abs().max()
+    assert largest > bound if switch == "initial" else bound / 2 < largest <= bound
+
+    old, new = ({slot: values["heads.1.dense1.bias"] for slot, values in moments.items()}
+                for moments in (before["moments"], after["moments"]))  # fmt: skip
+    chosen = (after["critic"][name] != before["critic"][name]).all(1)
+    for slot in ("mean", "variance"):
+        expected = old[slot].masked_fill(chosen, 0) if switch == "biases" else old[slot]
+        assert old[slot][chosen].all() and torch.equal(new[slot], expected)
+    counts = {key: count.item() for key, count in after["moments"]["count"].items()}
+    restarted = {key for key, count in counts.items() if count == 0}
+    read = {key for key in counts if key.startswith("heads.") and "final.bias" not in key}
+    assert restarted == (read if switch == "count" else set())
+    if switch == "second head":
         for slot, values in before["moments"].items():
             second = [k for k in values if k.startswith("heads.1.")]
             assert all(torch.equal(values[k], after["moments"][slot][k]) for k in second)
