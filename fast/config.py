@@ -191,6 +191,8 @@ PRESETS: dict[str, dict] = {
             "target_augmentations": 2,
             "critic_augmentations": 2,
         },
+        # There an update comes between choosing an action and taking it: ours, after it, sees one
+        # transition more.
         "run": {"updates": 500_000, "first_update": 1001},
     },
     # Two cores and twenty minutes. All of it is ours.

@@ -79,7 +79,11 @@ DIGITS: dict[str, Settings] = {
 
 
 def dominance_network(channels: int, generator: torch.Generator) -> nn.Sequential:
-    """Four 3x3 convolutions, each with ReLU, global average pool, and an MLP of 512 (B.3)."""
+    """Four 3x3 convolutions, each with ReLU, global average pool, and an MLP of 512 (B.3).
+
+    B.3 names ReLU for the MLP alone. Its 'same padding' is JAX's, 0 before and 1 after at stride 2;
+    here it is 1 on both sides.
+    """
     convolutions: list[nn.Module] = []
     for width, stride in ((64, 2), (128, 1), (256, 1), (256, 1)):
         convolutions += [nn.Conv2d(channels, width, 3, stride, 1, bias=False), nn.ReLU()]
