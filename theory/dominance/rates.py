@@ -1,4 +1,8 @@
-"""The learning rates around eq. (2): which step kills a neuron of the next layer."""
+"""The learning rates around eq. (2): which step kills a neuron of the next layer.
+
+Eq. (2) is a step of plain SGD at one input, with the head as it is; the papers train with Adam, of
+which `adam.py` has the same laws.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -9,7 +13,18 @@ from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
 from theory.claim import Assumption, Claim, vector
-from theory.dominance.layer import ND, PAIRS, Size, Vector, average, dot, fractions, products, term
+from theory.dominance.layer import (
+    ND,
+    PAIRS,
+    Size,
+    Vector,
+    average,
+    dot,
+    fractions,
+    products,
+    sign,
+    term,
+)
 
 
 @dataclass(frozen=True)
@@ -17,7 +32,8 @@ class Step:
     """One input: g (N,) of layer k, weights w (M, N) of layer k + 1, head v (M,), target y, rate α.
 
     ŷ = Σ_j v_j relu(z_j) with z_j = w_j · g, the loss is (ŷ - y)²/2. A bias that learns is a
-    weight from an activation 1: append it to g.
+    weight from an activation 1: append it to g. `signs`: a step is α times the gradient's sign, as
+    Adam's is at first, and with β = 0 always. `head`: v learns too.
     """
 
     g: Vector
@@ -25,16 +41,26 @@ class Step:
     v: Vector
     y: Fraction
     alpha: Fraction
+    signs: bool = False
+    head: bool = False
 
     def __str__(self) -> str:
         w = "; ".join(map(vector, self.w))
+        more = ", steps by signs" * self.signs + ", v learned" * self.head
         return (
             f"g = {vector(self.g)}, w = {w}, v = {vector(self.v)}, y = {self.y}, α = {self.alpha}"
+            + more
         )
 
 
 def start(
-    g: Sequence[int], w: Sequence[Sequence[Any]], v: Sequence[Any], y: Any, rate: Any
+    g: Sequence[int],
+    w: Sequence[Sequence[Any]],
+    v: Sequence[Any],
+    y: Any,
+    rate: Any,
+    signs: bool = False,
+    head: bool = False,
 ) -> Step:
     return Step(
         fractions(*g),
@@ -42,6 +68,8 @@ def start(
         fractions(*v),
         Fraction(y),
         Fraction(rate),
+        signs,
+        head,
     )
 
 
@@ -55,14 +83,19 @@ def residual(s: Step) -> Fraction:
     return dot(s.v, tuple(max(z, Fraction(0)) for z in inner(s))) - s.y
 
 
+def move(s: Step, weight: Fraction, gradient: Fraction) -> Fraction:
+    return weight - s.alpha * (Fraction(sign(gradient)) if s.signs else gradient)
+
+
 def update(s: Step) -> Step:
     """Eq. (2) for every incoming weight of layer k + 1, with the gate that it leaves out."""
-    r = residual(s)
+    r, z = residual(s), inner(s)
     rows = [
-        tuple(w - s.alpha * r * v * g for w, g in zip(row, s.g, strict=True)) if z > 0 else row
-        for row, v, z in zip(s.w, s.v, inner(s), strict=True)
+        tuple(move(s, w, r * v * g) for w, g in zip(row, s.g, strict=True)) if x > 0 else row
+        for row, v, x in zip(s.w, s.v, z, strict=True)
     ]
-    return replace(s, w=tuple(rows))
+    v = [move(s, v, r * max(x, Fraction(0))) for v, x in zip(s.v, z, strict=True)]
+    return replace(s, w=tuple(rows), v=tuple(v) if s.head else s.v)
 
 
 def gate_open(s: Step) -> bool:
@@ -137,6 +170,15 @@ def steps_of(size: Size) -> SearchStrategy[Step]:
         st.integers(-6, 6),
         st.sampled_from(RATES),
         st.integers(0, 2),
+    )
+
+
+def any_steps(size: Size) -> SearchStrategy[Step]:
+    """A few by signs, or with a head that learns."""
+    return st.builds(
+        lambda s, kind: replace(s, signs=kind == 1, head=kind == 2),
+        steps_of(size),
+        st.integers(0, 12),
     )
 
 
@@ -259,7 +301,10 @@ def fate(s: Step) -> tuple[frozenset[int], bool]:
     is negative. If 1 < κ ≤ 2 it is widest at t = 1 for those that fall at first, and the others
     never fall below their start; so A is final if it survives one step. Else a neuron dies within
     finitely many steps, after which a shut gate stays shut: there are at most M rounds of this.
+    Other steps than eq. (2) are followed until they come back to where they were.
     """
+    if s.signs or s.head:
+        return followed(s)
     c, z = s.alpha * gamma(s), list(inner(s))
     while True:
         active = [j for j, value in enumerate(z) if value > 0]
@@ -274,6 +319,15 @@ def fate(s: Step) -> tuple[frozenset[int], bool]:
             return frozenset(active), kappa == 1
         for j in active:
             z[j] = after[j]
+
+
+def followed(s: Step) -> tuple[frozenset[int], bool]:
+    """`fate`, of steps that come back; what has not by step 6 counts as it is then."""
+    seen: set[Step] = set()
+    while s not in seen and residual(s) != 0 and len(seen) < 6:
+        seen.add(s)
+        s = update(s)
+    return frozenset(j for j, z in enumerate(inner(s)) if z > 0), residual(s) == 0
 
 
 def rate_for_all(s: Step) -> bool:
@@ -394,6 +448,14 @@ RATE_HYPOTHESIS = Claim(
 )
 
 
+def plain_sgd(s: Step) -> bool:
+    return not s.signs
+
+
+def frozen_head(s: Step) -> bool:
+    return not s.head
+
+
 def dies_exactly_then(s: Step) -> bool:
     z = inner(s)[0]
     return (inner(update(s))[0] <= 0) == (s.alpha * residual(s) * s.v[0] * gamma(s) >= z)
@@ -413,22 +475,31 @@ def proved_kill(n: int) -> bool:
     return bool(solver.check() == z3.unsat)
 
 
+HALF = Fraction(1, 2)
+SGD = Assumption("plain SGD", "the step is that of eq. (2): plain SGD", plain_sgd, said=False)
+FROZEN = Assumption("frozen head", "v stays", frozen_head, said=False)
+
+
 ONE_STEP_KILL = Claim(
     id="dominance.one-step-kill",
     source="repairs dominance.rate-direction, -equality, -sign, -thus-saturated",
     title="Exactly which rate saturates a neuron in one step",
-    statement="all incoming weights trained, Γ = ‖g‖², z_j > 0:\n"
+    statement="one input, all incoming weights trained, plain SGD, Γ = ‖g‖², z_j > 0:\n"
     "z_j becomes z_j - α r v_j Γ, so it is ≤ 0 after the step  ⇔  α r v_j Γ ≥ z_j",
-    given=(OPEN,),
+    given=(SGD, OPEN),
     then=dies_exactly_then,
-    instances=steps_of,
+    instances=any_steps,
     sizes=PAIRS,
     verdict="holds if",
-    needs={"open gate": start([1], [[-1]], [1], 2, 1)},
+    needs={
+        "open gate": start([1], [[-1]], [1], 2, 1),
+        "plain SGD": start([1], [[2]], [1], -2, 1, signs=True),
+    },
     proof="Σ_i (w_i - α r v_j g_i) g_i = z_j - α r v_j Γ.",
     proved=proved_kill,
     proved_at=(1, 2, 3),
-    remark="Γ ≥ g_1²: what is true of the story is that a large g_1 lowers the critical rate.",
+    remark="Γ ≥ g_1²: what is true of the story is that a large g_1 lowers the critical rate. The "
+    "papers train with Adam: there z falls by α ‖g‖₁ whatever r is, dominance.adam-kill.",
 )
 
 
@@ -451,24 +522,30 @@ ALL_DIE = Claim(
     id="dominance.all-die",
     source="repairs dominance.rate-eventually",
     title="Above which rate every neuron dies",
-    statement="α Γ min v_j² > 2 over the active j, and r_t ≠ 0 at every step t\n"
+    statement="plain SGD at one input, v frozen, α Γ min v_j² > 2 over the active j,\n"
+    "and r_t ≠ 0 at every step t\n"
     "⇒ after finitely many steps every neuron of layer k+1 is saturated at x",
     given=(
+        SGD,
+        FROZEN,
         Assumption("rate", "α Γ v_j² > 2 for every active j, one at least", high_rate),
         Assumption("never fitted", "r_t ≠ 0 for all t", never_fitted, said=False),
     ),
     then=saturates_in_the_end,
-    instances=steps_of,
+    instances=any_steps,
     sizes=PAIRS,
     verdict="holds if",
     needs={
         "rate": start([1], [[3]], [1], 2, 2),
         "never fitted": start([1], [[1]], [1], 1, 3),
+        "plain SGD": start([1], [[Fraction(3, 2)]], [2], 2, 1, signs=True),
+        "frozen head": start([1], [[1]], [1], Fraction(13, 16), 4, head=True),
     },
     proof="While the set A of active neurons stays, r_t = r_0 q^t with q = 1 - αΓ Σ_A v_j² < "
     "-1, and z_j(t) = z_j(0) - αΓ v_j r_0 (1 - q^t)/(1 - q) takes negative values. So A loses "
     "a neuron, none comes back, and the condition holds for what is left. Induct.",
-    remark="2 is sharp: at α Γ v² = 2 a neuron can swing between two values for ever.",
+    remark="2 is sharp: at α Γ v² = 2 a neuron can swing between two values for ever. With signs "
+    "for steps, as Adam's, or a head that learns, it can at a larger α too.",
 )
 
 
@@ -500,16 +577,21 @@ SOME_SURVIVE = Claim(
     id="dominance.some-survive",
     source="repairs dominance.rate-eventually",
     title="Below which rate some neurons live for ever",
-    statement="α Γ Σ v_j² ≤ 1 over the active j\n"
+    statement="plain SGD at one input, v frozen, α Γ Σ v_j² ≤ 1 over the active j\n"
     "⇒ every active j with v_j r_0 ≤ 0 stays active for ever",
-    given=(Assumption("rate", "α Γ Σ v_j² ≤ 1", low_rate, said=False),),
+    given=(SGD, FROZEN, Assumption("rate", "α Γ Σ v_j² ≤ 1", low_rate, said=False)),
     then=risers_survive,
-    instances=steps_of,
+    instances=any_steps,
     sizes=PAIRS,
     verdict="holds if",
-    needs={"rate": Sharp(Fraction(1, 8)).step()},
+    needs={
+        "rate": Sharp(Fraction(1, 8)).step(),
+        "plain SGD": start([1], [[HALF], [HALF]], [HALF, -HALF], -HALF / 4, 1, signs=True),
+        "frozen head": start([1], [[1]], [1], 10, 1, head=True),
+    },
     proof="r_1 = (1 - αΓ Σ v_j²) r_0 - Σ_dead v_j z_j', where z_j' ≤ 0 and v_j has the sign of "
     "r_0: r keeps its sign or becomes 0, so such z_j never falls. The active set only shrinks.",
+    remark="Under Adam nothing of the kind: dominance.extinction, dominance.epsilon-survives.",
 )
 
 
