@@ -15,7 +15,18 @@ is integrated over time, HL-Gauss and singular values are floats, with the bound
 from typing import Any
 
 from theory.claim import Claim
-from theory.collapse import collapsed, eq_5, layer_norm, learned_heads, limits, theorem_3, zero_bin
+from theory.collapse import (
+    collapsed,
+    eq_5,
+    hl_gauss,
+    layer_norm,
+    learned_heads,
+    limit_law,
+    limits,
+    shares,
+    theorem_3,
+    zero_bin,
+)
 
 # What `python -m theory show` says of the letters.
 LETTERS = """\
@@ -37,4 +48,7 @@ CLAIMS: tuple[Claim[Any], ...] = (
     *limits.CLAIMS,
     *zero_bin.CLAIMS,
     *layer_norm.CLAIMS,
+    *limit_law.CLAIMS,
+    *shares.CLAIMS,
+    *hl_gauss.CLAIMS,
 )

@@ -17,6 +17,7 @@ from theory.claim import Claim
 from theory.dominance import (
     adam,
     below,
+    decay,
     definition,
     extinction,
     random_weights,
@@ -46,4 +47,5 @@ CLAIMS: tuple[Claim[Any], ...] = (
     *adam.CLAIMS,
     *extinction.CLAIMS,
     *below.CLAIMS,
+    *decay.CLAIMS,
 )

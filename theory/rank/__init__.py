@@ -18,7 +18,15 @@ rational; see `shares`.
 from typing import Any
 
 from theory.claim import Claim
-from theory.rank import eq_10, expected, proof, repaired, srank, theorem_2
+from theory.rank import (
+    centred,
+    eq_10,
+    expected,
+    proof,
+    repaired,
+    srank,
+    theorem_2,
+)
 from theory.rank.repaired import ratio_floor as ratio_floor  # tutorial 7 has them by these names
 from theory.rank.srank import srank_limit as srank_limit
 
@@ -40,4 +48,5 @@ CLAIMS: tuple[Claim[Any], ...] = (
     *eq_10.CLAIMS,
     *repaired.CLAIMS,
     *expected.CLAIMS,
+    *centred.CLAIMS,
 )

@@ -9,7 +9,12 @@ networks of fractions, so that "the output does not change" is exact.
 from typing import Any
 
 from theory.claim import Claim
-from theory.recycling import batch_law, gradients, redo
+from theory.recycling import (
+    balance,
+    batch_law,
+    gradients,
+    redo,
+)
 
 # What `python -m theory show` says of the letters.
 LETTERS = """\
@@ -25,4 +30,5 @@ CLAIMS: tuple[Claim[Any], ...] = (
     *redo.CLAIMS,
     *batch_law.CLAIMS,
     *gradients.CLAIMS,
+    *balance.CLAIMS,
 )
