@@ -32,7 +32,7 @@ test: setup ## all tests, format, lint and types
 
 thorough: setup ## the slow tests too, a browser on the tutorials, 20,000 examples of every property and claim: hours
 	$(PY) -m pip install --quiet --constraint constraints.txt --editable '.[browser]'
-	$(PY) -m pytest -m "slow or not slow" --hypothesis-profile=thorough tests/ref tests/theory tests/twins tests/tutorials
+	$(PY) -m pytest -m "slow or not slow" --hypothesis-profile=thorough
 
 mutants: setup ## change ref/'s formulas and theory/'s claims one by one and see that a test fails; can be resumed
 	$(PY) -m pip install --quiet --constraint constraints.txt --editable '.[mutants]'

@@ -1,18 +1,24 @@
 """The command line: what it refuses and how, and that whom it speaks to does not matter."""
 
+import contextlib
 import io
 import os
 import re
 import subprocess
 import sys
+from dataclasses import asdict
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from fast import recipes, terminal
 from fast.__main__ import COMMANDS, main
-from fast.config import PRESETS
+from fast.config import PRESETS, build
 from fast.errors import InputError, unknown
+from fast.records import flat
 
 ROOT = Path(__file__).parents[2]
 FAST = [sys.executable, "-m", "fast"]
@@ -278,3 +284,93 @@ def test_every_hour_of_the_readme_comes_from_one_assumption():
     for line in recipes.table().splitlines()[2:]:
         if count := re.search(r"(\d+) \| ([\d,]+) \|$", line):
             assert int(count[2].replace(",", "")) == int(count[1]) * recipes.HOURS
+
+
+# --- anything at all ------------------------------------------------------------------------------
+
+VALUES = st.one_of(
+    st.sampled_from(["", " ", ".", "..", "/", "/dev/null", "/proc/x", "/root\udcff", "x" * 300,
+                     "0", "-1", "1", "2", "1e30", "-0.0", "nan", "inf", "9" * 5000, str(2**63),
+                     "0x10", "٣", "Ω≤µ", "None", "True", "cpu", "cuda", "cuda:0,cuda:0", "--", "-h",
+                     "cartpole-swingup", "cartpole-swingup-masked", "baseline", "lnwd", "tiny",
+                     "paper", "layer_norm", "resnet18", "digits", "all", "10", "redo", "hl_gauss"]),
+    st.text(st.characters(exclude_characters="\0", exclude_categories=()), max_size=20),
+    st.integers().map(str),
+    st.floats().map(str),
+)  # fmt: skip
+SETTINGS = [f"--{name.replace('_', '-')}" for name in flat(asdict(build("cartpole-swingup")))]
+OPTIONS = {
+    "train": [*SETTINGS, "--out", "--resume", "--help"],
+    "sweep": ["--figure", "--tasks", "--methods", "--preset", "--out", "--seeds", "--jobs",
+              "--devices", "--silence", "--dry-run", "--list", "--", *SETTINGS],
+    "supervised": ["--data", "--out", "--seeds", "--epochs", "--device"],
+    "figure": ["--runs", "--out", "--preset", "--own"],
+    "report": ["--runs", "--out"],
+    "demo": ["--out", "--jobs"],
+    "doctor": ["--out"],
+}  # fmt: skip
+# So that some inputs get as far as the work, which is not done here.
+WHOLE = {
+    "train": ["--task", "cartpole-swingup", "--preset", "tiny", "--out", "new"],
+    "sweep": ["--figure", "10", "--preset", "tiny", "--out", "new"],
+    "supervised": ["intervention", "--out", "new"],
+}
+
+
+@st.composite
+def command_lines(draw):
+    name = draw(st.sampled_from(sorted(OPTIONS)))
+    typed = list(WHOLE.get(name, [])) if draw(st.booleans()) else []
+    for _ in range(draw(st.integers(0, 5))):
+        option = draw(st.one_of(st.sampled_from(OPTIONS[name]), VALUES))
+        values = draw(st.lists(VALUES, max_size=2))
+        joined = [f"{option}={values[0]}"] if values and draw(st.booleans()) else [option, *values]
+        at = draw(st.integers(0, len(typed)))
+        typed[at:at] = joined
+    return [name, *typed]
+
+
+class Begun(Exception):
+    """What was typed is accepted: from here on there would be work."""
+
+
+@pytest.fixture
+def idle(monkeypatch, tmp_path):
+    """No command does its work: it ends where the first file would be written."""
+
+    def begin(*_arguments, **_how):
+        raise Begun
+
+    def make_env(config, *_key):
+        space = SimpleNamespace(shape=(1,))
+        return SimpleNamespace(steps_per_episode=125, action_space=space, close=lambda: None)
+
+    monkeypatch.setattr("fast.train.make_env", make_env)
+    monkeypatch.setattr("fast.train.Training", begin)
+    monkeypatch.setattr("fast.sweep.sweep", begin)
+    monkeypatch.setattr("fast.forecast.dry_run", begin)
+    monkeypatch.setattr("fast.supervised.pictures.read", begin)
+    monkeypatch.setattr("fast.demo._train", begin)
+    monkeypatch.setattr("fast.doctor.doctor", begin)
+    monkeypatch.setattr("fast.resources.gpu_memory", lambda place: 10**9)
+    monkeypatch.setattr("fast.train.Stop.install", lambda self: None)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@given(typed=command_lines())
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+def test_no_command_line_ends_in_a_traceback_or_leaves_anything_when_refused(typed, idle):
+    with (
+        contextlib.redirect_stdout(io.StringIO()),
+        contextlib.redirect_stderr(io.StringIO()) as said,
+    ):
+        try:
+            status = main(typed)
+        except Begun:
+            return
+        except SystemExit as stopped:  # argparse and tyro
+            status = stopped.code
+    assert status in (0, 1, 2)
+    assert status == 0 or len(said.getvalue()) > 10
+    assert not list(idle.iterdir())
