@@ -49,8 +49,8 @@ class Stream(io.TextIOWrapper):
 def run(command: Callable[[list[str]], int]) -> int:
     """Run a command with the arguments of this process; its exit status.
 
-    Where something of stdout was lost, it is 141 after a closed pipe, as if the signal had ended
-    the process, and else 1; work that was done is not undone by it.
+    Where something of stdout was lost it is 1; but a reader that leaves, as `head` does, has seen
+    enough.
     """
     for name, number in (("stdout", 1), ("stderr", 2)):
         encoding = getattr(getattr(sys, name), "encoding", "utf-8")
@@ -65,10 +65,8 @@ def run(command: Callable[[list[str]], int]) -> int:
         status = end.code if isinstance(end.code, int) else int(end.code is not None)
     sys.stdout.flush()
     lost = sys.stdout.descriptor.lost
-    if status or not lost:
+    if status or lost in (0, errno.EPIPE):
         return status
-    if lost == errno.EPIPE:
-        return 141
     print(f"error: stdout: {os.strerror(lost)}", file=sys.stderr)
     return 1
 

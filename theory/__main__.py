@@ -1,6 +1,7 @@
 """`python -m theory`: decide every claim, show one, search for a counterexample, draw a bound."""
 
 import argparse
+import io
 import json
 import multiprocessing
 import os
@@ -304,4 +305,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # for a terminal without Greek
     sys.exit(main())

@@ -151,7 +151,7 @@ def select_renderer() -> str:
             others = {name: text for name, text in os.environ.items() if name != variable}
             for renderer in RENDERERS if variable == "MUJOCO_GL" else said:
                 if _fault_of(renderer, others) is None:
-                    accepted = f"accepted: none, for without it {renderer} starts ({told})"
+                    accepted = f"unset it: without it {renderer} starts ({told})"
                     raise InputError(variable, os.environ[variable], accepted)
     accepted = f"no renderer starts ({told}); accepted: one that does, {RENDERER_PACKAGES}"
     raise InputError("MUJOCO_GL", chosen, accepted)

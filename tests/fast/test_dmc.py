@@ -562,7 +562,7 @@ def test_the_variable_that_keeps_a_renderer_from_starting_is_blamed(
     variable: str, value: str, reason: str
 ) -> None:
     message = python(REFUSED, **{variable: value}).stdout
-    assert message.startswith(f"{variable}: '{value}' is not usable here; accepted: none")
+    assert message.startswith(f"{variable}: '{value}' is not usable here; unset it: without it")
     assert reason in message
     assert "apt-get" not in message
     assert message.endswith("False\n")
