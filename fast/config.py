@@ -9,45 +9,37 @@ default, "drq" the original DrQ, and "ours" a choice that no source fixes.
 import dataclasses
 import json
 import math
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar, dataclass_transform
+from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 
 from fast.envs import dmc
 from fast.errors import InputError, unknown
 from fast.records import VERSION
-
-# What a setting may be, said at its field. The upper bounds are far above what anybody trains and
-# far below what overflows: what fits no machine is refused by its size in memory, not here.
-CLOSED = ConfigDict(extra="forbid", strict=True)  # an unknown name is no setting, "3" no number
-Count = Annotated[int, Field(ge=1, le=10**12)]  # updates, steps, episodes
-CountOrOpen = Annotated[int, Field(ge=0, le=10**12)]  # 0: filled in
-Size = Annotated[int, Field(ge=1, le=2**20)]  # of a layer or a batch
-Few = Annotated[int, Field(ge=1, le=1024)]
-Share = Annotated[float, Field(ge=0, le=1)]
-Beta = Annotated[float, Field(ge=0, lt=1)]
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Finite = Annotated[float, Field(allow_inf_nan=False)]
-
-
-Kind = TypeVar("Kind")
-
-
-@dataclass_transform(frozen_default=True)
-def settings(kind: type[Kind]) -> type[Kind]:
-    """A frozen dataclass whose fields are held to their rules by `check` and `from_json`."""
-    kind.__pydantic_config__ = CLOSED  # type: ignore[attr-defined]
-    return dataclass(frozen=True)(kind)
+from fast.rules import (
+    Beta,
+    Count,
+    CountOrNone,
+    Few,
+    Finite,
+    NonNegative,
+    Pixels,
+    Positive,
+    Seed,
+    Share,
+    Size,
+    Strides,
+    settings,
+)
 
 
 @settings
 class EnvConfig:
     """What the agent sees and how long it holds an action."""
 
-    size: Annotated[int, Field(ge=1, le=dmc.LARGEST_SIZE)] = 84  # pixels, square (jaxrl)
+    size: Pixels = 84  # pixels, square (jaxrl)
     frame_stack: Few = 3  # (jaxrl)
     action_repeat: Annotated[int, Field(ge=1, le=2**20)] = (
         2  # control steps per agent step; filled in from the per-task table
@@ -62,7 +54,7 @@ class NetConfig:
 
     encoder: Literal["conv", "resnet18"] = "conv"  # C.1 replaces the convolutions by ResNet-18
     channels: Size = 32  # of each 3x3 convolution (jaxrl)
-    strides: Annotated[tuple[Few, ...], Field(max_length=64)] = (2, 1, 1, 1)
+    strides: Strides = (2, 1, 1, 1)
     resnet_width: Size = 64  # channels of ResNet-18's first stage (He et al. 2016)
     latent: Size = 50  # linear, LayerNorm, tanh: one for the critic, one for the actor
     hidden: Size = 256  # width of the two hidden layers of each head
@@ -93,8 +85,8 @@ class InterventionConfig:
     """
 
     names: tuple[Literal["reset", "redo", "pruning", "late_norm"], ...] = ()
-    reset_interval: CountOrOpen = 0  # updates; B.2: 100k
-    redo_interval: CountOrOpen = 0  # updates; B.2: 1k
+    reset_interval: CountOrNone = 0  # updates; B.2: 100k
+    redo_interval: CountOrNone = 0  # updates; B.2: 1k
     redo_tau: NonNegative = 0.1  # B.2
     redo_batch: Size = 256  # replayed, unaugmented observations (Dopamine's ReDo)
     # The next three as in Dopamine's ReDo, the official one, whose core B.2 keeps 'unchanged'.
@@ -102,7 +94,7 @@ class InterventionConfig:
     redo_bias_moments: Literal["keep", "zero"] = "keep"  # zero: at the recycled neurons' biases too
     redo_step_count: Literal["keep", "zero"] = "keep"  # of Adam; zero: timoklein/redo, in PyTorch
     redo_second_head_moments: bool = True  # False: as public code, which leaves them as they are
-    pruning_interval: CountOrOpen = 0  # updates; B.2: 1k
+    pruning_interval: CountOrNone = 0  # updates; B.2: 1k
     pruning_sparsity: Share = 0.95  # B.2
     pruning_start: Share = 0.2  # of the run's updates, B.2
     pruning_end: Share = 0.8  # of the run's updates, B.2
@@ -145,7 +137,7 @@ class RunConfig:
     updates_per_step: Few = 1  # jaxrl
     replay_capacity: Count = 100_000  # agent steps, B.2
     # Updates at the start that see a reward of zero; filled in: half of them for TASK-masked (B.1).
-    reward_masked_updates: CountOrOpen = 0
+    reward_masked_updates: CountOrNone = 0
     evaluation_interval: Count = 5000  # agent steps (jaxrl)
     evaluation_episodes: Count = 10  # jaxrl
     score_interval: Count = 2000  # updates (ours)
@@ -161,7 +153,7 @@ class Config:
     task: str
     method: str
     preset: str
-    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
+    seed: Seed = 0
     device: Literal["cpu", "cuda"] = "cpu"
     env: EnvConfig = field(default_factory=EnvConfig)
     net: NetConfig = field(default_factory=NetConfig)

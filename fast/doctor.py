@@ -31,7 +31,7 @@ def measure_updates(preset: str, device: str, allocator: str) -> dict[str, float
 
     from fast.agents.drq import DrQ
     from fast.allocator import keep_large_blocks
-    from fast.replay import Batch
+    from fast.experience.replay import Batch
 
     if allocator == "kept":
         keep_large_blocks()

@@ -124,11 +124,11 @@ def capacity(config: Config, steps_per_episode: int) -> int:
 
 def buffer(config: Config, steps_per_episode: int | None = None, actions: int = ACTIONS) -> int:
     """Bytes of the replay buffer, on the device; its episodes take no more of the disk."""
-    from fast.replay import Replay
+    from fast.experience.replay import Replay
 
     steps = steps_per_episode or max(1, CONTROL_STEPS // config.env.action_repeat)
-    shape = (3, config.env.size, config.env.size)
-    return Replay.bytes(capacity(config, steps), shape, actions, config.env.frame_stack, steps)
+    frame = 3 * config.env.size**2
+    return Replay.bytes(capacity(config, steps), frame, actions, config.env.frame_stack, steps)
 
 
 def batch(config: Config) -> int:

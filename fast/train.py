@@ -25,9 +25,9 @@ from fast.allocator import keep_large_blocks
 from fast.config import Config
 from fast.envs import dmc
 from fast.errors import EpisodeBroken, InputError
+from fast.experience.replay import Batch, Replay
 from fast.interventions import INTERVENTIONS, Moment
 from fast.records import read_run
-from fast.replay import Batch, Replay
 from fast.runs import RunFolder, read_config, refuse_used
 
 
@@ -124,10 +124,17 @@ class Training:
         sizes = f"channels {config.net.channels}, hidden {config.net.hidden}"
         with resources.allocating("--net", sizes):
             self.agent = DrQ(config, 3 * stack, self.actions, generator(seed, WEIGHTS))
-        frame, held = (3, config.env.size, config.env.size), config.run.replay_capacity
-        with resources.allocating("--run.replay-capacity", held):
-            held, length = resources.capacity(config, env.steps_per_episode), env.steps_per_episode
-            self.replay = Replay(held, frame, self.actions, stack, length, config.device)
+        held, length = resources.capacity(config, env.steps_per_episode), env.steps_per_episode
+        with resources.allocating("--run.replay-capacity", config.run.replay_capacity):
+            self.replay = Replay(
+                held,
+                env.frame_space,
+                env.action_space,
+                stack=stack,
+                discount=config.agent.discount,
+                steps_per_episode=length,
+                device=config.device,
+            )
         self.generators = {
             "policy": generator(seed, POLICY),
             "replay": generator(seed, REPLAY),

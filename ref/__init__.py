@@ -2,5 +2,6 @@
 
 Pure functions over parameter dicts, keyed by dotted names as `torch.nn.Module.named_parameters`
 gives them ("dense0.weight", shape (out, in)); every random draw is an argument.
-Read in this order: autograd, nn, losses, optim, scores, mitigations, dynamics, drq.
+Read in this order: autograd, nn, losses, optim, scores, mitigations, dynamics, agents/sac,
+agents/drq.
 """

@@ -26,11 +26,12 @@ from torch import Generator, Tensor, nn
 
 from fast import losses
 from fast.agents.learner import Learner, chains
+from fast.agents.sac import actor_loss, soft_value, temperature_loss
 from fast.config import Config, NetConfig
+from fast.experience.replay import Batch
 from fast.nets.encoders import Convolutions, ResNet18
 from fast.nets.heads import Temperature, normal, squashed_sample
 from fast.nets.layers import MLP, SQRT2, Dense, Draw, initialise, layer_norm, lecun, orthogonal
-from fast.replay import Batch
 
 
 class Draws(NamedTuple):
@@ -147,7 +148,7 @@ class DrQ:
             actor = Actor(critic.trunk.in_features, actions, config)
         adam = {"betas": settings.betas, "eps": settings.adam_eps, "device": self.device}
         draw, rate = draw_as(net.initialisation), settings.learning_rate
-        names = [[f"heads.{j}.{layer}" for layer in ("dense0", "dense1", "final")] for j in (0, 1)]
+        names = [path for j in (0, 1) for path in critic.heads[j].chains(f"heads.{j}")]
         self.critic = Learner(
             critic, draw, generator, rate=rate, slow=True, readers=chains(critic, names),
             body=("trunk", "heads"), norm_eps=net.layer_norm_eps,
@@ -223,14 +224,12 @@ class DrQ:
     @torch.no_grad()
     def target(self, batch: Batch, next_obs: list[Tensor], noise: Tensor) -> Tensor:
         """y (batch,): reward plus discounted soft value, averaged over the K augmentations."""
-        values = []
+        values, alpha = [], self.alpha if self.config.loss.entropy_in_target else 0
         for obs, draw in zip(next_obs, noise, strict=True):
             policy = self.actor.module(self.critic.module.encoder(obs))
-            action, log_prob = squashed_sample(*policy, draw)
-            q = self.critic.slow(self.critic.slow.encoder(obs), action)
-            bonus = self.alpha * log_prob if self.config.loss.entropy_in_target else 0
-            values.append(torch.minimum(*q) - bonus)
-        return batch.reward + self.settings.discount * batch.mask * torch.stack(values).mean(0)
+            features = self.critic.slow.encoder(obs)
+            values.append(soft_value(self.critic.slow, policy, features, alpha, draw))
+        return batch.reward + batch.discount * torch.stack(values).mean(0)
 
     def critic_loss(
         self, obs: Tensor, action: Tensor, y: Tensor
@@ -253,11 +252,9 @@ class DrQ:
         return loss, {"critic_loss": loss.detach(), "value": value, "target": y.mean()} | info
 
     def actor_loss(self, features: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
-        """alpha log pi - min Q, and its entropy estimate."""
-        action, log_prob = squashed_sample(*self.actor.module(features), noise)
-        q = torch.minimum(*self.critic.module(features, action))  # at a tie, half the gradient each
-        return (self.alpha * log_prob - q).mean(), -log_prob.detach().mean()
+        policy = self.actor.module(features)
+        return actor_loss(self.critic.module, policy, features, self.alpha, noise)
 
     def temperature_loss(self, entropy: Tensor) -> Tensor:
-        surplus = entropy - self.settings.target_entropy_per_action * self.actions
-        return self.temperature.module() * surplus
+        wanted = self.settings.target_entropy_per_action * self.actions
+        return temperature_loss(self.temperature.module, entropy, wanted)

@@ -267,6 +267,7 @@ class DMControl(gymnasium.Env[np.ndarray, np.ndarray]):
         self.observation_space = gymnasium.spaces.Box(
             0, 255, (3 * frame_stack, size, size), np.uint8
         )
+        self.frame_space = gymnasium.spaces.Box(0, 255, (3, size, size), np.uint8)
         self._frames: list[np.ndarray] = []
         self._frame_stack = frame_stack
         self._in_episode = False

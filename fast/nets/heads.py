@@ -1,7 +1,6 @@
 """What stands at the end of an agent's networks: policies, and the temperature of soft ones."""
 
 import math
-from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -10,13 +9,15 @@ from torch.nn import functional as F
 LOG_STD = (-10.0, 2.0)  # bounds of the log standard deviation (jaxrl and drq)
 
 
-def normal(out: Tensor, log_std: Literal["clip", "tanh"] = "clip") -> tuple[Tensor, Tensor]:
+def normal(
+    out: Tensor, log_std: str = "clip", bounds: tuple[float, float] = LOG_STD
+) -> tuple[Tensor, Tensor]:
     """Mean and log standard deviation, each (batch, actions), of a policy's outputs.
 
-    log_std: what keeps the log standard deviation in LOG_STD, a clip (jaxrl) or a tanh (drq).
+    log_std: what keeps the log standard deviation in its bounds, a clip (jaxrl) or a tanh (drq).
     """
     mean, log = out.chunk(2, dim=1)
-    low, high = LOG_STD
+    low, high = bounds
     if log_std == "clip":
         return mean, log.clamp(low, high)
     return mean, low + (high - low) / 2 * (torch.tanh(log) + 1)

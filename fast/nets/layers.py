@@ -103,6 +103,50 @@ class MLP(nn.Module):
             x = part(x)
         return x
 
+    def chains(self, path: str) -> list[list[str]]:
+        """The layers that read each other, as paths in the network that holds this at `path`."""
+        return [[f"{path}.{name}" for name, _ in self.named_children()]]
+
+
+class ResidualMLP(nn.Module):
+    """dense0, then blocks of equal width, x + f(x) through the non-linearity, then the linear
+    `final`: f is the layer `dense` and the linear `out`.
+
+    The layers of neurons are dense0 and each block's dense: what is summed has no single reader.
+    """
+
+    def __init__(
+        self,
+        inputs: int,
+        hidden: Sequence[int],
+        outputs: int,
+        activation: Activation = F.relu,
+        norm: Norm | None = None,
+    ):
+        super().__init__()
+        self.dense0, self.activation = Dense(inputs, hidden[0], activation, norm), activation
+        self.blocks = nn.ModuleList(
+            nn.ModuleDict(
+                {
+                    "dense": Dense(hidden[0], neurons, activation, norm),
+                    "out": nn.Linear(neurons, hidden[0]),
+                }
+            )
+            for neurons in hidden[1:]
+        )
+        self.final = nn.Linear(hidden[0], outputs)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.dense0(x)
+        for block in self.blocks:
+            x = self.activation(x + block["out"](block["dense"](x)))
+        return self.final(x)
+
+    def chains(self, path: str) -> list[list[str]]:
+        """The layers that read each other: each block's own; dense0 is read by all that follows."""
+        return [[f"{path}.blocks.{i}.{name}" for name in ("dense", "out")]
+                for i in range(len(self.blocks))]  # fmt: skip
+
 
 def layer_norm(eps: float) -> Norm:
     """LayerNorm for so many neurons: eps is 1e-6 in flax, 1e-5 in torch."""
@@ -186,3 +230,17 @@ def lecun(layer: nn.Module, generator: Generator) -> None:
     """A kernel of truncated normal values, of variance 1 / inputs (flax's lecun_normal)."""
     std = math.sqrt(1 / layer.in_features) / TRUNCATED_STD
     nn.init.trunc_normal_(layer.weight, 0, std, -2 * std, 2 * std, generator)
+
+
+@torch.no_grad()
+def uniform_fan_in(module: nn.Module, generator: Generator) -> None:
+    """All of a network as torch draws linear maps: uniform in +- 1 / sqrt(inputs), biases too."""
+    for layer in module.modules():
+        if isinstance(layer, nn.LayerNorm | nn.GroupNorm):
+            layer.weight.fill_(1)
+            layer.bias.zero_()
+        elif isinstance(layer, nn.Conv2d | nn.Linear):
+            bound = 1 / math.sqrt(layer.weight[0].numel())
+            layer.weight.uniform_(-bound, bound, generator=generator)
+            if layer.bias is not None:
+                layer.bias.uniform_(-bound, bound, generator=generator)

@@ -11,10 +11,10 @@ from torch.nn import functional as F
 from fast import config as configs
 from fast import losses, measures, scores
 from fast.agents.drq import DrQ, random_shift
+from fast.experience.replay import Batch
 from fast.nets.encoders import ResNet18
 from fast.nets.heads import squashed_sample
 from fast.nets.layers import tapped
-from fast.replay import Batch
 
 ACTIONS, SIZE, BATCH = 2, 32, 6
 
@@ -41,7 +41,7 @@ def batch_and_draws(agent, seed=0):
         pictures[0],
         2 * torch.rand(BATCH, ACTIONS, generator=g, dtype=dtype) - 1,
         torch.randn(BATCH, generator=g, dtype=dtype),
-        torch.randint(0, 2, (BATCH,), generator=g).to(dtype),
+        0.99 * torch.randint(0, 2, (BATCH,), generator=g).to(dtype),
         pictures[1],
     )
     draws = agent.draws(BATCH, g)
@@ -91,7 +91,7 @@ class NaiveDrQ:
                 action, log_prob = self.sample(next_obs, noise)
                 q1, q2 = self.target(self.target.encoder(next_obs), action)
                 value = torch.minimum(q1, q2) - alpha * log_prob
-                y = y + (batch.reward + s.discount * batch.mask * value)
+                y = y + (batch.reward + batch.discount * value)
             y = y / len(draws.next_noise)
         loss = 0
         for shift in draws.obs_shift:
@@ -183,10 +183,10 @@ def test_the_encoder_runs_once_in_the_actors_step_and_after_the_critics():
 def test_a_true_end_is_not_bootstrapped_and_a_time_limit_is():
     agent = agent_of()
     batch, draws = batch_and_draws(agent)
-    ended = batch._replace(mask=torch.zeros_like(batch.mask))
+    ended = batch._replace(discount=torch.zeros_like(batch.discount))
     target = agent.target(ended, [batch.next_obs], draws.next_noise)
     assert torch.equal(target, batch.reward)
-    running = batch._replace(mask=torch.ones_like(batch.mask))
+    running = batch._replace(discount=torch.ones_like(batch.discount))
     assert not torch.isclose(
         agent.target(running, [batch.next_obs], draws.next_noise), batch.reward
     ).any()

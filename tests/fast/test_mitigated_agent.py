@@ -8,9 +8,9 @@ import torch
 from fast import config as configs
 from fast import mitigations as m
 from fast.agents.drq import DrQ
+from fast.experience.replay import Batch
 from fast.mitigations import Reader
 from fast.nets.layers import tapped
-from fast.replay import Batch
 
 ACTIONS, BATCH = 2, 6
 HEADS = ["heads.0", "heads.1"]

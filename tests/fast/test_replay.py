@@ -6,15 +6,23 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 import torch
+from gymnasium.spaces import Box
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from fast import replay
 from fast.errors import InputError
-from fast.replay import Batch, Replay
+from fast.experience import replay
+from fast.experience.replay import Batch, Replay
 
 SHAPE = (3, 2, 2)
 ACTIONS = 2
+PICTURES, CONTROLS = Box(0, 255, SHAPE, np.uint8), Box(-1, 1, (ACTIONS,))
+
+
+def new(capacity: int, stack: int, steps_per_episode: int, device: str = "cpu", **how) -> Replay:
+    how = {"discount": 0.5} | how  # exact in floats
+    return Replay(capacity, PICTURES, CONTROLS, stack=stack, device=device,
+                  steps_per_episode=steps_per_episode, **how)  # fmt: skip
 
 
 def picture(number: int) -> np.ndarray:
@@ -59,7 +67,7 @@ def assert_equal(batch: Batch, expected: list) -> None:
         np.testing.assert_array_equal(batch.next_obs[row], stacked(after))
         np.testing.assert_array_equal(batch.action[row], action)
         assert batch.reward[row] == np.float32(reward)
-        assert batch.mask[row] == mask
+        assert batch.discount[row] == 0.5 * mask
 
 
 def steps(lengths: list[tuple[int, bool]]) -> Iterator[tuple | int]:
@@ -86,7 +94,7 @@ def test_after_every_step_the_replay_holds_what_a_naive_one_holds(
     size: tuple[int, int, int], lengths: list[tuple[int, bool]]
 ) -> None:
     capacity, frame_stack, steps_per_episode = size
-    buffer = Replay(capacity, SHAPE, ACTIONS, frame_stack, steps_per_episode)
+    buffer = new(capacity, frame_stack, steps_per_episode)
     naive = Naive(capacity, frame_stack, buffer.slots)
     for event in steps(lengths):
         if isinstance(event, int):
@@ -103,6 +111,49 @@ def test_after_every_step_the_replay_holds_what_a_naive_one_holds(
         assert expected == list(naive.transitions)[len(naive.transitions) - len(expected) :]
 
 
+@settings(deadline=None, max_examples=60)
+@given(sizes, episodes, st.sampled_from([1, 2, 3, 10]))
+def test_n_steps_are_a_naive_sum_that_ends_with_the_episode_and_with_what_was_added(
+    size: tuple[int, int, int], lengths: list[tuple[int, bool]], n: int
+) -> None:
+    """At every moment of a life: short episodes, terminals, time limits, a wrapped ring."""
+    capacity, frame_stack, steps_per_episode = size
+    buffer = new(capacity, frame_stack, steps_per_episode, n_step=n)
+    one_step = new(capacity, frame_stack, steps_per_episode)
+    life: list[tuple[int, float, bool]] = []  # episode, reward, terminated, ever since the start
+    episode = 0
+    for event in steps(lengths):
+        if isinstance(event, int):
+            episode += 1
+            for held in (buffer, one_step):
+                held.begin(picture(event))
+            continue
+        action, reward, terminated, frame = event
+        life.append((episode, float(round(reward)), terminated))  # sums are exact
+        for held in (buffer, one_step):
+            held.add(action, life[-1][1], terminated, picture(frame))
+        assert len(buffer) == len(one_step)
+        batch, single = everything(buffer), everything(one_step)
+        assert torch.equal(batch.obs, single.obs) and torch.equal(batch.action, single.action)
+        for row, t in enumerate(range(buffer._oldest, buffer._added)):
+            ahead = [step for step in life[t : t + n] if step[0] == life[t][0]]
+            assert batch.reward[row] == sum(0.5**i * r for i, (_, r, _) in enumerate(ahead))
+            assert batch.discount[row] == (0 if ahead[-1][2] else 0.5 ** len(ahead))
+            assert torch.equal(batch.next_obs[row], single.next_obs[row + len(ahead) - 1])
+
+
+def test_vectors_are_kept_in_their_own_type() -> None:
+    buffer = Replay(3, Box(-np.inf, np.inf, (2,), np.float32), CONTROLS, discount=0.9)
+    buffer.begin(np.array([0, 0.5], np.float32))
+    buffer.add(np.zeros(ACTIONS), 1.0, False, np.array([1, 1.5], np.float32))
+    batch = buffer.sample(1, torch.Generator())
+    assert batch.obs.tolist() == [[0, 0.5]] and batch.next_obs.tolist() == [[1, 1.5]]
+    assert batch.obs.dtype == torch.float32
+    assert batch.discount == torch.tensor([0.9])
+    with pytest.raises(InputError, match="float32"):
+        buffer.add(np.zeros(ACTIONS), 1.0, False, np.zeros(2))
+
+
 @settings(deadline=None, max_examples=40)
 @given(sizes, st.lists(st.integers(0, 5), max_size=14))
 @example((7, 1, 3), [0] * 14)
@@ -111,7 +162,7 @@ def test_with_full_length_episodes_exactly_the_newest_capacity_can_be_sampled(
     size: tuple[int, int, int], longer: list[int]
 ) -> None:
     capacity, frame_stack, steps_per_episode = size
-    buffer = Replay(capacity, SHAPE, ACTIONS, frame_stack, steps_per_episode)
+    buffer = new(capacity, frame_stack, steps_per_episode)
     added = 0
     for event in steps([(steps_per_episode + more, False) for more in longer]):
         if isinstance(event, int):
@@ -150,8 +201,8 @@ def test_extend_by_an_episode_equals_adding_its_steps(
     size: tuple[int, int, int], lengths: list[tuple[int, bool]]
 ) -> None:
     capacity, frame_stack, steps_per_episode = size
-    one = Replay(capacity, SHAPE, ACTIONS, frame_stack, steps_per_episode)
-    other = Replay(capacity, SHAPE, ACTIONS, frame_stack, steps_per_episode)
+    one = new(capacity, frame_stack, steps_per_episode)
+    other = new(capacity, frame_stack, steps_per_episode)
     for episode in fill(one, lengths):
         other.extend(*episode)
     assert len(one) == len(other)
@@ -164,13 +215,13 @@ def test_the_newest_episodes_that_hold_slots_frames_rebuild_the_replay(
     size: tuple[int, int, int], lengths: list[tuple[int, bool]]
 ) -> None:
     capacity, frame_stack, steps_per_episode = size
-    buffer = Replay(capacity, SHAPE, ACTIONS, frame_stack, steps_per_episode)
+    buffer = new(capacity, frame_stack, steps_per_episode)
     newest: deque = deque()
     for episode in reversed(fill(buffer, lengths)):
         newest.appendleft(episode)
         if sum(len(frames) for frames, *_ in newest) >= buffer.slots:
             break
-    rebuilt = Replay(capacity, SHAPE, ACTIONS, frame_stack, steps_per_episode)
+    rebuilt = new(capacity, frame_stack, steps_per_episode)
     for episode in newest:
         rebuilt.extend(*episode)
     samples = [b.sample(16, torch.Generator().manual_seed(3)) for b in (buffer, rebuilt)]
@@ -178,7 +229,7 @@ def test_the_newest_episodes_that_hold_slots_frames_rebuild_the_replay(
 
 
 def filled(device: str = "cpu") -> Replay:
-    buffer = Replay(10, SHAPE, ACTIONS, 3, 4, device)
+    buffer = new(10, 3, 4, device)
     fill(buffer, [(4, False), (4, True), (2, True), (4, False)])
     return buffer
 
@@ -201,8 +252,8 @@ def test_a_sample_has_the_types_and_shapes_that_are_said() -> None:
     assert batch.obs.shape == batch.next_obs.shape == (5, 9, 2, 2)
     assert batch.obs.dtype == batch.next_obs.dtype == torch.uint8
     assert batch.action.shape == (5, ACTIONS)
-    assert batch.reward.shape == batch.mask.shape == (5,)
-    assert batch.action.dtype == batch.reward.dtype == batch.mask.dtype == torch.float32
+    assert batch.reward.shape == batch.discount.shape == (5,)
+    assert batch.action.dtype == batch.reward.dtype == batch.discount.dtype == torch.float32
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
@@ -218,22 +269,22 @@ def test_a_gpu_draws_the_transitions_that_the_cpu_draws() -> None:
 @settings(deadline=None, max_examples=20)
 def test_the_memory_said_before_is_the_memory_taken(size: tuple[int, int, int]) -> None:
     capacity, frame_stack, steps_per_episode = size
-    buffer = Replay(capacity, SHAPE, ACTIONS, frame_stack, steps_per_episode)
+    buffer = new(capacity, frame_stack, steps_per_episode)
     held = [buffer._frame, buffer._action, buffer._reward, buffer._mask, buffer._now, buffer._first]
-    said = Replay.bytes(capacity, SHAPE, ACTIONS, frame_stack, steps_per_episode)
+    said = Replay.bytes(capacity, 12, ACTIONS, frame_stack, steps_per_episode)
     assert said == sum(tensor.nbytes for tensor in held)
 
 
 def test_the_papers_replay_takes_2_1_gigabytes() -> None:
-    assert round(Replay.bytes(100_000, (3, 84, 84), 6, 3, 500) / 1e9, 1) == 2.1
+    assert round(Replay.bytes(100_000, 3 * 84 * 84, 6, 3, 500) / 1e9, 1) == 2.1
     assert replay.slots(100_000, 3, 500) == 100_000 + 200 + 3
 
 
-@pytest.mark.parametrize("setting", ["capacity", "frame_stack", "steps_per_episode"])
+@pytest.mark.parametrize("setting", ["capacity", "stack", "steps_per_episode", "n_step"])
 def test_a_size_below_one_is_refused(setting: str) -> None:
-    size = {"capacity": 4, "frame_stack": 3, "steps_per_episode": 2} | {setting: 0}
+    size = {"capacity": 4, "stack": 3, "steps_per_episode": 2, "n_step": 1} | {setting: 0}
     with pytest.raises(InputError, match=setting):
-        Replay(frame_shape=SHAPE, action_size=ACTIONS, **size)
+        new(**size)
 
 
 @pytest.mark.parametrize(
@@ -263,7 +314,7 @@ def test_an_episode_whose_parts_do_not_fit_together_is_refused() -> None:
 
 
 def test_calls_out_of_order_are_refused() -> None:
-    buffer = Replay(4, SHAPE, ACTIONS, 3, 2)
+    buffer = new(4, 3, 2)
     with pytest.raises(RuntimeError, match="begin"):
         buffer.add(np.zeros(ACTIONS), 0.0, False, picture(0))
     buffer.begin(picture(0))
@@ -288,7 +339,7 @@ def test_calls_out_of_order_are_refused() -> None:
 def test_a_step_that_float32_cannot_hold_is_refused_and_leaves_the_buffer_as_it_was(
     action: list[float], reward: float, field: str
 ) -> None:
-    buffer = Replay(4, SHAPE, ACTIONS, 2, 4)
+    buffer = new(4, 2, 4)
     buffer.begin(picture(0))
     buffer.add(np.ones(ACTIONS), 1.0, False, picture(1))
     before = everything(buffer)

@@ -14,7 +14,7 @@ from fast import config as configs
 from fast import resources
 from fast.__main__ import main
 from fast.errors import InputError
-from fast.replay import Replay
+from fast.experience.replay import Replay
 
 ROOT = Path(__file__).parents[2]
 GB = 10**9
@@ -116,7 +116,7 @@ def free(monkeypatch, amount, disk=HOST):
 
 def test_a_run_is_refused_where_its_buffer_does_not_fit_the_container(monkeypatch, tmp_path):
     config = config_of()
-    needed = Replay.bytes(100_000, (3, 84, 84), 1, 3, 125) + resources.batch(config)
+    needed = Replay.bytes(100_000, 3 * 84**2, 1, 3, 125) + resources.batch(config)
     free(monkeypatch, needed)
     resources.require(config, 125, 1, tmp_path / "x", "--out")
     free(monkeypatch, needed - 1)
@@ -224,5 +224,5 @@ def test_a_sweep_on_a_gpu_that_is_not_there_is_refused(tmp_path, capsys):
 
 def test_the_formula_of_the_buffer_without_an_environment_is_near(tmp_path):
     config = config_of()
-    exact = Replay.bytes(100_000, (3, 84, 84), 1, 3, 125)  # of 1000 steps, repeated 8 times
+    exact = Replay.bytes(100_000, 3 * 84**2, 1, 3, 125)  # of 1000 steps, repeated 8 times
     assert exact <= resources.buffer(config) <= exact + 4 * 100_000 * resources.ACTIONS

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from ref import drq, mitigations
+from ref import mitigations
+from ref.agents import drq
 from ref.checks import InputError
 
 SETTINGS = drq.Settings(strides=(2, 1))
@@ -71,7 +72,7 @@ def test_redo_with_tau_zero_leaves_the_critic_bit_equal_from_the_convolutions_to
         ({"action": np.full((4, 2), np.nan)}, {}, "action"),
         ({"reward": BATCH.reward[:, None]}, {}, "reward"),
         ({"reward": np.full(4, np.nan)}, {}, "reward"),
-        ({"mask": np.ones(1)}, {}, "mask"),
+        ({"discount": np.ones(1)}, {}, "discount"),
         ({}, {"obs_shift": DRAWS.obs_shift[:0]}, "obs_shift"),
         ({}, {"obs_shift": DRAWS.obs_shift[0]}, "obs_shift"),
         ({}, {"obs_shift": DRAWS.obs_shift + 5}, "shift"),

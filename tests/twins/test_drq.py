@@ -16,10 +16,11 @@ from hypothesis import strategies as st
 from fast import config as configs
 from fast import losses
 from fast.agents import drq as fast_drq
+from fast.experience.replay import Batch as FastBatch
 from fast.nets.heads import squashed_sample
-from fast.replay import Batch as FastBatch
 from ref import autograd as ag
-from ref import drq, optim
+from ref import optim
+from ref.agents import drq
 
 
 def fast_agent(method="baseline", size=20, channels=3, actions=2, seed=1, strides=(2, 1), **agent):
@@ -58,7 +59,6 @@ def same_agent(made):
     agent, loss, encoder = made.settings, made.config.loss, made.critic.module.encoder
     same = drq.Settings(
         strides=encoder.strides,
-        discount=agent.discount,
         learning_rate=agent.learning_rate,
         temperature_learning_rate=agent.temperature_learning_rate,
         betas=agent.betas,
@@ -82,7 +82,7 @@ def batch_and_draws(made, batch, size, seed):
         pictures[0],
         rng.uniform(-1, 1, (batch, made.actions)),
         rng.standard_normal(batch),
-        rng.integers(0, 2, batch).astype(float),
+        0.99 * rng.integers(0, 2, batch),
         pictures[1],
     )
     m, k = made.settings.critic_augmentations, made.settings.target_augmentations

@@ -13,7 +13,8 @@ from fast import config as configs
 from fast.agents.drq import DrQ
 from fast.nets import layers
 from ref import autograd as ag
-from ref import drq, nn
+from ref import nn
+from ref.agents import drq
 
 SEEDS = st.integers(0, 2**32 - 1)
 # Both sides evaluate one formula in float64; a value of order 1 is right to a few units in 2^-53,

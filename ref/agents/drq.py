@@ -4,7 +4,7 @@ The order is jaxrl's, which Neuron Dominance uses (Appendix B.2):
 
 1. shift the observations M times and the next observations K times (jaxrl: M = K = 1);
 2. critic: one Adam step on encoder, trunk and both heads towards
-   y = r + discount * mask * mean over K of (min Q'(o', a') - alpha log pi(a' | o')),
+   y = r + discount * mean over K of (min Q'(o', a') - alpha log pi(a' | o')),
    where a' comes from the actor on the encoder as it was before this step;
 3. target: Q' := (1 - tau) Q' + tau Q, all parameters, with the NEW critic;
 4. actor: one Adam step of its own trunk and head, on the NEW critic and its encoder, towards less
@@ -25,9 +25,8 @@ import numpy as np
 
 from ref import autograd as ag
 from ref import losses, nn, optim
+from ref.agents.sac import normal, soft_minimum, squashed_sample, temperature_loss
 from ref.checks import Array, Params, require
-
-LOG_STD = (-10.0, 2.0)  # bounds of the actor's log standard deviation (jaxrl)
 
 
 class Histogram(NamedTuple):
@@ -47,7 +46,6 @@ class Settings(NamedTuple):
     """Of one update; the defaults are those of Appendix B.2, where it is silent jaxrl's."""
 
     strides: tuple[int, ...] = (2, 1, 1, 1)
-    discount: float = 0.99
     learning_rate: float = 3e-4
     temperature_learning_rate: float = 3e-4
     betas: tuple[float, float] = (0.9, 0.999)
@@ -78,7 +76,7 @@ class Batch(NamedTuple):
     obs: Array
     action: Array
     reward: Array  # (batch,)
-    mask: Array  # (batch,): 0 where the episode ended in a terminal state, else 1
+    discount: Array  # (batch,): gamma, 0 where the episode ended in a terminal state
     next_obs: Array
 
 
@@ -146,21 +144,7 @@ def actor(
     params: dict[str, Any], features: Any, eps: float, taps: nn.Taps | None = None
 ) -> tuple[Any, Any]:
     """Mean and log standard deviation before the squashing, each (batch, actions)."""
-    out = nn.mlp(params, trunk(params, features, eps), "head.", taps=taps, eps=eps)
-    actions = out.shape[1] // 2
-    return out[:, :actions], ag.clip(out[:, actions:], *LOG_STD)
-
-
-def squashed_sample(mean: Any, log_std: Any, noise: Array) -> tuple[Any, Any]:
-    """The action tanh(u), u = mean + std * noise, and its log density (batch,).
-
-    The density of u, divided by the slope of tanh: log(1 - tanh(u)^2) is written as
-    2 (log 2 - u - softplus(-2u)), which does not cancel at large |u|.
-    """
-    u = mean + ag.exp(log_std) * noise
-    normal = -0.5 * noise**2 - log_std - 0.5 * math.log(2 * math.pi)
-    slope = 2.0 * (math.log(2) - u - ag.softplus(-2.0 * u))
-    return ag.tanh(u), ag.sum(normal - slope, 1)
+    return normal(nn.mlp(params, trunk(params, features, eps), "head.", taps=taps, eps=eps))
 
 
 def init_agent(
@@ -218,10 +202,10 @@ def target_value(
         features = encoder(agent.critic, pictures, strides)
         next_action, log_prob = squashed_sample(*actor(agent.actor, features, eps), draw)
         features = encoder(agent.target, pictures, strides)
-        q = np.minimum(*critic(agent.target, features, next_action, settings))
-        values.append(q - alpha * log_prob)
-    value: Array = np.mean(values, axis=0)
-    return batch.reward + settings.discount * batch.mask * value
+        q = critic(agent.target, features, next_action, settings)
+        values.append(soft_minimum(q, alpha, log_prob))
+    y: Array = batch.reward + batch.discount * np.mean(values, axis=0)
+    return y
 
 
 def critic_loss(
@@ -261,14 +245,9 @@ def actor_loss(
     eps = settings.layer_norm_eps
     features = encoder(agent.critic, obs, settings.strides)
     action, log_prob = squashed_sample(*actor(params, features, eps, taps), noise)
-    q = ag.minimum(*critic(agent.critic, features, action, settings))
-    loss = ag.mean(np.exp(agent.temperature["log"]) * log_prob - q)
+    q = critic(agent.critic, features, action, settings)
+    loss = -ag.mean(soft_minimum(q, np.exp(agent.temperature["log"]), log_prob))
     return loss, -ag.plain(log_prob).mean()
-
-
-def temperature_loss(params: dict[str, Any], entropy: float, target_entropy: float) -> Any:
-    """alpha (entropy - target entropy): alpha falls while the policy is more random than wanted."""
-    return ag.exp(params["log"]) * (entropy - target_entropy)
 
 
 def update(
@@ -324,7 +303,7 @@ def _check(batch: Batch, draws: Draws) -> None:
     good = len(pictures) == 4 and n > 0
     require(good, "obs", pictures, "(batch, channels, size, size), not empty")
     shapes: dict[str, tuple[int, ...]] = {"next_obs": pictures, "action": (n, actions)}
-    shapes |= {"reward": (n,), "mask": (n,), "noise": (n, actions)}
+    shapes |= {"reward": (n,), "discount": (n,), "noise": (n, actions)}
     m, k = (max(1, len(shift)) for shift in (draws.obs_shift, draws.next_obs_shift))
     shapes |= {"obs_shift": (m, n, 2), "next_obs_shift": (k, n, 2), "next_noise": (k, n, actions)}
     given = batch._asdict() | draws._asdict()

@@ -1,0 +1,218 @@
+"""What every agent must keep, whatever it learns: one row here, and it is tested."""
+
+import copy
+from typing import NamedTuple
+
+import pytest
+import torch
+from torch.nn import functional as F
+
+from fast import config as configs
+from fast import measures, mitigations, scores
+from fast.agents.drq import DrQ
+from fast.agents.sac import SAC, Settings
+from fast.monitor import Monitor
+from fast.nets.layers import layers, tapped
+
+ACTIONS, BATCH = 2, 6
+
+
+class Batch(NamedTuple):
+    obs: torch.Tensor
+    action: torch.Tensor
+    reward: torch.Tensor
+    discount: torch.Tensor
+    next_obs: torch.Tensor
+
+
+def drq(method):
+    def make(seed):
+        config = configs.build("cartpole-swingup", method, "tiny")
+        return DrQ(config, 9, ACTIONS, torch.Generator().manual_seed(seed))
+
+    return make
+
+
+def sac(**changes):
+    def make(seed):
+        settings = Settings(**({"hidden": (16, 16)} | changes))
+        return SAC(settings, 3, ACTIONS, torch.Generator().manual_seed(seed))
+
+    return make
+
+
+AGENTS = {
+    "drq": drq("baseline"),
+    "drq hl-gauss": drq("hl-gauss"),
+    "drq lnwd": drq("lnwd"),
+    "sac": sac(),
+    "sac tanh": sac(activation="tanh", weight_decay=0.1),
+    "sac layer norm": sac(normalisation="layer_norm"),
+    "sac residual": sac(residual=True, hidden=(16, 16, 16)),
+}
+
+
+@pytest.fixture(params=AGENTS)
+def make(request):
+    return AGENTS[request.param]
+
+
+def batch_and_draws(agent, seed=0):
+    g = torch.Generator().manual_seed(seed)
+    if isinstance(agent, DrQ):
+        obs = torch.randint(0, 256, (2, BATCH, 9, 32, 32), dtype=torch.uint8, generator=g)
+    else:
+        obs = torch.randn(2, BATCH, 3, generator=g)
+    action = 2 * torch.rand(BATCH, ACTIONS, generator=g) - 1
+    reward = torch.randn(BATCH, generator=g)
+    batch = Batch(obs[0], action, reward, torch.full((BATCH,), 0.99), obs[1])
+    return batch, agent.draws(BATCH, g)
+
+
+def state(agent):
+    return {name: copy.deepcopy(held.state_dict()) for name, held in agent.learners.items()}
+
+
+def trained(make, updates=3):
+    agent = make(1)
+    for count in range(1, updates + 1):
+        agent.update(*batch_and_draws(agent, count), count)
+    return agent
+
+
+def kill(agent):
+    """The first neuron of every layer that may be recycled is off for every observation."""
+    with torch.no_grad():
+        for held in agent.learners.values():
+            for name in held.readers:
+                layer = held.module.get_submodule(name)
+                if isinstance(layer.norm, torch.nn.Identity) and layer.activation is F.relu:
+                    layer.weight[0], layer.bias[0] = 0, -1
+
+
+def test_an_update_is_finite_and_moves_every_learner(make):
+    agent = make(1)
+    before = state(agent)
+    info = agent.update(*batch_and_draws(agent), 1)
+    assert all(value.isfinite() and value.ndim == 0 for value in info.values())
+    for name, held in agent.learners.items():
+        moved = [k for k, v in held.params.items() if not torch.equal(v, before[name]["module"][k])]
+        assert moved and all(p.isfinite().all() for p in held.params.values()), name
+
+
+def test_the_step_of_a_learner_moves_it_alone(make):
+    for name in [name for name, held in make(1).learners.items() if layers(held.module)]:
+        agent = trained(make)
+        before = state(agent)
+        agent.learners[name].step(agent.loss(name, *batch_and_draws(agent)))
+        for other, held in agent.learners.items():
+            changed = any(
+                not torch.equal(v, before[other]["module"][k]) for k, v in held.params.items()
+            )
+            assert changed == (other == name)
+
+
+def test_two_agents_of_one_seed_are_one_and_the_global_generator_is_left_alone(make):
+    before = torch.random.get_rng_state()
+    torch.testing.assert_close(state(make(1)), state(make(1)), rtol=0, atol=0)
+    assert torch.equal(before, torch.random.get_rng_state())
+    one, other = make(1).learners["critic"].params, make(2).learners["critic"].params
+    assert any(not torch.equal(one[k], other[k]) for k in one)
+
+
+def test_a_layer_has_one_name_in_parameters_taps_and_readers(make):
+    agent = make(1)
+    batch, draws = batch_and_draws(agent)
+    for name, held in agent.learners.items():
+        if not layers(held.module):
+            continue
+        with tapped(held.module) as taps:
+            agent.loss(name, batch, draws)
+        assert [*taps] == [*layers(held.module)]
+        assert all(f"{layer}.weight" in held.params for layer in taps)
+        assert held.readers.keys() <= taps.keys()
+        for layer, readers in held.readers.items():
+            for reader in readers:
+                columns = held.params[f"{reader.layer}.weight"].shape[1]
+                assert len(held.params[f"{layer}.weight"]) * reader.span <= columns
+
+
+def test_measures_change_nothing_and_are_of_every_layer(make):
+    agent = trained(make)
+    before = state(agent)
+    told = measures.measure(agent, *batch_and_draws(agent))
+    torch.testing.assert_close(state(agent), before, rtol=0, atol=0)
+    for name, held in agent.learners.items():
+        for layer in layers(held.module):
+            assert f"{name}/{layer}/largest_share" in told
+            assert told[f"{name}/{layer}/gradient_magnitude"] >= 0
+
+
+def test_monitor_agrees_with_the_taps(make):
+    agent = trained(make)
+    batch, _ = batch_and_draws(agent)
+    critic = agent.learners["critic"].module
+    with tapped(critic) as taps, Monitor(critic) as monitor:
+        x = critic.encoder(batch.obs) if isinstance(agent, DrQ) else batch.obs
+        critic(x, batch.action)
+    rows = {row["layer"]: row for row in monitor.rows()}
+    assert taps.keys() <= rows.keys()  # a sum of blocks has a row there, and no tap
+    for layer, (_, h) in taps.items():
+        share = scores.largest_share(h.detach()).item()
+        assert rows[layer]["largest_share"] == pytest.approx(share, rel=1e-6, nan_ok=True), layer
+
+
+def test_redo_at_zero_keeps_what_the_learner_descends(make):
+    agent = trained(make)
+    kill(agent)
+    batch, draws = batch_and_draws(agent)
+    for name, held in agent.learners.items():
+        if not held.readers:
+            continue
+        before = agent.loss(name, batch, draws)
+        seen = measures.look(agent, name, batch, draws)
+        dormant = {layer: scores.dormant(seen[layer].h, 0.0) for layer in held.readers}
+        fresh = dict(held.fresh(torch.Generator().manual_seed(7)).named_parameters())
+        mitigations.recycle(held.params, held.state, dormant, fresh, held.readers)
+        if not any(f"{layer}.norm.weight" in held.params for layer in held.readers):
+            # (a norm before the non-linearity carries what is drawn over to its neighbours)
+            assert torch.equal(agent.loss(name, batch, draws), before)
+        outgoing = mitigations.neuron_masks(held.params, dormant, held.readers)
+        for layer, mask in dormant.items():
+            row, drawn = held.params[f"{layer}.weight"][mask], fresh[f"{layer}.weight"][mask]
+            below = row == 0  # columns of neurons below that were recycled too
+            assert torch.equal(row[~below], drawn[~below])
+            assert not outgoing[f"{layer}.weight"][mask][below].any()
+
+
+def test_pruned_weights_stay_at_zero_through_updates(make):
+    agent = trained(make)
+    held = agent.learners["critic"]
+    kernels = {k: v for k, v in held.params.items() if v.ndim > 1}
+    held.masks = mitigations.magnitude_masks(kernels, mitigations.erk_sparsity(kernels, 0.9))
+    for count in (4, 5):
+        agent.update(*batch_and_draws(agent, count), count)
+        assert not any(held.params[name][~mask].any() for name, mask in held.masks.items())
+
+
+def test_two_halves_are_the_whole(make):
+    """N + N = 2N bit for bit, with masks and late norms where they can be."""
+    whole, half = trained(make, 3), trained(make, 3)
+    for agent in (whole, half):
+        held = agent.learners["critic"]
+        names = [
+            name
+            for name in held.readers
+            if isinstance(held.module.get_submodule(name).norm, torch.nn.Identity)
+        ]
+        held.insert_norm(names)
+        name = next(k for k, v in held.params.items() if v.ndim > 1)
+        held.masks = {name: held.params[name] > 0}
+        held.hold()
+    resumed = make(5)
+    for name, held in resumed.learners.items():
+        held.load_state_dict(half.learners[name].state_dict())
+    for count in (4, 5, 6):
+        for agent in (whole, resumed):
+            agent.update(*batch_and_draws(agent, count), count)
+    torch.testing.assert_close(state(resumed), state(whole), rtol=0, atol=0)
