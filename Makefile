@@ -21,7 +21,7 @@ site: setup ## the tutorials as pages for any static server, in build/site
 	$(PY) scripts/static_site.py
 
 site-wasm: setup ## the same with Python in the reader's browser, in build/site-wasm: that needs the network
-	$(PY) -m pip install --quiet --constraint constraints.txt --editable '.[wasm]'
+	$(PY) -m pip install --quiet --no-deps --require-hashes --requirement tools.lock
 	$(PY) scripts/static_site.py --wasm
 
 thumbnails: setup ## the README's pictures of the tutorials
@@ -31,11 +31,11 @@ test: setup ## all tests, format, lint and types
 	$(PY) -m pytest --numprocesses=2 --dist=loadfile
 
 thorough: setup ## the slow tests too, a browser on the tutorials, 20,000 examples of every property and claim: hours
-	$(PY) -m pip install --quiet --constraint constraints.txt --editable '.[browser]'
+	$(PY) -m pip install --quiet --no-deps --require-hashes --requirement tools.lock
 	$(PY) -m pytest -m "slow or not slow" --hypothesis-profile=thorough
 
 mutants: setup ## change ref/'s formulas and theory/'s claims one by one and see that a test fails; can be resumed
-	$(PY) -m pip install --quiet --constraint constraints.txt --editable '.[mutants]'
+	$(PY) -m pip install --quiet --no-deps --require-hashes --requirement tools.lock
 	$(PY) scripts/mutants.py
 
 doctor: setup ## what this machine can do

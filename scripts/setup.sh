@@ -79,14 +79,14 @@ make_venv() {
     fi
     rm -f "$installed" "$renders"
     pip="env PIP_DISABLE_PIP_VERSION_CHECK=1 .venv/bin/python -m pip --no-input install"
-    # torch first: where its build needs CUDA libraries, it names their versions itself.
-    # Then constraints.txt as it stands, for it is complete (tests/test_layout.py).
-    if ! { $pip -c constraints.txt torch setuptools &&
-        $pip --no-deps -r constraints.txt &&
+    # All of constraints.txt, for it is complete (tests/test_layout.py), each file by its hash. But
+    # torch by its version: its builds differ, and one for CUDA names the CUDA libraries it needs.
+    if ! { $pip --no-deps --require-hashes -r requirements.lock &&
+        $pip -c constraints.txt torch &&
         $pip --no-deps --no-build-isolation -e .; }; then
         stop "pip could not install the packages (its message is above)"
     fi
-    cat pyproject.toml constraints.txt >"$installed"
+    cat pyproject.toml constraints.txt requirements.lock >"$installed"
 }
 
 draws() { # one frame, through dm_control, in a process of its own
@@ -120,7 +120,7 @@ finds_renderer || missing="$missing $rendering_packages"
 # shellcheck disable=SC2086 # a list of words
 [ -z "$missing" ] || install_packages $missing
 
-if ! cat pyproject.toml constraints.txt | cmp -s - "$installed" || ! .venv/bin/python -c pass; then
+if ! cat pyproject.toml constraints.txt requirements.lock | cmp -s - "$installed" || ! .venv/bin/python -c pass; then
     make_venv
 fi
 

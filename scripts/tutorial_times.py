@@ -1,6 +1,6 @@
 """How long each tutorial takes to open, and to redraw after a slider's move, in a real browser.
 
-    .venv/bin/pip install --constraint constraints.txt --editable '.[browser]'
+    .venv/bin/pip install --no-deps --require-hashes --requirement tools.lock
     .venv/bin/python scripts/tutorial_times.py
 
 It opens one notebook after the other, each in a new `make tutorials`. `opens` is

@@ -195,6 +195,31 @@ def test_constraints_are_complete_and_inside_the_ranges():
         assert requirement.specifier.contains(pinned[name]), f"{who} needs {need}"
 
 
+def locked(name: str) -> dict[str, str]:
+    """A lock as {canonical name: version}; each requirement has the hashes of its files."""
+    text = (ROOT / name).read_text().replace("\\\n", " ")
+    found = {}
+    for line in (line for line in text.splitlines() if not line.startswith("#")):
+        requirement, *hashes = line.split(" --hash=sha256:")
+        package, version = requirement.partition(";")[0].split("==")
+        assert hashes and all(re.fullmatch("[0-9a-f]{64} *", x) for x in hashes), line[:80]
+        found[canonicalize_name(package.strip())] = version.strip()
+    return found
+
+
+def test_each_pin_but_torchs_is_locked_to_the_hashes_of_its_files():
+    assert locked("requirements.lock") == {k: v for k, v in pins().items() if k != "torch"}
+
+
+def test_what_other_targets_add_is_locked_and_complete():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras, added = project["optional-dependencies"], locked("tools.lock")
+    assert not added.keys() & pins().keys()
+    for need in (*extras["browser"], *extras["mutants"], *extras["wasm"]):
+        requirement = Requirement(need)
+        assert requirement.specifier.contains(added[canonicalize_name(requirement.name)])
+
+
 @pytest.mark.parametrize("command", [["format", "--check"], ["check"]])
 def test_ruff_finds_nothing(command):
     ruff = [sys.executable, "-m", "ruff", *command, "."]

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-NEEDED = ("pyproject.toml", "constraints.txt", "scripts/setup.sh")
+NEEDED = ("pyproject.toml", "constraints.txt", "requirements.lock", "scripts/setup.sh")
 
 
 @pytest.fixture
@@ -46,7 +46,7 @@ def done(clone: Path, python: str) -> None:
         f'case "$2" in *ctypes*|*ensurepip*) exit 0 ;; esac; exec {sys.executable} "$@"',
     )
     command(clone / ".venv/bin/python", python)
-    mark = "".join((clone / name).read_text() for name in NEEDED[:2])
+    mark = "".join((clone / name).read_text() for name in NEEDED[:3])
     (clone / ".venv/installed").write_text(mark)
     (clone / ".venv/renders").write_text("egl\n")
 
