@@ -43,7 +43,7 @@ def bin_edges(low: float, high: float, bins: int) -> Tensor:
     if not isinstance(bins, int) or bins < 2:
         raise InputError("bins", bins, "accepted: a whole number of at least 2")
     # as NumPy has it, to the last bit
-    edges = torch.arange(bins + 1, dtype=torch.float64) * ((high - low) / bins) + low
+    edges = torch.arange(bins + 1, dtype=torch.float64, device="cpu") * ((high - low) / bins) + low
     edges[-1] = high
     if not (edges.isfinite().all() and (edges.diff() > 0).all()):
         raise InputError("bins", bins, "accepted: bins that are wider than the edges' rounding")

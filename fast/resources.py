@@ -137,6 +137,19 @@ def batch(config: Config) -> int:
     return 4 * config.agent.batch_size * pixels
 
 
+def networks(config: Config, actions: int) -> int:
+    """Bytes of the parameters, their gradients and moments and the target, before any is made."""
+    import torch
+
+    from fast.agents.drq import Actor, Critic
+
+    with torch.device("meta"):
+        critic = Critic(3 * config.env.frame_stack, actions, config)
+        actor = Actor(critic.trunk.in_features, actions, config)
+    of_critic, of_actor = (sum(p.numel() for p in m.parameters()) for m in (critic, actor))
+    return 4 * (5 * of_critic + 4 * of_actor)
+
+
 def _recorded(folder: Path) -> int:
     """Bytes of the episodes that a run's folder holds: a run that goes on needs them no more."""
     return sum(file.stat().st_size for file in folder.glob("frames/*"))
@@ -155,6 +168,11 @@ def require(config: Config, steps_per_episode: int, actions: int, folder: Path, 
         where = f"{free / 1e9:.1f} GB of the GPU's memory are free"
     else:
         free, where = memory().free, str(memory())
+    made = networks(config, actions)
+    if made > free:
+        reason = f"the networks and their Adam take {made / 1e9:.1f} GB, {where}"
+        sizes = f"channels {config.net.channels}, hidden {config.net.hidden}"
+        raise InputError("--net", sizes, reason)
     pictures, needed = batch(config), buffer(config, steps_per_episode, actions)
     if pictures > free:
         reason = f"the pictures of one batch alone take {pictures / 1e9:.1f} GB, {where}"

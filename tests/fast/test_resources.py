@@ -13,6 +13,7 @@ import torch
 from fast import config as configs
 from fast import resources
 from fast.__main__ import main
+from fast.agents.drq import DrQ
 from fast.errors import InputError
 from fast.experience.replay import Replay
 
@@ -125,6 +126,21 @@ def test_a_run_is_refused_where_its_buffer_does_not_fit_the_container(monkeypatc
     free(monkeypatch, resources.batch(config) - 1)
     with pytest.raises(InputError, match=r"--agent.batch-size: 512 .*pictures of one batch"):
         resources.require(config, 125, 1, tmp_path / "x", "--out")
+
+
+def test_networks_that_no_machine_holds_are_refused_before_any_is_made(monkeypatch, tmp_path):
+    config = config_of()
+    agent = DrQ(config, 9, 1, torch.Generator())
+    held = sum(
+        sum(p.numel() for p in learner.module.parameters()) * (5 if learner.slow else 4)
+        for name, learner in agent.learners.items()
+        if name != "temperature"
+    )
+    assert resources.networks(config, 1) == 4 * held
+    huge = replace(config, net=replace(config.net, hidden=2**20, latent=2**20, channels=2**20))
+    free(monkeypatch, 10**13)
+    with pytest.raises(InputError, match=r"--net: .*hidden 1048576.*the networks and their Adam"):
+        resources.require(huge, 125, 1, tmp_path / "x", "--out")
 
 
 def test_what_a_run_has_stored_is_not_asked_of_the_disk_again(monkeypatch, tmp_path):
