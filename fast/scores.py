@@ -191,7 +191,8 @@ def _relative(sums: Tensor) -> Tensor:
 def _low(sums: Tensor, tau: float) -> Tensor:
     if not 0 <= tau < math.inf:
         raise InputError("tau", tau, "accepted: a finite number, 0 or more")
-    return sums * len(sums) <= tau * sums.sum()
+    total = sums.sum()  # not finite: nothing is known, and nothing is to be recycled for it
+    return (sums * len(sums) <= tau * total) & total.isfinite()
 
 
 def _filled(argument: str, values: Tensor) -> Tensor:

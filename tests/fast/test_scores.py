@@ -206,3 +206,11 @@ def test_no_rounding_takes_srank_out_of_one_to_the_smaller_side(h, delta):
 @given(st.integers(1, 5).flatmap(lambda n: hnp.arrays("float64", n, elements=st.floats(0, 1e9))))
 def test_no_rounding_makes_two_neurons_dominant(a):
     assert scores.dominant(torch.from_numpy(a)[None]).sum() <= 1
+
+
+@pytest.mark.parametrize("bad", [torch.inf, torch.nan])
+def test_nobody_is_dormant_where_an_activation_or_a_gradient_is_not_finite(bad):
+    h = torch.tensor([[1.0, 0.0, bad]])
+    assert not scores.dormant(h, 0.1).any()
+    assert not any(scores.gradient_dormant(h, 0.1, by).any() for by in ("activation", "incoming"))
+    assert not scores.dominant(h).any()
