@@ -339,7 +339,12 @@ def _():
 @app.cell(hide_code=True)
 def _(claim_ui):
     drop_ui, find_ui = style.drop(CLAIMS[claim_ui.value]), style.button()
-    mo.vstack([style.claim(claim_ui.value), mo.hstack([drop_ui, find_ui], justify="start", gap=2)])
+    mo.vstack(
+        [
+            style.claim(claim_ui.value, verdict=False),
+            mo.hstack([drop_ui, find_ui], justify="start", gap=2),
+        ]
+    )
     return drop_ui, find_ui
 
 
@@ -467,6 +472,7 @@ def _():
                 "dominance.at-most-one",
             ),
             mo.md("The words are `ref/scores.py`, the network is `ref/nn.py`."),
+            style.neighbours(__file__),
         ]
     )
     return

@@ -40,15 +40,23 @@ with app.setup(hide_code=True):
 
 @app.cell(hide_code=True)
 def _():
-    mo.md(r"""
+    predicted_ui = style.predict(
+        "Is there an activation with a neuron that is dormant and can still learn, or one that is "
+        "active and cannot?",
+        "no: dormant means without a gradient",
+        "one of the two",
+        "both",
+    )
+    mo.vstack(
+        [
+            mo.md(r"""
     # Dormant, or without a gradient?
 
     A **dormant** neuron returns nothing but 0: $\mathbb{E}\,|h(x)| = 0$ (tutorial 1's $\tau$ is 0
     here). A neuron **without a gradient** is told nothing by any loss $L$:
     $\partial L/\partial w = \partial L/\partial b = 0$ for all of them. *ReDo* looks for the first
     and resets it, *GraMa* argues for looking for the second, and *Rethinking Plasticity* (in short:
-    OCP) has a theorem which is to say that they are the same. Here you see when they are, and find
-    the exceptions yourself.
+    OCP) has a theorem which is to say that they are the same. Here you find out when they are.
 
     A neuron is $h(x) = \varphi(wx + b)$. All depends on two sets of numbers:
 
@@ -58,9 +66,16 @@ def _():
     dormant exactly if its pre-activation $z = wx + b$ always lies in $Z$, and has no gradient
     exactly if $z$ always lies in $K$.
 
-    ## Play
-    """)
-    return
+    OCP states its equivalence of another gradient, that by the **input**,
+    $\nabla_x h = \varphi'(z)\,w$. Its Theorem 1 says that dormant is the same as
+    $\nabla_x h = 0$ everywhere and $h = 0$ somewhere, for any smooth $\varphi$:
+    """),
+            style.claim("dormancy.ocp-theorem-1", verdict=False),
+            mo.md("## Predict, then play"),
+            predicted_ui,
+        ]
+    )
+    return (predicted_ui,)
 
 
 @app.cell(hide_code=True)
@@ -140,7 +155,7 @@ def _(domain, name, neuron, phi):
 
 
 @app.cell(hide_code=True)
-def _(dormant, flat):
+def _(dormant, flat, predicted_ui):
     told = {
         (True, True): "**Dormant, and without a gradient.** Here both words mean the same.",
         (False, False): "**Active, and it learns.** Here both words mean the same: neither holds.",
@@ -152,7 +167,19 @@ def _(dormant, flat):
         (False, True): "**Active, but without a gradient:** it is stuck at a constant that is not "
         "0. A method that looks for dormant neurons does not see it.",
     }[dormant, flat]
-    mo.callout(mo.md(told), kind="success" if dormant == flat else "warn")
+    _told = mo.callout(mo.md(told), kind="success" if dormant == flat else "warn")
+    if dormant == flat:
+        _next = mo.md(
+            "Choose other activations, and move $w$ and $b$ until the two words part company."
+        )
+    else:
+        _next = style.reveal(
+            predicted_ui.value,
+            "both",
+            "each occurs: tanh with $w = b = 0$ is dormant and can learn, ReLU6 beyond 6 is active "
+            "and cannot. All turns on whether $Z = K$.",
+        )
+    mo.vstack([_told, _next])
     return (told,)
 
 
@@ -179,13 +206,10 @@ def _():
             mo.md(r"""
     ## The theorem as printed
 
-    OCP states an equivalence, but of another gradient: that by the **input**,
-    $\nabla_x h = \varphi'(z)\,w$. Its Theorem 1 says that dormant is the same as
-    $\nabla_x h = 0$ everywhere and $h = 0$ somewhere, for any smooth $\varphi$. Both directions
-    fail.
+    It has two directions. Which of them holds? Search, and see.
     """),
-            style.claim("dormancy.ocp-theorem-1"),
-            style.claim("dormancy.ocp-theorem-1-converse"),
+            style.claim("dormancy.ocp-theorem-1", verdict=False),
+            style.claim("dormancy.ocp-theorem-1-converse", verdict=False),
             mo.md(r"""
     ## Break it
 
@@ -199,7 +223,7 @@ def _():
 
 @app.cell(hide_code=True)
 def _():
-    claim_ui = style.choose(CLAIMS_HERE, "dormancy.keeps-dormant")
+    claim_ui = style.choose(CLAIMS_HERE, CLAIMS_HERE[0])
     claim_ui
     return (claim_ui,)
 
@@ -207,7 +231,12 @@ def _():
 @app.cell(hide_code=True)
 def _(claim_ui):
     drop_ui, find_ui = style.drop(CLAIMS[claim_ui.value]), style.button()
-    mo.vstack([style.claim(claim_ui.value), mo.hstack([drop_ui, find_ui], justify="start", gap=2)])
+    mo.vstack(
+        [
+            style.claim(claim_ui.value, verdict=False),
+            mo.hstack([drop_ui, find_ui], justify="start", gap=2),
+        ]
+    )
     return drop_ui, find_ui
 
 
@@ -384,6 +413,7 @@ def _():
                 "MAGI is OCP's own score of a neuron: the mean absolute gradient of its incoming "
                 "weights. The two sets of each activation are `dormancy.ACTIVATIONS`."
             ),
+            style.neighbours(__file__),
         ]
     )
     return

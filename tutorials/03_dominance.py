@@ -45,47 +45,77 @@ with app.setup(hide_code=True):
 
 @app.cell(hide_code=True)
 def _():
-    mo.md(r"""
+    predicted_ui = style.predict(
+        "Neuron 1 is dominant at all of this. Let it be off at one input in eight, and be as loud "
+        "as before elsewhere. Will a neuron that fulfils Theorem 1 (marked T) be mixed?",
+        "no: it is still dominant",
+        "yes, some",
+    )
+    mo.vstack(
+        [
+            mo.md(r"""
     # What a dominant neuron does to the next layer
-
-    In layer $k$ one neuron is more active than all others together: its score $u_1$ (tutorial 1
-    writes $s_1$; this is the paper's letter) is above $N/2$. It is **dominant**. *Neuron Dominance*
-    says in its Theorem 1 that the next layer, if its biases are 0 and its weights fit, then has
-    nothing but **saturated** neurons, which are never on, and **zombies**, which are always on. No
-    gate of such a layer ever switches: it bends nothing.
-
-    You will see that theorem fail, find out which assumption is missing, and see what is left of
-    the story of how one gradient step can kill a layer.
 
     Neuron $m$ of layer $k+1$ receives
     $z_m = w_{1m}\, g_1 + w_{2m}\, g_2 + \dots + w_{Nm}\, g_N + b$, where $g_1, \dots, g_N \ge 0$
-    are the activations of layer $k$. It is **mixed** if it is on at some inputs and off at others:
-    the only kind that makes a network more than a linear map.
+    are the activations of layer $k$, and is on where $z_m > 0$. It is **saturated** if it is on at
+    no input, a **zombie** if it is on at all of them, and **mixed** otherwise: only mixed neurons
+    make a network more than a linear map.
 
-    ## Play
-    """)
-    return
+    In layer $k$ neuron 1 is **dominant**: more active on average than all others together. Its
+    score $u_1$ (tutorial 1 writes $s_1$; this is the paper's letter) is above $N/2$. *Neuron
+    Dominance* says in its Theorem 1:
+    """),
+            style.claim("dominance.theorem-1", verdict=False),
+            mo.md(r"""
+    ## Predict, then play
+
+    Below is such a layer $k$, and twenty neurons above it. Those marked T fulfil all that the
+    theorem asks for, and none of them is mixed: it is right about this layer.
+    """),
+            predicted_ui,
+        ]
+    )
+    return (predicted_ui,)
 
 
 @app.cell(hide_code=True)
 def _():
-    width_ui = mo.ui.slider(2, 8, 1, value=5, show_value=True, label="width $N$")
-    factor_ui = mo.ui.slider(0, 40, 1, value=12, show_value=True, label="neuron 1 is louder by")
-    on_ui = mo.ui.slider(
-        0, 1, 0.125, value=0.625, show_value=True, label="share of inputs where it is on"
-    )
-    spread_ui = mo.ui.slider(
-        0, 4, 0.25, value=1, show_value=True, label="size of the other weights"
-    )
-    bias_ui = mo.ui.slider(-4, 4, 0.5, value=0, show_value=True, label="bias $b$")
-    seed_ui = mo.ui.slider(0, 9, 1, value=0, show_value=True, label="draw")
+    get_loaded, set_loaded = mo.state(None)  # a counterexample, until a slider moves
+
+    def _slider(low, high, step, value, label):
+        return mo.ui.slider(
+            low,
+            high,
+            step,
+            value=value,
+            show_value=True,
+            label=label,
+            on_change=lambda _: set_loaded(None),
+        )
+
+    width_ui = _slider(2, 8, 1, 5, "width $N$")
+    factor_ui = _slider(0, 40, 1, 12, "neuron 1 is louder by")
+    on_ui = _slider(0, 1, 0.125, 1, "share of inputs where it is on")
+    spread_ui = _slider(0, 4, 0.25, 1, "size of the other weights")
+    bias_ui = _slider(-4, 4, 0.5, 0, "bias $b$")
+    seed_ui = _slider(0, 9, 1, 0, "draw")
     mo.vstack(
         [
-            mo.hstack([factor_ui, on_ui, width_ui], justify="start", gap=2),
-            mo.hstack([spread_ui, bias_ui, seed_ui], justify="start", gap=2),
+            mo.hstack([on_ui, factor_ui, width_ui], justify="start", gap=2, wrap=True),
+            mo.hstack([spread_ui, bias_ui, seed_ui], justify="start", gap=2, wrap=True),
         ]
     )
-    return bias_ui, factor_ui, on_ui, seed_ui, spread_ui, width_ui
+    return (
+        bias_ui,
+        factor_ui,
+        get_loaded,
+        on_ui,
+        seed_ui,
+        set_loaded,
+        spread_ui,
+        width_ui,
+    )
 
 
 @app.cell(hide_code=True)
@@ -96,7 +126,7 @@ def _(bias_ui, factor_ui, on_ui, seed_ui, spread_ui, width_ui):
 
 
 @app.cell(hide_code=True)
-def _(bias, factor, on, seed, spread, width):
+def _(bias, factor, get_loaded, on, seed, spread, width):
     # Small fractions, so that all that follows is exact.
     _draw = np.random.default_rng(seed)
     _g = _draw.integers(1, 9, (INPUTS, width)) * (_draw.random((INPUTS, width)) < 0.6)
@@ -108,7 +138,10 @@ def _(bias, factor, on, seed, spread, width):
         dominance.layer.Neuron(g, (Fraction(int(a), 4), *(e / 4 for e in rest)), Fraction(bias))
         for a, rest in zip(_first, _others.tolist(), strict=True)
     ]
-    return g, neurons
+    loaded = get_loaded()
+    if loaded is not None:
+        g, neurons = loaded.g, [loaded]
+    return g, loaded, neurons
 
 
 @app.cell(hide_code=True)
@@ -126,39 +159,50 @@ def _(g, neurons):
 
 
 @app.cell(hide_code=True)
-def _(asked, kinds, neurons, received, score, width):
-    _order = sorted(range(NEXT), key=lambda m: (kinds[m], neurons[m].w[0]))
+def _(asked, g, kinds, neurons, received, score):
+    _rows, _inputs, _width = len(neurons), len(g), len(g[0])
+    _order = sorted(range(_rows), key=lambda m: (kinds[m], neurons[m].w[0]))
     _on = np.array([[z > 0 for z in received[m]] for m in _order], dtype=float)
-    cover, (_bars, _gates) = style.figure(1, 2, height=4.6, gridspec_kw={"width_ratios": [1, 2.2]})
+    cover, (_bars, _gates) = style.figure(
+        1, 2, height=1.6 + 3 * _rows / NEXT, gridspec_kw={"width_ratios": [1, 2.2]}
+    )
     _alive = score[0] == score[0]
-    _bars.barh(range(1, width + 1), [float(u) if _alive else 0 for u in score], height=0.65)
-    _half = float(dominance.layer.threshold(width, Fraction(1)))
+    _bars.barh(range(1, _width + 1), [float(u) if _alive else 0 for u in score], height=0.65)
+    _half = float(dominance.layer.threshold(_width, Fraction(1)))
     _bars.axvline(_half, color=style.BLACK, linestyle="--", linewidth=1)
     _bars.text(_half, 0.3, "N/2", ha="center", va="bottom")
-    _bars.set(xlim=(0, width), ylim=(width + 0.6, 0.3), yticks=range(1, width + 1))
+    _bars.set(xlim=(0, _width), ylim=(_width + 0.6, 0.3), yticks=range(1, _width + 1))
     _bars.set_title("layer $k$: scores $u_i$\n")
     _bars.set_ylabel("neuron")
     if not _alive:
-        _bars.text(width / 2, width / 2, "undefined: a dead layer", ha="center")
+        _bars.text(_width / 2, _width / 2, "undefined: a dead layer", ha="center")
     _map = matplotlib.colors.ListedColormap(["#d9d9d9", style.ORANGE])
     _gates.pcolormesh(_on, cmap=_map, vmin=0, vmax=1, edgecolors="white", linewidth=0.6)
-    _gates.set(ylim=(NEXT, 0), xlim=(-1.2, INPUTS + 4.5), xticks=[], yticks=[])
+    _gates.set(ylim=(_rows, 0), xlim=(-0.05 * _inputs, 1.2 * _inputs), xticks=[], yticks=[])
     _gates.set_title("layer $k+1$: open gates (orange), one row a neuron, one column an input\n")
     _gates.grid(False)
     _gates.spines[:].set_visible(False)
     for _row, _m in enumerate(_order):
-        _gates.text(INPUTS + 0.4, _row + 0.55, kinds[_m], va="center", fontsize=8.5)
-        _gates.text(-0.3, _row + 0.55, "T" * asked[_m], va="center", ha="right", fontsize=8.5)
+        _gates.text(1.02 * _inputs, _row + 0.55, kinds[_m], va="center", fontsize=8.5)
+        _gates.text(
+            -0.012 * _inputs, _row + 0.55, "T" * asked[_m], va="center", ha="right", fontsize=8.5
+        )
     _gates.set_xlabel("T: all that Theorem 1 asks for is there")
-    style.show(cover, "Activation scores of layer k and the gates of twenty neurons of layer k + 1")
+    _count = ", ".join(f"{kinds.count(kind)} {kind}" for kind in ("saturated", "zombie", "mixed"))
+    style.show(
+        cover,
+        f"Layer k: neuron 1 of {_width} has score {float(score[0]):.2f}. Layer k + 1, at {_inputs} "
+        f"inputs: {_count}; {sum(asked)} fulfil Theorem 1",
+    )
     return (cover,)
 
 
 @app.cell(hide_code=True)
-def _(asked, bias, kinds, neurons, repaired, score, width):
-    failures = [m for m in range(NEXT) if asked[m] and kinds[m] == "mixed"]
-    kept = [m for m in range(NEXT) if repaired[m]]
-    _dominant = float(score[0]) > dominance.layer.threshold(width, Fraction(1))
+def _(asked, g, kinds, loaded, neurons, predicted_ui, repaired, score):
+    _many, _width = len(neurons), len(g[0])
+    failures = [m for m in range(_many) if asked[m] and kinds[m] == "mixed"]
+    kept = [m for m in range(_many) if repaired[m]]
+    _dominant = float(score[0]) > dominance.layer.threshold(_width, Fraction(1))
     if not any(score == score):
         _told = "Layer $k$ is dead: it has no scores, and no neuron in it is dominant."
     elif not _dominant:
@@ -166,14 +210,14 @@ def _(asked, bias, kinds, neurons, repaired, score, width):
             f"Neuron 1 has score {float(score[0]):.2f}, which is not above $N/2$: it is not "
             "dominant, and Theorem 1 says nothing."
         )
-    elif bias:
+    elif neurons[0].b:
         _told = "Theorem 1 asks for $b = 0$, so it says nothing here."
     elif not any(asked):
         _told = "Neuron 1 is dominant, but no neuron has the weights that Theorem 1 asks for."
     else:
         _told = (
             f"Neuron 1 is dominant: $u_1 = {float(score[0]):.2f} > N/2$. {sum(asked)} of the "
-            f"{NEXT} neurons have the weights that Theorem 1 asks for (T). Of a layer of these "
+            f"{_many} neurons have the weights that Theorem 1 asks for (T). Of a layer of these "
             "alone it says that all are saturated or zombies. "
             f"**{len(failures)} of them are mixed**"
             + (": each is a counterexample." if failures else ": it is right about this layer.")
@@ -184,7 +228,19 @@ def _(asked, bias, kinds, neurons, repaired, score, width):
         if kept
         else "none."
     )
-    _cards = [mo.callout(mo.md(f"{_told} {_repair}"), kind="danger" if failures else "neutral")]
+    if loaded is not None:
+        _told = f"**The counterexample that the search below found, in this figure.** {_told}"
+    _says = f"{_told} {_repair}" if predicted_ui.value else _told
+    _cards = [mo.callout(mo.md(_says), kind="danger" if failures else "neutral")]
+    if failures and not loaded:
+        _cards.append(
+            style.reveal(
+                predicted_ui.value,
+                "yes, some",
+                f"neuron 1 is as dominant as the theorem asks for, and {len(failures)} neurons are "
+                "mixed. Where neuron 1 is off the others decide.",
+            )
+        )
     if failures:
         _lines = CLAIMS["dominance.theorem-1"].steps(neurons[failures[0]])
         _cards.append(
@@ -201,22 +257,15 @@ def _():
     mo.vstack(
         [
             mo.md(r"""
-    Three things to try, with the other sliders as you found them. Let neuron 1 be on
-    **everywhere**: no neuron is mixed any more. Make the other weights four times as large: some
-    are, until neuron 1 is louder still. Then let it be off at an eighth of the inputs: mixed
-    neurons are back, however loud it is, for where it is off the others decide.
+    *Try:* put the share of inputs back to 1, and make the other weights four times as large: some
+    are mixed again, until neuron 1 is louder still.
 
-    ## The theorem as printed
-    """),
-            style.claim("dominance.theorem-1"),
-            style.proof("dominance.theorem-1"),
-            mo.md(r"""
     ## Break it
 
-    The first statement is the theorem as printed; the second and the third ask for more, and fail
-    as well. Then come two repairs, what is true of means, two sentences from the paper's proof, and
-    what is said further below of gradient steps. Drop an assumption, or none, and let the machine
-    look for a counterexample: small layers and few inputs first, then larger ones.
+    Let the machine look for the smallest counterexample to the theorem as printed: few neurons and
+    inputs first, and it is loaded into the figure above. Then try the others: the second and the
+    third ask for more, then come repairs, what is true of means, two sentences from the paper's
+    proof, and what is said further below of gradient steps. Drop an assumption, or none.
     """),
         ]
     )
@@ -225,7 +274,7 @@ def _():
 
 @app.cell(hide_code=True)
 def _():
-    claim_ui = style.choose(CLAIMS_HERE, CLAIMS_HERE[1])
+    claim_ui = style.choose(CLAIMS_HERE, CLAIMS_HERE[0])
     claim_ui
     return (claim_ui,)
 
@@ -233,7 +282,12 @@ def _():
 @app.cell(hide_code=True)
 def _(claim_ui):
     drop_ui, find_ui = style.drop(CLAIMS[claim_ui.value]), style.button()
-    mo.vstack([style.claim(claim_ui.value), mo.hstack([drop_ui, find_ui], justify="start", gap=2)])
+    mo.vstack(
+        [
+            style.claim(claim_ui.value, verdict=False),
+            mo.hstack([drop_ui, find_ui], justify="start", gap=2),
+        ]
+    )
     return drop_ui, find_ui
 
 
@@ -244,10 +298,15 @@ def _(claim_ui, drop_ui, find_ui):
 
 
 @app.cell(hide_code=True)
-def _(pressed, wanted, without):
+def _(pressed, set_loaded, wanted, without):
     with mo.status.spinner("Searching ..."):
         outcome = find(CLAIMS[wanted], without, examples=300) if pressed else None
-    style.found(outcome, CLAIMS[wanted], without)
+    if outcome and isinstance(outcome.violation, dominance.layer.Neuron):
+        set_loaded(outcome.violation)
+    mo.vstack(
+        [style.found(outcome, CLAIMS[wanted], without)]
+        + ([style.proof(wanted)] if outcome and without is None else [])
+    )
     return (outcome,)
 
 
@@ -445,8 +504,8 @@ def _(task_3):
 
 
 @app.cell(hide_code=True)
-def _(built_ui, failures, on, task_3, width):
-    right_3 = bool(failures) and on == 1 and width >= 3
+def _(built_ui, failures, loaded, on, task_3, width):
+    right_3 = loaded is None and bool(failures) and on == 1 and width >= 3
     task_3.check(built_ui.value, right_3)
     return (right_3,)
 
@@ -465,6 +524,7 @@ def _():
                 "dominance.rate-eventually",
                 "dominance.gradient-below",
             ),
+            style.neighbours(__file__),
         ]
     )
     return

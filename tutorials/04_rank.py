@@ -49,7 +49,16 @@ with app.setup(hide_code=True):
 
 @app.cell(hide_code=True)
 def _():
-    mo.md(r"""
+    predicted_ui = style.predict(
+        "Neuron 1 has more activation than the five others together, its share is above 1/2. What "
+        "is the largest srank that these 24 inputs can have?",
+        "1: it has nearly all",
+        "about 3, half of them",
+        "6, all of them",
+    )
+    mo.vstack(
+        [
+            mo.md(r"""
     # Does a dominant neuron lower the rank?
 
     The features of a batch are a matrix $X$: $B$ rows, one an input, and $N$ columns, one a neuron.
@@ -60,15 +69,17 @@ def _():
 
     Here $\delta$ is 0.01. If one direction has nearly all, then $R$ is near 1 and
     $\mathrm{srank}$ is 1. *Neuron Dominance* says in its Theorem 2 that a dominant neuron forces
-    $R$ up. You will see a dominant neuron with full rank, the printed bound above the truth, and
-    the bounds that are right.
+    $R$ up.
 
-    ## Play
+    ## Predict, then play
 
     Shape a batch of 24 inputs and six neurons. A **rare** neuron is on at few inputs, but loud
     there (its mean stays about the same).
-    """)
-    return
+    """),
+            predicted_ui,
+        ]
+    )
+    return (predicted_ui,)
 
 
 @app.cell(hide_code=True)
@@ -146,7 +157,7 @@ def _(bounds, features, ratio, sigma):
 
 
 @app.cell(hide_code=True)
-def _(bounds, dominant, ratio, srank, x):
+def _(bounds, dominant, predicted_ui, ratio, srank, x):
     _rms = bounds["RMS share of the largest neuron"]
     if srank != srank:
         _told = "All features are 0: no rank is defined, and no bound says anything."
@@ -163,23 +174,22 @@ def _(bounds, dominant, ratio, srank, x):
             if dominant
             else "Make it louder."
         )
-    mo.callout(mo.md(_told), kind="warn" if dominant and srank > WIDTH - 1 else "neutral")
-    return
-
-
-@app.cell(hide_code=True)
-def _():
-    mo.vstack(
-        [
-            mo.md(r"""
-    *Try:* neuron 1 times 10, and the others on at 1 in 12, not alike. Neuron 1 is dominant, and the
-    rank is full: means are dominated, but singular values see **squares**, and a rare loud neuron
-    has large squares. With more inputs it gets worse without end: no dominance by means, however
-    strong, forces a low rank.
-    """),
-            style.claim("rank.spikes"),
-        ]
-    )
+    _full = bool(dominant and srank > WIDTH - 1)
+    _callout = mo.callout(mo.md(_told), kind="warn" if _full else "neutral")
+    if _full:
+        _next = style.reveal(
+            predicted_ui.value,
+            "6, all of them",
+            "means are dominated, but singular values see **squares**, and a rare loud neuron has "
+            "large squares. With more inputs it gets worse without end: no dominance by means, "
+            "however strong, forces a low rank.",
+        )
+    else:
+        _next = mo.md(
+            "Make neuron 1 dominant. Then look for the setting of the others that uses the most "
+            "directions."
+        )
+    mo.vstack([_callout, _next])
     return
 
 
@@ -289,8 +299,7 @@ def _(applies, curves, units):
 def _():
     mo.vstack(
         [
-            style.claim("rank.theorem-2"),
-            style.proof("rank.theorem-2"),
+            style.claim("rank.theorem-2", verdict=False),
             mo.md(r"""
     ## Break it
 
@@ -304,7 +313,7 @@ def _():
 
 @app.cell(hide_code=True)
 def _():
-    claim_ui = style.choose(CLAIMS_HERE, "rank.dominance-is-a-bound")
+    claim_ui = style.choose(CLAIMS_HERE, CLAIMS_HERE[0])
     claim_ui
     return (claim_ui,)
 
@@ -312,7 +321,12 @@ def _():
 @app.cell(hide_code=True)
 def _(claim_ui):
     drop_ui, find_ui = style.drop(CLAIMS[claim_ui.value]), style.button()
-    mo.vstack([style.claim(claim_ui.value), mo.hstack([drop_ui, find_ui], justify="start", gap=2)])
+    mo.vstack(
+        [
+            style.claim(claim_ui.value, verdict=False),
+            mo.hstack([drop_ui, find_ui], justify="start", gap=2),
+        ]
+    )
     return drop_ui, find_ui
 
 
@@ -346,6 +360,7 @@ def _():
     """),
             style.claim("rank.rms-share"),
             style.proof("rank.rms-share"),
+            style.claim("rank.spikes"),
             mo.md(
                 "By means alone a dominant neuron proves less, and ever less for larger batches:"
             ),
@@ -455,6 +470,7 @@ def _():
                 "rank.line-17",
                 "rank.dominance-is-a-bound",
             ),
+            style.neighbours(__file__),
         ]
     )
     return

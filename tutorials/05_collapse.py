@@ -58,16 +58,7 @@ def _():
     zero. Its value network gives every state $x$ a row of **features** $\phi(x) \in \mathbb
     R^N$ and reads a value off them. Does learning that all values are zero make the features
     vanish, that is, do they **collapse**? *Neuron Dominance* says in section 4.2: with the squared
-    error yes, with a classification loss no, and that this may be why classification helps. You
-    will see that
-
-    - the squared error need not make features vanish: what decides is whether what **reads** them
-      learns as well, and which of the two started stronger;
-    - cross-entropy with targets in use pushes features away from zero, and may draw **all states
-      onto one point** instead;
-    - where HL-Gauss learns in the paper's setting that there is no reward, values end at **1.83**,
-      and it is no bug;
-    - LayerNorm revives a dead layer, **unless** it has learned a shift that is too low.
+    error yes, with a classification loss no, and that this may be why classification helps.
 
     The stage is a Markov chain of five states without any reward, and two features, so that the
     features of a state are a point in the plane and you can watch the representation move. The
@@ -115,8 +106,19 @@ def _():
         show_value=True,
     )
     moment_ui = mo.ui.slider(0, 50, value=50, label="Time", full_width=True)
+    predicted_ui = style.predict(
+        "Features and the heads that read them learn together, by the squared error, that every "
+        "value is zero, from weak heads on (strength 0.5). What becomes of the features?",
+        "they vanish",
+        "they shrink, and stay",
+    )
     mo.md(f"""
-    ## Play
+    ## Predict, then play
+
+    As it opens, the heads are fixed and see all directions: eq. (5) of the paper. Then let them
+    learn.
+
+    {predicted_ui}
 
     {flow_ui}
 
@@ -126,7 +128,7 @@ def _():
 
     {moment_ui}
     """)
-    return chain_ui, flow_ui, gamma_ui, heads_ui, moment_ui
+    return chain_ui, flow_ui, gamma_ui, heads_ui, moment_ui, predicted_ui
 
 
 @app.cell(hide_code=True)
@@ -216,7 +218,19 @@ def draw_path(features, flow, moment, moments):
 
 
 @app.cell(hide_code=True)
-def judge(chain, features, flow, gamma, heads, moment, moments, path, singular, start):
+def judge(
+    chain,
+    features,
+    flow,
+    gamma,
+    heads,
+    moment,
+    moments,
+    path,
+    predicted_ui,
+    singular,
+    start,
+):
     instance = collapse.flows.Regression(
         collapse.flows.rows(chain.transition),
         Fraction(gamma),
@@ -273,11 +287,21 @@ def judge(chain, features, flow, gamma, heads, moment, moments, path, singular, 
             "without length it would not move at all."
         )
     size, rank = singular[moment, 0] / singular[0, 0], scores.srank(features[moment])
-    mo.md(f"""
+    _told = mo.md(f"""
     At $t = {moments[moment]:.1f}$ the features have {100 * size:.2g} % of their first size;
     $\\sigma_2 / \\sigma_1 = {singular[moment, 1] / singular[moment, 0]:.2g}$, srank {rank:.0f}.
     {_says}
     """)
+    if flow == "squared error, learned heads" and not collapses:
+        _next = style.reveal(
+            predicted_ui.value,
+            "they shrink, and stay",
+            "the heads give in first, and where all values are zero nothing shrinks the features "
+            "any more. Collapse is what *fixed* heads do, or learned ones that start strong.",
+        )
+    else:
+        _next = mo.md("")
+    mo.vstack([_told, _next])
     return collapses, rank, size
 
 
@@ -286,27 +310,25 @@ def _():
     mo.vstack(
         [
             mo.md(r"""
-    **Try this.**
+    **Try this**, and say before each what you expect.
 
-    1. With *fixed heads in all directions* the points first come together and only then go to the
-       origin: differences between states die faster, as the chain mixes them, the common part at
-       the rate $1-\gamma$. On the chain *stay* nothing mixes and the shape shrinks as it is; on
-       *step on* the points spiral.
-    2. With *one fixed head* one coordinate dies and the other never moves.
-    3. *Learned heads* of strength 0.5 vanish before the features do, and then nothing is left to
-       learn. Raise the strength to 3: now the features vanish.
-    4. Keep the strength of 3 and choose *HL-Gauss*: the five points move to **one point that is
-       not the origin**. The norm survives, the rank does not. At strength 0.5 they stay apart.
-    5. *The paper's targets*: change $\gamma$. Only the speed changes.
+    1. *Fixed heads in all directions*: what dies first, the differences between states or what
+       they share? Compare the chains *stay*, *stay or step on* and *step on*.
+    2. *One fixed head*: which coordinate survives?
+    3. *Learned heads* of strength 0.5: who vanishes first, and what is then left to learn? Raise
+       the strength to 3.
+    4. Keep the strength of 3 and choose *HL-Gauss*: where do the five points go, and does the rank
+       survive with the norm? Compare with strength 0.5.
+    5. *The paper's targets*: what does $\gamma$ change?
 
     ## The theorems as printed
 
     The paper derives eqs. (5) and (6) for the squared error, following Lyle et al., and Theorem 3
     for cross-entropy. Features move down the gradient, and $\partial$ is their speed.
     """),
-            style.claim("collapse.eq-5"),
-            style.claim("collapse.theorem-3"),
-            style.claim("collapse.prevents"),
+            style.claim("collapse.eq-5", verdict=False),
+            style.claim("collapse.theorem-3", verdict=False),
+            style.claim("collapse.prevents", verdict=False),
         ]
     )
     return
@@ -314,7 +336,7 @@ def _():
 
 @app.cell(hide_code=True)
 def _():
-    claim_ui = style.choose(CLAIMS_HERE, CLAIMS_HERE[2])
+    claim_ui = style.choose(CLAIMS_HERE, CLAIMS_HERE[4])
     mo.md(f"""
     ## Break it
 
@@ -329,7 +351,12 @@ def _():
 @app.cell(hide_code=True)
 def _(claim_ui):
     drop_ui, find_ui = style.drop(CLAIMS[claim_ui.value]), style.button()
-    mo.vstack([style.claim(claim_ui.value), mo.hstack([drop_ui, find_ui], justify="start", gap=2)])
+    mo.vstack(
+        [
+            style.claim(claim_ui.value, verdict=False),
+            mo.hstack([drop_ui, find_ui], justify="start", gap=2),
+        ]
+    )
     return drop_ui, find_ui
 
 
@@ -665,6 +692,7 @@ def _():
                 "collapse.layer-norm-shifted",
                 "collapse.layer-norm-dominant",
             ),
+            style.neighbours(__file__),
         ]
     )
     return

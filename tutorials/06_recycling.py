@@ -49,7 +49,15 @@ with app.setup(hide_code=True):
 
 @app.cell(hide_code=True)
 def _():
-    mo.md(r"""
+    predicted_ui = style.predict(
+        "Neuron 3 is silent on the whole batch. Where does its gradient score stand?",
+        "lowest: it is 0",
+        "somewhere between",
+        "highest",
+    )
+    mo.vstack(
+        [
+            mo.md(r"""
     # Recycling neurons, by activation or by gradient
 
     A network in training loses neurons: they stop doing anything. Two methods give them a new life
@@ -62,13 +70,18 @@ def _():
 
     The GraMa paper argues that the second finds what the first finds, and more. Here is one network
     with four neurons, $f(x) = \sum_i v_i\, \mathrm{relu}(w_i x + b_i)$, which you can follow by
-    hand; its loss $L$ is the mean squared distance to $|x|$ on nine inputs, the batch. You will see
-    the two methods take **different** neurons, see the output jump although 'only dormant neurons'
-    were replaced, and **flip both verdicts on a neuron without changing the function** that the
-    network computes: neuron 1 may be written $c$ times as large, $c\,w_1$ and $c\,b_1$, and read
-    $1/c$ times as loud, $v_1/c$.
-    """)
-    return
+    hand; its loss $L$ is the mean squared distance to $|x|$ on nine inputs, the batch. Neuron 1 may
+    be written $c$ times as large, $c\,w_1$ and $c\,b_1$, and read $1/c$ times as loud, $v_1/c$:
+    that is the same function.
+
+    Theorem 1 of the GraMa paper:
+    """),
+            style.claim("recycling.grama-theorem-1", verdict=False),
+            mo.md("## Predict, then play"),
+            predicted_ui,
+        ]
+    )
+    return (predicted_ui,)
 
 
 @app.cell(hide_code=True)
@@ -88,8 +101,6 @@ def _():
     )
     seed_ui = mo.ui.slider(0, 9, value=0, label="draw of the fresh weights", show_value=True)
     mo.md(f"""
-    ## Play
-
     {mo.hstack([tau_ui, by_ui], justify="start", gap=2)}
 
     {mo.hstack([scale_ui, seed_ui], justify="start", gap=2)}
@@ -154,7 +165,7 @@ def recycle(by, scale, seed, tau):
 
 
 @app.cell(hide_code=True)
-def draw(after_redo, after_regrama, gradient_score, params, s, tau):
+def draw(after_redo, after_regrama, by, gradient_score, params, predicted_ui, s, tau):
     wide = np.linspace(-2.5, 2.5, 201)
     cover, (_f, _bars) = style.figure(1, 2, height=3.7, gridspec_kw={"width_ratios": [1.2, 1]})
     _f.axvspan(-1, 1, color=style.YELLOW, alpha=0.25, lw=0, label="scored here")
@@ -180,7 +191,19 @@ def draw(after_redo, after_regrama, gradient_score, params, s, tau):
     _bars.set(title="Scores of the four neurons", xlabel="neuron", ylim=(0, 4.9))
     _bars.set_xticks(_where)
     _bars.legend(loc="upper center", ncols=2)
-    style.show(cover, "The function before and after recycling, and the two scores of each neuron")
+    _shown = style.show(
+        cover, "The function before and after recycling, and the two scores of each neuron"
+    )
+    if by == "activation":
+        _next = style.reveal(
+            predicted_ui.value,
+            "highest",
+            r"as printed, $\partial L / \partial h_3$ is the residual (how far $f$ is off) times "
+            r"$v_3$, and knows no gate. Measure $\partial L/\partial z$ instead.",
+        )
+    else:
+        _next = mo.md("Measured so, the score of a silent neuron is 0.")
+    mo.vstack([_shown, _next])
     return (cover,)
 
 
@@ -229,18 +252,13 @@ def judge(after_redo, after_regrama, jump, params, silent, tau, unmoved):
 @app.cell(hide_code=True)
 def _():
     mo.md(r"""
-    **Try this.**
+    **Try this**, and say before each what you expect.
 
-    1. At $c = 1$ neuron 3 is silent (0 on the whole batch), and yet as printed its GraMa score is
-       the **largest** of all: $\partial L / \partial h_3$ is the residual (how far $f$ is off)
-       times $v_3$, and knows no gate. Measure $\partial L / \partial z$ instead, and the score is
-       0.
-    2. Neuron 4 is the loudest at $c = 1$, but nobody reads it: $v_4 = 0$. ReGraMa takes it, ReDo
-       does not.
-    3. Look outside of the yellow stripe: neuron 3 opens at $x = 1.5$, and ReDo has taken away
-       what it does there. 'The output does not change' is said **of the batch**.
-    4. Move $c$, with $\tau$ above 0. The grey curve does not move at all. Yet neuron 1, the largest
-       part of $f$ on the batch, is taken by ReDo at one end and by ReGraMa at the other.
+    1. Neuron 4 is the loudest at $c = 1$. Which method takes it, and why ($v_4 = 0$)?
+    2. Look outside of the yellow stripe: what has ReDo taken away at $x = 1.5$, and is 'the output
+       does not change' true there?
+    3. Move $c$, with $\tau$ above 0: does the grey curve move? Who takes neuron 1, the largest part
+       of $f$ on the batch, at one end, and who at the other?
 
     ## Why rescaling flips the verdicts
 
@@ -310,7 +328,7 @@ def _():
                     "recycling.redo-small",
                     "recycling.grama-theorem-1",
                 )
-                for piece in (style.claim(id), style.proof(id))
+                for piece in (style.claim(id, verdict=False),)
             ),
             mo.md("""
     ## Break it
@@ -325,7 +343,7 @@ def _():
 
 @app.cell(hide_code=True)
 def _():
-    claim_ui = style.choose(CLAIMS_HERE, CLAIMS_HERE[1])
+    claim_ui = style.choose(CLAIMS_HERE, CLAIMS_HERE[4])
     claim_ui
     return (claim_ui,)
 
@@ -333,7 +351,12 @@ def _():
 @app.cell(hide_code=True)
 def _(claim_ui):
     drop_ui, find_ui = style.drop(CLAIMS[claim_ui.value]), style.button()
-    mo.vstack([style.claim(claim_ui.value), mo.hstack([drop_ui, find_ui], justify="start", gap=2)])
+    mo.vstack(
+        [
+            style.claim(claim_ui.value, verdict=False),
+            mo.hstack([drop_ui, find_ui], justify="start", gap=2),
+        ]
+    )
     return drop_ui, find_ui
 
 
@@ -586,6 +609,7 @@ def _():
                 "recycling.irreversible",
                 "recycling.zombies",
             ),
+            style.neighbours(__file__),
         ]
     )
     return

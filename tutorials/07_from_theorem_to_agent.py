@@ -432,7 +432,12 @@ def _():
 @app.cell(hide_code=True)
 def _(claim_ui):
     drop_ui, find_ui = style.drop(CLAIMS[claim_ui.value]), style.button()
-    mo.vstack([style.claim(claim_ui.value), mo.hstack([drop_ui, find_ui], justify="start", gap=2)])
+    mo.vstack(
+        [
+            style.claim(claim_ui.value, verdict=False),
+            mo.hstack([drop_ui, find_ui], justify="start", gap=2),
+        ]
+    )
     return drop_ui, find_ui
 
 
@@ -578,6 +583,7 @@ def _():
                 "DIR` makes such a table of runs of yours. Put it into a folder of `results/`, and "
                 "it is on this page."
             ),
+            style.neighbours(__file__),
         ]
     )
     return

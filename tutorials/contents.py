@@ -4,6 +4,7 @@ import ast
 import html
 import sys
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 FOLDER = Path(__file__).parent
@@ -68,9 +69,19 @@ class Notebook:
         return self.path.stem
 
 
+@cache
 def notebooks() -> list[Notebook]:
     """In reading order, which is that of their numbers."""
     return [read(path) for path in sorted(FOLDER.glob("[0-9]*.py"))]
+
+
+def neighbours(name: str) -> list[tuple[str, str]]:
+    """(label, address) of the tutorial before it, the list of all, and the one after it."""
+    found = notebooks()
+    at = [it.name for it in found].index(name)
+    before = [(f"← {found[at - 1].title}", f"../{found[at - 1].name}/index.html")] if at else []
+    after = [(f"{it.title} →", f"../{it.name}/index.html") for it in found[at + 1 : at + 2]]
+    return [*before, ("All tutorials", "../index.html"), *after]
 
 
 def read(path: Path) -> Notebook:

@@ -10,6 +10,7 @@ import io
 import re
 import warnings
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 import marimo as mo
@@ -18,6 +19,7 @@ from matplotlib.figure import Figure
 
 from theory.claim import Claim, Outcome
 from theory.decide import CLAIMS
+from tutorials import contents
 
 BLACK, ORANGE, SKY, GREEN = "#000000", "#e69f00", "#56b4e9", "#009e73"
 YELLOW, BLUE, VERMILION, PURPLE = "#f0e442", "#0072b2", "#d55e00", "#cc79a7"
@@ -129,8 +131,9 @@ def _badge(verdict: str) -> str:
     )
 
 
-def claim(id: str) -> mo.Html:
-    """A claim as theory has it: title, verdict, source, statement, assumptions."""
+def claim(id: str, verdict: bool = True) -> mo.Html:
+    """A claim as theory has it: title, source, statement, assumptions; its verdict, if that is
+    no longer a question."""
     it = CLAIMS[id]
     given = [
         ("" if a.name == a.says else f"{a.name}: ")
@@ -141,9 +144,22 @@ def claim(id: str) -> mo.Html:
     body = _lines(it.statement.splitlines())
     if given:
         body += f'<ul style="margin:0.3em 0 0 1.2em; list-style:disc">{bullets}</ul>'
-    head = f"{html.escape(it.title)} " + _badge(it.verdict)
+    head = f"{html.escape(it.title)} " + (_badge(it.verdict) if verdict else "")
     head += f'<br><small style="font-weight:400">{html.escape(it.source)}</small>'
-    return _card(VERDICTS[it.verdict], head, body)
+    return _card(VERDICTS[it.verdict] if verdict else GREY, head, body)
+
+
+def predict(question: str, *options: str) -> mo.ui.radio:
+    """To be asked before anything is shown."""
+    return mo.ui.radio(options, label=question)
+
+
+def reveal(predicted: str | None, right: str, says: str) -> mo.Html:
+    """What is so, once something was predicted."""
+    if predicted is None:
+        return mo.md("*Predict first, then move.*")
+    word = "As you said" if predicted == right else "Not so"
+    return verdict("right" if predicted == right else "wrong", f"**{word}:** {says}")
 
 
 def choose(ids: Sequence[str], first: str) -> mo.ui.dropdown:
@@ -163,16 +179,21 @@ def button() -> mo.ui.run_button:
 
 
 def found(outcome: Outcome | None, claim: Claim, without: str | None = None) -> mo.Html:
-    """What a search for a counterexample ended with, the instance redone by hand."""
+    """What a search for a counterexample ended with, the instance redone by hand, the verdict."""
     if outcome is None:
         return mo.md("*Press the button.*")
     dropped = f" without the assumption '{html.escape(without)}'" if without else ""
     if outcome.violation is None:
         head = f"No counterexample{dropped} among {outcome.tried:,} instances"
-        return _card(GREEN, head, _lines(["That is evidence, not a proof."]))
+        said = ["That is evidence, not a proof."]
+        if without is None:
+            head += f" {_badge(claim.verdict)}"
+        return _card(GREEN, head, _lines(said))
     steps = claim.steps(outcome.violation) if claim.steps else []
     size = html.escape(str(outcome.size))
     head = f"A counterexample{dropped}, of size {size}, after {outcome.tried:,} instances"
+    if without is None:
+        head += f" {_badge(claim.verdict)}"
     mono = '<div style="font-family:monospace; font-size:0.9em; margin-top:0.5em">'
     body = _lines(str(outcome.violation).splitlines()) + f"{mono}{_lines(steps)}</div>"
     return _card(VERMILION, head, body)
@@ -200,6 +221,18 @@ def verdict(kind: str, says: str, solved: str = "") -> mo.Html:
     return mo.Html(
         f'<div role="status" {marks} style="border-left:5px solid {colour}; '
         f'padding:0.3em 0 0.3em 1em; margin:0.3em 0">{mo.md(says).text}</div>'
+    )
+
+
+def neighbours(path: str) -> mo.Html:
+    """The way to the tutorial before and after this one, whose file is given."""
+    links = (
+        f'<a href="{address}">{html.escape(label)}</a>'
+        for label, address in contents.neighbours(Path(path).stem)
+    )
+    return mo.Html(
+        '<nav aria-label="Tutorials" style="display:flex; flex-wrap:wrap; gap:0.5em 2em; '
+        f'justify-content:space-between; margin-top:1.5em">{"".join(links)}</nav>'
     )
 
 

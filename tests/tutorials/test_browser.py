@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from functools import partial
 from pathlib import Path
 from urllib.parse import urlparse
@@ -99,6 +100,27 @@ def test_a_slider_and_the_button_change_what_a_tutorial_shows(served, name):
     assert "Traceback" not in page.evaluate(CONTENT)
     assert page.errors == []
     assert not elsewhere(page)
+
+
+def test_theorem_1_falls_at_the_move_that_tutorial_3_suggests(served):
+    page = served("03_dominance")
+    began = time.monotonic()
+    assert "refuted" not in page.evaluate(CONTENT).partition("Break it")[0]
+    assert "0 mixed" in page.evaluate(TEXTS)
+    page.get_by_text("no: it is still dominant").click()
+    share = page.get_by_role("slider", name="share of inputs where it is on")
+    share.focus()
+    page.keyboard.press("ArrowLeft")
+    page.get_by_text("Not so:").wait_for(timeout=LIMIT)
+    assert "19 mixed" in page.evaluate(TEXTS)
+    page.get_by_role("button", name="find me a counterexample").click()
+    page.get_by_text("A counterexample, of size").wait_for(timeout=LIMIT)
+    page.get_by_text("the search below found, in this figure").wait_for(timeout=LIMIT)
+    assert "at 2 inputs: 0 saturated, 0 zombie, 1 mixed; 1 fulfil" in page.evaluate(TEXTS)
+    assert time.monotonic() - began < 60
+    share.focus()
+    page.keyboard.press("ArrowRight")
+    page.wait_for_function(f"{TEXTS}.includes('0 mixed')", timeout=LIMIT)
 
 
 def test_quick_moves_over_several_sliders_are_all_kept(served):
