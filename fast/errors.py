@@ -1,6 +1,7 @@
 """The errors that others catch: of bad input, naming field, value and remedy; of a lost episode."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from difflib import get_close_matches
 
 
@@ -41,3 +42,12 @@ class EpisodeBroken(RuntimeError):
 
 def _short(text: str) -> str:
     return text if len(text) <= 200 else f"{text[:190]}... ({len(text):,} characters)"
+
+
+@contextmanager
+def as_input(field: str, value: object, reason: str = "it cannot be used") -> Iterator[None]:
+    """What the system says against a path in the block, as an InputError about `value`."""
+    try:
+        yield
+    except OSError as error:
+        raise InputError(field, str(value), f"{reason}: {error.strerror or error}") from None

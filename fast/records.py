@@ -4,6 +4,7 @@
 """
 
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -83,24 +84,40 @@ def read_run(folder: Path | str) -> Run:
             )
 
     metrics = folder / "metrics.jsonl"
-    *whole, _cut = metrics.read_bytes().split(b"\n") if metrics.is_file() else [b""]
-    records = [_object(line, f"{metrics}:{n}") for n, line in enumerate(whole, start=1)]
+    return Run(folder, config, parse(metrics.read_bytes() if metrics.is_file() else b"", metrics))
+
+
+def parse(text: bytes, source: Path) -> list[dict[str, Any]]:
+    """The records of the whole lines of `text`, which a metrics.jsonl, `source`, holds.
+
+    Raises InputError where a line is no record.
+    """
+    *whole, _cut = text.split(b"\n")
+    records = [_object(line, f"{source}:{n}") for n, line in enumerate(whole, start=1)]
     for n, record in enumerate(records, start=1):
-        if not record.keys() >= set(COUNTERS):
+        counts = [record.get(name) for name in COUNTERS[1:]]
+        if not isinstance(record.get("kind"), str) or {type(count) for count in counts} != {int}:
             accepted = f"a record with {', '.join(COUNTERS)} is accepted; the file is damaged"
-            raise InputError(f"{metrics}:{n}", sorted(record), accepted)
-    return Run(folder, config, records)
+            raise InputError(f"{source}:{n}", sorted(record), accepted)
+    return records
 
 
 def _object(text: bytes, where: str) -> dict[str, Any]:
     try:
         value = json.loads(text)
-    except ValueError:  # neither JSON nor UTF-8
+    except (ValueError, RecursionError):  # neither JSON nor UTF-8, or too deeply nested
         value = None
     if not isinstance(value, dict):
         shown = text[:60].decode(errors="replace")
         raise InputError(where, shown, "one JSON object is accepted; the file is damaged")
     return value
+
+
+def is_unused(folder: Path) -> bool:
+    """Whether nothing is in the place of `folder`, or a folder that may hold what a file system
+    puts into a new one and what a process that was killed while it began a run left there."""
+    left = {"lost+found", "config.json.tmp"}
+    return not folder.exists() or (folder.is_dir() and left.issuperset(os.listdir(folder)))
 
 
 def find_runs(folder: Path | str, required: bool = True) -> list[Run]:

@@ -3,19 +3,24 @@
     config.json     all settings; written first, never changed, locked while a process trains here
     metrics.jsonl   append-only records, one JSON object a line, NaN as null
     frames/         one file per episode of the replay buffer, never changed once written
-    checkpoint.pt   everything else that the next episode depends on; replaced by renaming
-    tensorboard/    events made from metrics.jsonl, made again at every start
+    checkpoint.pt   everything else that the next episode depends on, and at its end the SHA-256 of
+                    that; replaced by renaming
+    tensorboard/    the records as events, a file a session
 
 A checkpoint is written at the start and between two episodes. It names the episode files that it
-needs and the length that metrics.jsonl had, and resuming cuts away what came after it.
+needs and the length that metrics.jsonl had, and resuming cuts away what came after it. Files and
+their names are synced before the checkpoint that needs them, and removed after it.
 """
 
+import contextlib
+import errno
 import fcntl
+import hashlib
+import io
 import json
 import math
 import os
-import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
@@ -24,45 +29,74 @@ import torch
 
 from fast import config as configs
 from fast.config import Config
-from fast.errors import InputError
-from fast.records import VERSION
+from fast.errors import InputError, as_input
+from fast.events import Events
+from fast.records import VERSION, is_unused, parse
+
+DIGEST = hashlib.sha256().digest_size  # bytes at the end of checkpoint.pt, which torch overlooks
+REMEDY = "what is recorded stays readable; train again into another folder"
 
 
-def write_atomically(path: Path, write: Callable[[IO[bytes]], Any]) -> None:
-    """Let `write` fill a file that appears under `path` whole or not at all."""
+def sync_folder(path: Path) -> None:
+    """Let the names in a folder outlast a power cut; without it a synced file may have none."""
+    number = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(number)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # a file system without it
+            raise
+    finally:
+        os.close(number)
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Let `content` appear under `path` whole or not at all, and outlast a power cut.
+
+    What was there goes only once the new file is read back from the disk as it was written.
+    """
     temporary = path.with_name(path.name + ".tmp")
     try:
-        with temporary.open("wb") as file:
-            write(file)
+        with temporary.open("w+b") as file:
+            file.write(content)
             file.flush()
             os.fsync(file.fileno())
+            if hasattr(os, "posix_fadvise"):  # from the disk itself, not from memory
+                os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+            file.seek(0)
+            if file.read() != content:
+                raise OSError(errno.EIO, "what is read is not what was written", str(path))
         temporary.replace(path)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+    sync_folder(path.parent)
+
+
+def seal(content: bytes) -> bytes:
+    """`content` with its SHA-256 behind it."""
+    return content + hashlib.sha256(content).digest()
+
+
+def unseal(sealed: bytes) -> bytes:
+    """What was sealed; raises ValueError where a bit of it has changed."""
+    content = sealed[:-DIGEST]
+    if seal(content) != sealed:
+        raise ValueError("its checksum does not fit")
+    return content
 
 
 class RunFolder:
     """The folder of one run, held by this process alone until `close`.
 
-    `create` and `resume` read and check; `begin` is the first to change what is there.
+    `create` and `resume` read and check all that the run needs of it but its episodes; `begin` is
+    the first to change what is there.
     """
 
-    def __init__(self, path: Path, config: Config, field: str):
-        self.path, self.config = path, config
-        self._lock = (path / "config.json").open("r+")  # never written to; held by flock
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            self._lock.close()
-            reason = "another process is training here: wait for it or stop it"
-            raise InputError(field, str(path), reason) from None
-        try:
-            self.checkpoint = self._read_checkpoint(field)
-        except InputError:
-            self._lock.close()
-            raise
-        self._kept: list[int] = self.checkpoint["episodes"] if self.checkpoint else []
+    def __init__(self, path: Path, config: Config, lock: IO[bytes], checkpoint: dict | None = None):
+        self.path, self.config, self.checkpoint = path, config, checkpoint
+        self._kept: list[int] = checkpoint["episodes"] if checkpoint else []
+        self._files = contextlib.ExitStack()
+        self._files.enter_context(lock)
 
     @classmethod
     def create(cls, path: Path, config: Config) -> "RunFolder":
@@ -72,18 +106,25 @@ class RunFolder:
             InputError: if the folder holds anything or cannot be made.
         """
         refuse_used(path)
-        new = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-        try:
-            shutil.rmtree(new, ignore_errors=True)  # of a process that had our number before
-            new.mkdir(parents=True)
-            text = configs.to_json(config).encode()
-            write_atomically(new / "config.json", lambda file: file.write(text))
-            new.rename(path)  # so that the folder never exists without its settings
-        except OSError as error:
-            shutil.rmtree(new, ignore_errors=True)
+        made = [folder for folder in (path, *path.parents) if not folder.exists()]
+        new, name = path / "config.json.tmp", path / "config.json"
+        with as_input("--out", path, "it cannot be made"), contextlib.ExitStack() as undo:
+            undo.callback(_remove, made)
+            path.mkdir(parents=True, exist_ok=True)
+            lock = undo.enter_context(new.open("ab"))
+            _lock(lock, path, "--out")
             refuse_used(path)  # another process may have been quicker
-            raise InputError("--out", str(path), f"it cannot be made: {error.strerror}") from None
-        return cls(path, config, "--out")
+            undo.callback(new.unlink, missing_ok=True)
+            lock.truncate(0)  # of a process that was killed here
+            lock.write(configs.to_json(config).encode())
+            lock.flush()
+            os.fsync(lock.fileno())
+            new.rename(name)  # the lock goes with it
+            undo.callback(name.unlink, missing_ok=True)
+            for folder in (path, *(folder.parent for folder in made)):
+                sync_folder(folder)
+            undo.pop_all()
+        return cls(path, config, lock)
 
     @classmethod
     def resume(cls, path: Path) -> "RunFolder":
@@ -92,71 +133,43 @@ class RunFolder:
         Raises:
             InputError: if it is no run, another process has it, or its checkpoint is unusable.
         """
-        return cls(path, read_config(path), "--resume")
-
-    def _read_checkpoint(self, field: str) -> dict | None:
-        """The checkpoint, None if the run was killed before it wrote any."""
-        path, metrics = self.path / "checkpoint.pt", self.path / "metrics.jsonl"
-        length = metrics.stat().st_size if metrics.exists() else 0
-
-        def unusable(reason: str) -> InputError:
-            remedy = "what is recorded stays readable; train again into another folder"
-            return InputError(field, str(self.path), f"{reason}: {remedy}")
-
-        if not path.exists():
-            if length:
-                raise unusable("its checkpoint.pt is missing")
-            return None
-        try:
-            checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-            version, needed, _ = (checkpoint[k] for k in ("version", "metrics_bytes", "state"))
-            missing = [n for n in checkpoint["episodes"] if not self._episode(n).exists()]
-        except Exception as error:  # torch raises many kinds for a damaged file
-            kind = type(error).__name__
-            raise unusable(f"its checkpoint.pt is cut short or damaged ({kind})") from None
-        if version != VERSION:
-            raise unusable(f"its checkpoint.pt is of version {version}, accepted: {VERSION}")
-        if missing or length < needed:
-            lost = self._episode(missing[0]).name if missing else "the end of metrics.jsonl"
-            raise unusable(f"files that its checkpoint.pt needs are missing, first {lost}")
-        return checkpoint
+        config = read_config(path)
+        with contextlib.ExitStack() as undo:
+            with as_input("--resume", path, "nothing can be written there"):
+                lock = undo.enter_context((path / "config.json").open("r+b"))  # never written to
+            _lock(lock, path, "--resume")
+            checkpoint = _read_checkpoint(path)
+            undo.pop_all()
+        return cls(path, config, lock, checkpoint)
 
     def begin(self) -> None:
         """Forget what came after the checkpoint, and open metrics and TensorBoard events."""
-        (self.path / "frames").mkdir(exist_ok=True)
-        self._metrics = (self.path / "metrics.jsonl").open("a+b")
+        frames, metrics = self.path / "frames", self.path / "metrics.jsonl"
+        frames.mkdir(exist_ok=True)
+        self._metrics = self._files.enter_context(metrics.open("ab"))
         self._metrics.truncate(self.checkpoint["metrics_bytes"] if self.checkpoint else 0)
+        sync_folder(self.path)  # a checkpoint will need both names
         keep = {self._episode(number) for number in self._kept}
-        for file in [*self.path.glob("*.tmp"), *(self.path / "frames").iterdir()]:
+        for file in (*self.path.glob("*.tmp"), *frames.glob("*.npz"), *frames.glob("*.npz.tmp")):
             if file not in keep:
                 file.unlink()
-        from torch.utils.tensorboard import SummaryWriter  # a second to import
-
-        shutil.rmtree(self.path / "tensorboard", ignore_errors=True)
-        self._events = SummaryWriter(self.path / "tensorboard", max_queue=1000)
-        self._metrics.seek(0)
-        for line in self._metrics:
-            self._add_events(json.loads(line))
+        records = parse(metrics.read_bytes(), metrics)
+        self._events = self._files.enter_context(Events(self.path / "tensorboard", records))
 
     def log(self, kind: str, **record: Any) -> None:
         """Append one record; a number that is not finite becomes null."""
         record = {"kind": kind, **{k: _finite(v) for k, v in record.items()}}
         self._metrics.write((json.dumps(record, allow_nan=False) + "\n").encode())
         self._metrics.flush()
-        self._add_events(record)
-
-    def _add_events(self, record: dict) -> None:
-        kind, step = record["kind"], record["environment_step"]
-        for name, value in record.items():
-            counter = name in ("agent_step", "environment_step", "update")
-            if isinstance(value, int | float) and not counter and kind != "session":
-                self._events.add_scalar(f"{kind}/{name}", value, step)
+        self._events.add(record)
 
     def _episode(self, number: int) -> Path:
-        return self.path / "frames" / f"{number:07d}.npz"
+        return episode_file(self.path, number)
 
     def save_episode(self, number: int, **arrays: np.ndarray) -> None:
-        write_atomically(self._episode(number), lambda f: np.savez_compressed(f, **arrays))
+        file = io.BytesIO()
+        np.savez_compressed(file, **arrays)
+        write_atomically(self._episode(number), file.getvalue())
 
     def episodes(self) -> Iterator[dict[str, np.ndarray]]:
         """The episodes of the checkpoint's replay buffer, oldest first."""
@@ -174,35 +187,105 @@ class RunFolder:
             "episodes": episodes,
             "state": state,
         }
-        write_atomically(self.path / "checkpoint.pt", lambda file: torch.save(checkpoint, file))
+        file = io.BytesIO()  # torch.save into a file hides why it cannot be written
+        torch.save(checkpoint, file)
+        write_atomically(self.path / "checkpoint.pt", seal(file.getvalue()))
         for number in set(self._kept) - set(episodes):  # only now does nothing need them
             self._episode(number).unlink(missing_ok=True)
         self._kept = episodes
 
     def close(self) -> None:
-        if hasattr(self, "_events"):
-            self._events.close()
-            self._metrics.close()
-        self._lock.close()
+        self._files.close()
+
+
+def episode_file(folder: Path, number: int) -> Path:
+    return folder / "frames" / f"{number:07d}.npz"
+
+
+def _lock(file: IO[bytes], path: Path, field: str) -> None:
+    """Raises InputError where another process holds the run; ours ends when `file` is closed."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        reason = "another process is training here: wait for it or stop it"
+        raise InputError(field, str(path), reason) from None
+    except OSError as error:
+        reason = f"its file system cannot lock a file ({error.strerror}): use another"
+        raise InputError(field, str(path), reason) from None
+
+
+def _remove(folders: list[Path]) -> None:
+    """Remove the folders that are empty, the inner ones first."""
+    for folder in folders:
+        with contextlib.suppress(OSError):
+            folder.rmdir()
+
+
+def _read_checkpoint(folder: Path) -> dict | None:
+    """The checkpoint, None if the run was killed before it wrote any.
+
+    Raises InputError where it, or the records that it counts on, cannot be used.
+    """
+    path, metrics = folder / "checkpoint.pt", folder / "metrics.jsonl"
+
+    def unusable(reason: object) -> InputError:
+        return InputError("--resume", str(folder), f"{reason}: {REMEDY}")
+
+    try:
+        recorded = metrics.read_bytes() if metrics.exists() else b""
+        sealed = path.read_bytes() if path.exists() else None
+    except OSError as error:
+        raise unusable(error) from None
+    if sealed is None:
+        if recorded:
+            raise unusable("its checkpoint.pt is missing")
+        return None
+    try:
+        content = io.BytesIO(unseal(sealed))
+        checkpoint = torch.load(content, map_location="cpu", weights_only=True)
+        version, needed, _ = (checkpoint[k] for k in ("version", "metrics_bytes", "state"))
+        files = [episode_file(folder, number) for number in checkpoint["episodes"]]
+        missing = [file.name for file in files if not file.exists()]
+        kept = recorded[:needed]
+    except Exception as error:  # torch raises many kinds for a damaged file
+        reason = f"its checkpoint.pt is cut short or damaged, or older than its checksum ({error})"
+        raise unusable(reason) from None
+    if version != VERSION:
+        raise unusable(f"its checkpoint.pt is of version {version}, accepted: {VERSION}")
+    if missing or len(kept) < needed:
+        lost = missing[0] if missing else "the end of metrics.jsonl"
+        raise unusable(f"files that its checkpoint.pt needs are missing, first {lost}")
+    try:
+        parse(kept, metrics)
+    except InputError as error:
+        raise unusable(error) from None
+    return checkpoint
 
 
 def refuse_used(path: Path) -> None:
-    """Raises InputError if `path` is anything but a new or empty folder that can be made."""
-    if (path / "config.json").exists():
-        raise InputError("--out", str(path), f"it holds a run; continue it with --resume {path}")
-    if path.exists() and not (path.is_dir() and not any(path.iterdir())):
-        raise InputError("--out", str(path), "accepted: a folder that is new or empty")
-    parent = next(folder for folder in path.parents if folder.exists())
-    if not (parent.is_dir() and os.access(parent, os.W_OK)):
-        raise InputError("--out", str(path), f"nothing can be written in {parent}")
+    """Raises InputError if `path` is anything but a new or empty folder that can be used."""
+    with as_input("--out", path):
+        if (path / "config.json").exists():
+            reason = f"it holds a run; continue it with --resume {path}"
+            raise InputError("--out", str(path), reason)
+        if not is_unused(path):
+            raise InputError("--out", str(path), "accepted: a folder that is new or empty")
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            os.stat(episode_file(path, 0).with_suffix(".npz.tmp"))  # its name may be too long
+        place = next(folder for folder in (path, *path.parents) if folder.exists())
+    if not (place.is_dir() and os.access(place, os.W_OK)):
+        raise InputError("--out", str(path), f"nothing can be written in {place}")
 
 
 def read_config(path: Path) -> Config:
     """The settings of the run in a folder; raises InputError if there is none."""
     file = path / "config.json"
-    if not file.is_file():
-        raise InputError("--resume", str(path), "accepted: the folder of a run, with config.json")
-    return configs.from_json(file.read_bytes(), file)
+    with as_input("--resume", path):
+        if not file.is_file():
+            accepted = "accepted: the folder of a run, with config.json"
+            raise InputError("--resume", str(path), accepted)
+        text = file.read_bytes()
+    return configs.from_json(text, file)
 
 
 def _finite(value: Any) -> Any:

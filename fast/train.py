@@ -12,7 +12,6 @@ from collections import defaultdict
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 from zlib import crc32
 
 import numpy as np
@@ -28,7 +27,7 @@ from fast.errors import EpisodeBroken, InputError
 from fast.experience.replay import Batch, Replay
 from fast.interventions import INTERVENTIONS, Moment
 from fast.records import read_run
-from fast.runs import RunFolder, read_config, refuse_used
+from fast.runs import REMEDY, RunFolder, read_config, refuse_used
 
 
 class Diverged(RuntimeError):
@@ -444,6 +443,8 @@ class Training:
             "stored": [list(pair) for pair in self.stored],
             "info": {name: value.clone() for name, value in self.info.items()},
         }
+        if not finite(state):  # a moment of an optimizer, or the target
+            raise Diverged(f"a number of the checkpoint is not finite at update {self.update}")
         self.folder.save_checkpoint(state, [number for number, _ in self.stored])
         self.saved_step = self.agent_step
 
@@ -469,14 +470,25 @@ class Training:
             self.info = {name: value.to(self.device) for name, value in state["info"].items()}
             for episode in folder.episodes():
                 self.replay.extend(**episode)
-        except (RuntimeError, ValueError, KeyError, TypeError, OSError, BadZipFile) as error:
-            reason = str(error).strip().splitlines()[0]
+            if not finite(state):
+                raise ValueError("a number of it is not finite")
+        except Exception as error:  # each part has its own kinds for what it cannot be
+            reason = f"{type(error).__name__}: {error}".splitlines()[0]
             raise InputError(
                 "--resume",
                 str(folder.path),
-                f"its checkpoint does not fit its config.json, or an episode is damaged ({reason})"
-                ": what is recorded stays readable; train again into another folder",
+                "its checkpoint does not fit its config.json, or an episode is damaged "
+                f"({reason}): {REMEDY}",
             ) from None
+
+
+def finite(state: object) -> bool:
+    """Whether every tensor in nested dicts and lists holds finite numbers alone."""
+    if isinstance(state, dict):
+        return all(map(finite, state.values()))
+    if isinstance(state, list | tuple):
+        return all(map(finite, state))
+    return not isinstance(state, torch.Tensor) or bool(state.isfinite().all())
 
 
 def require_device(config: Config) -> None:
@@ -543,7 +555,7 @@ def train(config: Config | None, path: Path, stop: Stop) -> bool:
         InputError: before anything is written, when it cannot be done here.
         Diverged: when a loss or a parameter is not finite; the last checkpoint is good.
     """
-    path, resume = path.resolve(), config is None
+    path, resume = Path(os.path.realpath(path)), config is None
     if config is None:
         config = read_config(path)
     else:

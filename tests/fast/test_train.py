@@ -1,5 +1,6 @@
 """Runs: what is recorded, and that stopping, killing and resuming change nothing of it."""
 
+import io
 import json
 import math
 import os
@@ -20,7 +21,7 @@ from fast.__main__ import main
 from fast.envs import dmc
 from fast.errors import InputError
 from fast.records import read_run
-from fast.runs import RunFolder
+from fast.runs import RunFolder, seal
 from fast.train import Diverged, Stop, Training, train
 
 ROOT = Path(__file__).parents[2]
@@ -456,7 +457,9 @@ def lose_checkpoint(folder):
 
 def make_it_old(folder):
     saved = torch.load(folder / "checkpoint.pt", weights_only=True)
-    torch.save(saved | {"version": 0}, folder / "checkpoint.pt")
+    file = io.BytesIO()
+    torch.save(saved | {"version": 0}, file)
+    (folder / "checkpoint.pt").write_bytes(seal(file.getvalue()))
 
 
 def lose_episode(folder):

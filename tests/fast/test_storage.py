@@ -1,0 +1,343 @@
+"""What is on the disk: synced before it is needed, checked before it is used."""
+
+import io
+import json
+import os
+import resource
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from fast import config as configs
+from fast import events
+from fast.__main__ import main
+from fast.errors import InputError
+from fast.runs import RunFolder, seal
+from fast.train import Stop, train
+
+ARGUMENTS = ["--task", "cartpole-swingup", "--method", "baseline", "--preset", "tiny",
+             "--env.action-repeat", "50", "--run.updates", "130", "--run.replay-capacity", "60",
+             "--run.evaluation-interval", "50", "--run.log-interval", "10"]  # fmt: skip
+
+
+def config(updates=130):
+    """Episodes of 20 agent steps, and a buffer of which three or four are needed."""
+    made = configs.build("cartpole-swingup", "baseline", "tiny")
+    made = replace(made, env=replace(made.env, action_repeat=50))
+    run = {"updates": updates, "replay_capacity": 60, "evaluation_interval": 50,
+           "log_interval": 10}  # fmt: skip
+    return replace(made, run=replace(made.run, **run))
+
+
+class StopAtEpisode(Stop):
+    """Asks to stop as a signal would, as soon as so many episodes are written."""
+
+    def __init__(self, folder, episode):
+        self.file = folder / "frames" / f"{episode:07d}.npz"
+
+    @property
+    def signal(self):
+        return 15 if self.file.exists() else None
+
+
+@pytest.fixture(scope="module")
+def half(tmp_path_factory):
+    """A run of which five episodes of eight are played."""
+    folder = tmp_path_factory.mktemp("runs") / "half"
+    assert not train(config(), folder, StopAtEpisode(folder, 4))
+    return folder
+
+
+@pytest.fixture
+def run(half, tmp_path):
+    shutil.copytree(half, tmp_path / "run")
+    return tmp_path / "run"
+
+
+def listing(folder):
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def recorded(folder, kind):
+    lines = map(json.loads, (folder / "metrics.jsonl").read_text().splitlines())
+    return [line for line in lines if line["kind"] == kind]
+
+
+# --- a power cut -----------------------------------------------------------------------------
+
+
+class Disk:
+    """What a power cut would leave of a folder: what was synced, under the names that were.
+
+    `look` is called before each operation that changes a name, and after each sync.
+    """
+
+    def __init__(self, root, monkeypatch, look):
+        self.root, self.look = root, look
+        self.content = {}  # of a file by its inode, as it was synced
+        self.names = {}  # path -> inode, as its folder was synced
+        self.held = []  # so that no inode is given to another file
+        self.looking = False
+        for name in ("rename", "replace", "unlink"):
+            monkeypatch.setattr(os, name, self.after_looking(getattr(os, name)))
+        monkeypatch.setattr(os, "fsync", self.sync)
+
+    def after_looking(self, change):
+        def changed(*arguments, **named):
+            self.look_once()
+            return change(*arguments, **named)
+
+        return changed
+
+    def look_once(self):
+        if not self.looking:  # what `look` itself changes is not of the run
+            self.looking = True
+            self.look(self)
+            self.looking = False
+
+    def sync(self, number):
+        path, inode = Path(os.readlink(f"/proc/self/fd/{number}")), os.fstat(number).st_ino
+        if path.is_dir():
+            elsewhere = {p: i for p, i in self.names.items() if p.parent != path}
+            self.names = elsewhere | {p: p.stat().st_ino for p in path.iterdir()}
+        else:
+            self.held.append(os.open(path, os.O_RDONLY))
+            self.content[inode] = path.read_bytes()
+        self.look_once()
+
+    def files(self, every_name):
+        """Path -> content after the cut: renames happened all (`every_name`), or only if synced;
+        what is removed is gone."""
+        now = {path: path.stat().st_ino for path in self.root.rglob("*")}
+        names = now if every_name else {p: i for p, i in self.names.items() if p in now}
+        return {
+            path: self.content.get(inode, b"")
+            for path, inode in names.items()
+            if path.is_file()
+            and all(above in names for above in path.parents if self.root in above.parents)
+        }
+
+
+def test_a_power_cut_at_any_moment_leaves_a_run_that_goes_on(tmp_path, monkeypatch):
+    folder, counts = tmp_path / "run", []
+
+    def look(disk):
+        for every_name in (False, True):
+            left = tmp_path / "left"
+            shutil.rmtree(left, ignore_errors=True)
+            for path, content in disk.files(every_name).items():
+                target = left / path.relative_to(folder)
+                target.parent.mkdir(parents=True, exist_ok=True)
+                target.write_bytes(content)
+            if not (left / "config.json").exists():
+                assert not counts  # nothing was said to be there yet
+                continue
+            found = RunFolder.resume(left)
+            counts.append(sum(len(episode["rewards"]) for episode in found.episodes()))
+            found.close()
+
+    disk = Disk(folder, monkeypatch, look)
+    assert train(config(), folder, Stop())
+    for number in disk.held:
+        os.close(number)
+    assert len(counts) > 100
+    assert counts[-1] == config().run.replay_capacity
+
+
+# --- damage ----------------------------------------------------------------------------------
+
+
+def refused(folder, capsys):
+    before = listing(folder)
+    assert main(["train", "--resume", str(folder)]) == 2
+    assert listing(folder) == before
+    message = capsys.readouterr().err
+    assert message.startswith("error: --resume") and message.count("\n") == 1
+    assert "train again into another folder" in message
+    return message
+
+
+def test_no_changed_bit_and_no_lost_range_of_a_checkpoint_is_taken_for_a_state(run):
+    path = run / "checkpoint.pt"
+    whole = path.read_bytes()
+    generator = np.random.default_rng(0)
+    for _ in range(60):
+        damaged = bytearray(whole)
+        damaged[generator.integers(len(whole))] ^= 1 << generator.integers(8)
+        path.write_bytes(damaged)
+        with pytest.raises(InputError, match="checksum"):
+            RunFolder.resume(run)
+    for _ in range(30):
+        start = generator.integers(len(whole) - 512)
+        path.write_bytes(whole[:start] + bytes(512) + whole[start + 512 :])
+        if path.read_bytes() != whole:
+            with pytest.raises(InputError, match="checksum"):
+                RunFolder.resume(run)
+    for end in generator.integers(len(whole), size=30):
+        path.write_bytes(whole[:end])
+        with pytest.raises(InputError, match="checksum"):
+            RunFolder.resume(run)
+
+
+@pytest.mark.parametrize("part", ["target", "critic_optimizer"])
+def test_a_checkpoint_with_a_number_that_is_not_finite_is_not_resumed(run, capsys, part):
+    path = run / "checkpoint.pt"
+    saved = torch.load(path, weights_only=True)
+    values = saved["state"]["agent"][part]
+    if part == "critic_optimizer":
+        values = values["state"][0]
+    next(v for v in values.values() if v.ndim).view(-1)[0] = float("nan")
+    file = io.BytesIO()
+    torch.save(saved, file)
+    path.write_bytes(seal(file.getvalue()))
+    assert "not finite" in refused(run, capsys)
+
+
+def shorter(content):
+    return content[: len(content) // 2]
+
+
+def emptied(content):
+    return b""
+
+
+def zeroed(content):
+    return content[:300] + bytes(300) + content[600:]
+
+
+@pytest.mark.parametrize("change", [shorter, emptied, zeroed])
+def test_a_damaged_episode_is_told_before_anything_is_changed(run, capsys, change):
+    file = min((run / "frames").iterdir())
+    file.write_bytes(change(file.read_bytes()))
+    assert "an episode is damaged" in refused(run, capsys)
+
+
+@pytest.mark.parametrize(
+    "line", [b"\0" * 30, b'{"kind": "epi', b"[" * 99, b"{}", b'{"kind": 1, "update": 2}']
+)
+def test_a_damaged_record_is_told_before_anything_is_changed(run, capsys, line):
+    file = run / "metrics.jsonl"
+    first, second, rest = file.read_bytes().split(b"\n", 2)
+    file.write_bytes(b"\n".join([first, line + b" " * (len(second) - len(line)), rest]))
+    assert "metrics.jsonl:2" in refused(run, capsys)
+
+
+def test_what_came_after_the_checkpoint_may_be_damaged(run):
+    with (run / "metrics.jsonl").open("ab") as file:
+        file.write(b"\0" * 300 + b"\n{]\n")
+    assert train(None, run, Stop())
+    assert recorded(run, "episode")[-1]["update"] == 130
+
+
+# --- places ----------------------------------------------------------------------------------
+
+
+def test_an_empty_folder_is_used_and_not_replaced(tmp_path):
+    folder = tmp_path / "run"
+    (folder / "lost+found").mkdir(parents=True)  # of a volume that was just mounted there
+    (folder / "config.json.tmp").write_text("{ of a process that was killed here")
+    before = folder.stat().st_ino
+    RunFolder.create(folder, config()).close()
+    assert folder.stat().st_ino == before
+    assert RunFolder.resume(folder).config == config()
+    assert sorted(path.name for path in folder.iterdir()) == ["config.json", "lost+found"]
+    assert list(tmp_path.iterdir()) == [folder]
+
+
+def test_a_folder_that_cannot_be_filled_is_left_as_it_was(tmp_path, monkeypatch):
+    folder = tmp_path / "a" / "b" / "run"
+
+    def full(number):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(InputError, match="No space left"):
+        RunFolder.create(folder, config())
+    assert not list(tmp_path.iterdir())
+
+
+def test_of_two_processes_that_begin_in_one_folder_one_is_refused(tmp_path):
+    first = RunFolder.create(tmp_path / "run", config())
+    (tmp_path / "run" / "config.json").rename(tmp_path / "run" / "config.json.tmp")
+    with pytest.raises(InputError, match="another process"):
+        RunFolder.create(tmp_path / "run", config())
+    assert (tmp_path / "run" / "config.json.tmp").read_text() == configs.to_json(config())
+    first.close()
+
+
+@pytest.mark.parametrize("name", ["x" * 300, "/".join(["y" * 200] * 20 + ["z" * 40]), "loop"])
+@pytest.mark.parametrize("option", ["--out", "--resume"])
+def test_a_name_that_no_file_can_have_is_refused(tmp_path, capsys, name, option):
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    before = sorted(tmp_path.rglob("*"))
+    given = ARGUMENTS if option == "--out" else []
+    assert main(["train", *given, option, str(tmp_path / name)]) == 2
+    assert capsys.readouterr().err.startswith(f"error: {option}")
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_full_disk_is_told_by_its_own_name_wherever_it_is_met(tmp_path, capsys):
+    limit = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, limit[1]))  # less than a checkpoint has
+    try:
+        assert main(["train", *ARGUMENTS, "--out", str(tmp_path / "run")]) == 1
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limit)
+    message = capsys.readouterr().err
+    assert "File too large" in message and "--resume" in message
+    assert main(["train", "--resume", str(tmp_path / "run")]) == 0
+
+
+def test_events_that_cannot_be_written_end_a_run_as_any_file_does(run, capsys, monkeypatch):
+    add = events.Events.add
+
+    def full(self, record):
+        if record["kind"] == "episode":
+            raise OSError(28, "No space left on device")
+        add(self, record)
+
+    monkeypatch.setattr(events.Events, "add", full)
+    assert main(["train", "--resume", str(run)]) == 1
+    assert "No space left on device" in capsys.readouterr().err
+
+
+# --- TensorBoard -----------------------------------------------------------------------------
+
+
+def test_a_tensorboard_that_is_open_while_a_killed_run_goes_on_shows_what_is_recorded(tmp_path):
+    from tensorboard.backend.event_processing.plugin_event_multiplexer import EventMultiplexer
+
+    folder, earlier = tmp_path / "run", tmp_path / "earlier"
+    train(config(), folder, StopAtEpisode(folder, 2))
+    shutil.copytree(folder, earlier, ignore=shutil.ignore_patterns("tensorboard"))
+    train(None, folder, StopAtEpisode(folder, 5))
+    shown = EventMultiplexer().AddRunsFromDirectory(str(folder))
+    shown.Reload()
+    for name in ("frames", "checkpoint.pt", "metrics.jsonl"):  # as if killed after episode 5
+        copy = shutil.copytree if name == "frames" else shutil.copyfile
+        copy(earlier / name, folder / name, **{"dirs_exist_ok": True} if name == "frames" else {})
+    assert train(None, folder, Stop())
+    for _ in range(3):  # a file at a time
+        shown.Reload()
+    for kind, name in (
+        ("evaluation", "return"),
+        ("episode", "return"),
+        ("scores", "actor/dense0/srank"),
+    ):
+        seen = [event.step for event in shown.Tensors("tensorboard", f"{kind}/{name}")]
+        assert seen == [record["environment_step"] for record in recorded(folder, kind)]
+
+
+def test_events_that_were_removed_are_made_again_from_the_records(run):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    shutil.rmtree(run / "tensorboard")
+    assert train(None, run, Stop())
+    seen = EventAccumulator(str(run / "tensorboard")).Reload().Scalars("episode/return")
+    assert [event.step for event in seen] == [
+        record["environment_step"] for record in recorded(run, "episode")
+    ]
