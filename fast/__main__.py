@@ -4,6 +4,7 @@ A bad input is told in one message and exit status 2, before any work starts.
 """
 
 import argparse
+import os
 import re
 import shlex
 import sys
@@ -268,6 +269,8 @@ COMMANDS = {
 
 
 def main(arguments: list[str]) -> int:
+    # Figures go to files. A notebook gives its own backend to its shell, whether it is here or not.
+    os.environ["MPLBACKEND"] = "agg"
     listing = "\n".join(f"  {name:10} {command.__doc__}" for name, command in COMMANDS.items())
     usage = f"usage: python -m fast COMMAND [--help]\n\n{listing}"
     if not arguments or arguments[0] in ("-h", "--help"):

@@ -5,9 +5,11 @@ figure's CSV. Where a whole layer is dead its scores are undefined (NaN, and NaN
 the last value is carried on as a dotted line (Neuron Dominance, B.1).
 """
 
+import contextlib
 import csv
 import io
 import math
+import os
 import textwrap
 from collections.abc import Callable, Iterable, Sequence
 from itertools import groupby
@@ -22,7 +24,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, NullFormatter, NullLocator
 
-from fast.errors import InputError
+from fast.errors import InputError, as_input
 from fast.records import Floats, Run, series
 
 # A method looks the same in every figure, and this is their order. Okabe and Ito's colours, told
@@ -77,6 +79,18 @@ class Drawing(NamedTuple):
     rows: Sequence[tuple]
 
 
+def require_writable(out: Path) -> None:
+    """Raises InputError, before any work, unless `out` is a folder for files or can be made one."""
+    with as_input("--out", out):
+        if out.exists() and not out.is_dir():
+            raise InputError("--out", str(out), "a folder, new or not, is accepted")
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            (out / "overview.png").stat()  # its name may be too long
+        place = next(folder for folder in (out, *out.absolute().parents) if folder.exists())
+    if not (place.is_dir() and os.access(place, os.W_OK)):
+        raise InputError("--out", str(out), f"nothing can be written in {place}")
+
+
 def save(drawing: Drawing, path: Path) -> Path:
     """Write `path` (.png) and beside it the same as .pdf and .csv; returns `path`."""
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -92,7 +106,8 @@ def save_pictures(figure: Figure, path: Path) -> Path:
 
 
 def write_table(drawing: Drawing, path: Path) -> None:
-    with path.open("w", newline="") as file:
+    # The name of a folder need not be text in any encoding.
+    with path.open("w", newline="", encoding="utf-8", errors="backslashreplace") as file:
         writer = csv.writer(file)
         writer.writerow(drawing.header)
         writer.writerows(drawing.rows)
@@ -165,8 +180,9 @@ def filled(y: Floats) -> Floats:
 
 def step_of(run: Run, update: int) -> float:
     """The environment step of an update, as far as the run has come: records hold both counts."""
-    told = sorted((record["update"], record["environment_step"]) for record in run.records)
-    return float(np.interp(update, *zip(*told, strict=True))) if told else 0.0
+    updates, steps = run.counter("update"), run.counter("environment_step")
+    order = np.lexsort((steps, updates))
+    return float(np.interp(update, updates[order], steps[order])) if len(order) else 0.0
 
 
 def masked_spans(runs: Iterable[Run]) -> dict[int, float]:
@@ -194,7 +210,7 @@ class Face(NamedTuple):
 def subtitle(runs: Sequence[Run], *more: str) -> str:
     """How the runs were made and how far they came, with `more` parts; no part is broken."""
     env = [run.config["env"] for run in runs]
-    last = max((r["environment_step"] for run in runs for r in run.records), default=0)
+    last = max(max(run.counter("environment_step").tolist(), default=0) for run in runs)
     parts = [
         f"preset {each(run.config['preset'] for run in runs)}",
         f"render quality {each(e.get('render_quality') for e in env)}",
@@ -241,6 +257,7 @@ def write_face(figure: Figure, face: Face) -> None:
         (face.warning or "", 10, "bold", "#b00020"),
     ]
     for text, size, weight, colour in parts:
+        text = text.encode(errors="backslashreplace").decode()  # a folder's name need not be text
         letter = size * (0.68 if weight == "bold" else 0.6)  # points a letter, generously
         for line in textwrap.wrap(text, int(width * 72 / letter)):
             figure.text(left, y, line, size=size, weight=weight, color=colour, va="top")

@@ -23,7 +23,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from fast import config as configs
 from fast import drawing, stats, supervised_figures
 from fast.drawing import Drawing, Face, Panel, Row
-from fast.errors import InputError, unknown
+from fast.errors import InputError, as_input, unknown
 from fast.recipes import RECIPES, Recipe
 from fast.records import Floats, Run, differing, find_runs, flat, series
 
@@ -76,12 +76,13 @@ def title(name: str, own: bool = False) -> str:
 
 
 def own_recipe(recipe: Recipe, runs: Sequence[Run]) -> Recipe:
-    """The recipe with the tasks, methods and seeds of `runs`, whatever they are."""
+    """The recipe with the tasks and methods of `runs`, and as many seeds as any of these has."""
+    counts = Counter((run.config["task"], run.method) for run in runs)
     return Recipe(
         recipe.title,
         tuple(sorted({run.config["task"] for run in runs})),
         tuple(drawing.methods_of(runs)),
-        1 + max((run.seed for run in runs), default=0),
+        max(counts.values(), default=0),
         "the tasks, methods and seeds that are here, not the paper's",
     )
 
@@ -96,7 +97,7 @@ def choose(name: str, runs: Sequence[Run], preset: str | None = None, own: bool 
     if own and name not in OWN:
         raise InputError("--own", name, f"accepted for figures {', '.join(OWN)}")
     recipe = own_recipe(RECIPES[name], runs) if own else RECIPES[name]
-    wanted = set(recipe.runs)
+    wanted = set(map(planned, runs)) if own else set(recipe.runs)
     found = [run for run in runs if planned(run) in wanted]
     presets = sorted({run.config["preset"] for run in found})
     if preset is not None:
@@ -126,7 +127,7 @@ def _few(names: Sequence[str], kind: str) -> str:
 def face(chosen: Chosen, note: str) -> Face:
     """Title, what was run, and a warning where a run is missing, unfinished or unlike the rest."""
     recipe, runs = chosen.recipe, chosen.runs
-    here, wanted = len(runs), len(recipe.runs)
+    here, wanted = len(runs), len(recipe.tasks) * len(recipe.methods) * recipe.seeds
     seeds = Counter((run.config["task"], run.method) for run in runs).values()
     few, many = min(seeds), max(seeds)
     counts = [
@@ -635,19 +636,20 @@ def write(
 ) -> tuple[list[Path], dict[str, InputError]]:
     """Write `figure-NAME.png`, `.pdf` and `.csv` into `out`, for `all` of whatever can be drawn.
 
-    Returns the PNGs, and why figures of `all` are missing. Raises InputError where the name is
-    unknown or nothing can be drawn.
+    Returns the PNGs, and why figures of `all` are missing and runs are left out. Raises InputError
+    where the name is unknown or nothing can be drawn, or written.
     """
     if name not in RECIPES and name != "all":
         raise unknown("NAME", name, [*RECIPES, "all"])
-    if out.exists() and not out.is_dir():
-        raise InputError("--out", str(out), "a folder, new or not, is accepted")
+    drawing.require_writable(out)
     refused: dict[str, InputError] = {}
-    if name != "all":
-        one = figure_4(folder) if name == "4" else draw(name, find_runs(folder), preset, own)
-        drawn = {name: one}
+    damaged: list[InputError] = []
+    if name == "4":
+        drawn = {name: figure_4(folder)}
+    elif name != "all":
+        drawn = {name: draw(name, find_runs(folder, damaged=damaged), preset, own)}
     else:
-        runs = find_runs(folder, required=not supervised_figures.find(folder))
+        runs = find_runs(folder, not supervised_figures.find(folder), damaged)
         drawn, refused = draw_all(runs, preset, own)
         try:
             drawn["4"] = figure_4(folder)
@@ -655,4 +657,6 @@ def write(
             refused["4"] = error
     if not drawn:
         raise InputError("--runs", str(folder), "none of its runs belongs to a figure")
-    return [drawing.save(drawn[name], out / f"figure-{name}.png") for name in drawn], refused
+    with as_input("--out", out, "nothing can be written there"):
+        paths = [drawing.save(drawn[name], out / f"figure-{name}.png") for name in drawn]
+    return paths, refused | {error.field: error for error in damaged}

@@ -1,19 +1,20 @@
 """Read a run's folder: its settings and its records, without torch.
 
-`metrics.jsonl` is the source of truth of a run; figures and reports are made from it alone.
+`metrics.jsonl` is the source of truth of a run; figures and reports are made from it alone. It is
+held by columns: 432 runs at the paper's length are 1.3 GB of lines and many times that as dicts.
 """
 
 import json
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from types import NoneType
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fast.errors import InputError
+from fast.errors import InputError, as_input
 
 COUNTERS = ("kind", "agent_step", "environment_step", "update")  # that every record has
 VERSION = 2  # of everything in a run's folder: other versions are refused, never guessed
@@ -21,13 +22,88 @@ VERSION = 2  # of everything in a run's folder: other versions are refused, neve
 Floats = NDArray[np.float64]
 
 
-@dataclass(frozen=True)
+# What readers use of a config.json, by dotted name.
+SETTINGS: dict[str, type] = {
+    "task": str,
+    "method": str,
+    "preset": str,
+    "seed": int,
+    "env.render_quality": str,
+    "env.size": int,
+    "env.action_repeat": int,
+    "env.frame_stack": int,
+    "agent.batch_size": int,
+    "run.updates": int,
+    "run.reward_masked_updates": int,
+    "run.score_batch": int,
+}
+# And of the records of a kind; a float may be null, and an integer. Those of the kinds that are
+# MEASURED hold nothing else but such numbers, every score record of a run the same ones.
+FIELDS: dict[str, dict[str, type]] = {
+    "evaluation": {"return": float, "returns": list},
+    "episode": {"return": float, "random": bool},
+    "timing": {"seconds": float},
+    "intervention": {"name": str},
+}
+MEASURED = ("scores", "update", "timing")
+
+
+class Column(NamedTuple):
+    """The values of one key, and which records of their kind have it, in the order of writing.
+
+    Numbers, with NaN for null, are an array, so that they take 8 bytes each; all else is a list.
+    """
+
+    rows: NDArray[np.int32] | slice
+    values: NDArray[Any] | list[Any]
+
+
+class Table:
+    """The records of one kind, by columns."""
+
+    def __init__(self, records: Sequence[dict[str, Any]]):
+        self.length = len(records)
+        keys = dict.fromkeys(key for record in records for key in record)
+        self.columns = {key: _column(records, key) for key in keys}
+
+    def records(self) -> list[dict[str, Any]]:
+        """The records again, each a dict."""
+        found: list[dict[str, Any]] = [{} for _ in range(self.length)]
+        for key, (rows, values) in self.columns.items():
+            plain = values if isinstance(values, list) else values.tolist()
+            having = found[rows] if isinstance(rows, slice) else [found[row] for row in rows]
+            for record, value in zip(having, plain, strict=True):
+                record[key] = None if value != value else value  # NaN alone is not itself
+        return found
+
+
+def _column(records: Sequence[dict[str, Any]], key: str) -> Column:
+    rows = [row for row, record in enumerate(records) if key in record]
+    values = [records[row][key] for row in rows]
+    kinds, exact = set(map(type, values)), 2**53  # below it every integer is a float
+    where = slice(None) if len(rows) == len(records) else np.array(rows, dtype=np.int32)
+    if not kinds <= {int, float, NoneType} or any(
+        abs(value) >= exact for value in values if type(value) is int
+    ):
+        return Column(where, values)
+    if kinds == {int}:
+        return Column(where, np.array(values, dtype=np.int64))
+    return Column(where, np.array([np.nan if v is None else v for v in values], dtype=np.float64))
+
+
 class Run:
     """One training run as its folder tells it: `config.json` and the lines of `metrics.jsonl`."""
 
-    folder: Path
-    config: dict[str, Any]
-    records: list[dict[str, Any]]
+    def __init__(self, folder: Path, config: dict[str, Any], records: Iterable[dict[str, Any]]):
+        self.folder, self.config = folder, config
+        groups: dict[str, list[dict[str, Any]]] = {}
+        names: dict[str, str] = {}
+        self._order: list[str] = []  # the kind of each record
+        for record in records:
+            kind = names.setdefault(record["kind"], record["kind"])
+            groups.setdefault(kind, []).append(record)
+            self._order.append(kind)
+        self.tables = {kind: Table(group) for kind, group in groups.items()}
 
     @property
     def method(self) -> str:
@@ -45,7 +121,7 @@ class Run:
     @property
     def reached(self) -> int:
         """How many updates the records tell of."""
-        return max((record["update"] for record in self.records), default=0)
+        return max(self.counter("update").tolist(), default=0)
 
     @property
     def finished(self) -> bool:
@@ -54,12 +130,25 @@ class Run:
         The last episode outlasts the last update and may be evaluated before it is over: only the
         scores, of which no earlier ones tell of all updates, say that it is.
         """
-        ends = [r["agent_step"] for r in self.of("scores") if r["update"] >= self.planned]
-        return bool(ends) and any(r["agent_step"] >= ends[0] for r in self.of("evaluation"))
+        whole = self.counter("update", "scores") >= self.planned
+        ends = self.counter("agent_step", "scores")[whole]
+        return bool(len(ends)) and bool((self.counter("agent_step", "evaluation") >= ends[0]).any())
+
+    def counter(self, name: str, *kinds: str) -> NDArray[np.int64]:
+        """One of the COUNTERS, (records,), of some kinds in turn, or of all."""
+        tables = [self.tables[kind] for kind in kinds or self.tables if kind in self.tables]
+        found = [np.asarray(table.columns[name].values, dtype=np.int64) for table in tables]
+        return np.concatenate([*found, np.array([], dtype=np.int64)])
+
+    @property
+    def records(self) -> list[dict[str, Any]]:
+        """All records in the order of writing."""
+        each = {kind: iter(table.records()) for kind, table in self.tables.items()}
+        return [next(each[kind]) for kind in self._order]
 
     def of(self, kind: str) -> list[dict[str, Any]]:
         """The records of one kind (`scores`, `evaluation`, ...) in the order of writing."""
-        return [record for record in self.records if record["kind"] == kind]
+        return self.tables[kind].records() if kind in self.tables else []
 
 
 def read_run(folder: Path | str) -> Run:
@@ -70,21 +159,27 @@ def read_run(folder: Path | str) -> Run:
     Raises InputError where `folder` holds no run, or one that this version cannot read.
     """
     folder = Path(folder)
-    path = folder / "config.json"
-    if not path.is_file():
-        accepted = "the folder of a run (one that holds a config.json) is accepted"
-        raise InputError("run folder", str(folder), accepted)
-    config = _object(path.read_bytes(), str(path))
+    path, metrics = folder / "config.json", folder / "metrics.jsonl"
+    with as_input("run folder", folder, "it cannot be read"):
+        if not path.is_file():
+            accepted = "the folder of a run (one that holds a config.json) is accepted"
+            raise InputError("run folder", str(folder), accepted)
+        settings = path.read_bytes()
+        records = metrics.read_bytes() if metrics.is_file() else b""
+    return Run(folder, _config(settings, path), parse(records, metrics))
+
+
+def _config(text: bytes, path: Path) -> dict[str, Any]:
+    config = _object(text, str(path))
     if config.get("version") != VERSION:
         raise InputError(f"{path}: version", config.get("version"), f"{VERSION} is accepted")
-    for name in ("task", "method", "preset", "seed", "env", "run"):
-        if name not in config:
-            raise InputError(
-                f"{path}: {name}", None, "the config.json that a run wrote is accepted"
-            )
-
-    metrics = folder / "metrics.jsonl"
-    return Run(folder, config, parse(metrics.read_bytes() if metrics.is_file() else b"", metrics))
+    leaves = flat(config)
+    for name, kind in SETTINGS.items():
+        value = leaves.get(name)
+        if type(value) is not kind or (kind is int and value < (name == "run.updates")):
+            accepted = "the config.json that a run wrote is accepted"
+            raise InputError(f"{path}: {name}", value, accepted)
+    return config
 
 
 def parse(text: bytes, source: Path) -> list[dict[str, Any]]:
@@ -93,13 +188,32 @@ def parse(text: bytes, source: Path) -> list[dict[str, Any]]:
     Raises InputError where a line is no record.
     """
     *whole, _cut = text.split(b"\n")
-    records = [_object(line, f"{source}:{n}") for n, line in enumerate(whole, start=1)]
-    for n, record in enumerate(records, start=1):
-        counts = [record.get(name) for name in COUNTERS[1:]]
-        if not isinstance(record.get("kind"), str) or {type(count) for count in counts} != {int}:
+    records, scored = [], set()
+    for n, line in enumerate(whole, start=1):
+        where = f"{source}:{n}"
+        record = _object(line, where)
+        scored |= {tuple(record)} if record.get("kind") == "scores" else set()
+        if not _is_record(record) or len(scored) > 1:
             accepted = f"a record with {', '.join(COUNTERS)} is accepted; the file is damaged"
-            raise InputError(f"{source}:{n}", sorted(record), accepted)
+            raise InputError(where, line[:60].decode(errors="replace"), accepted)
+        records.append(record)
     return records
+
+
+def _is_record(record: dict[str, Any]) -> bool:
+    """Whether a record has what readers use of its kind."""
+    kind = record.get("kind")
+    counts = [record.get(name) for name in COUNTERS[1:]]
+    if not isinstance(kind, str) or not all(type(n) is int and 0 <= n < 2**53 for n in counts):
+        return False
+    fields = {name: _fits(record.get(name, ...), of) for name, of in FIELDS.get(kind, {}).items()}
+    numbers = [v for k, v in record.items() if k != "kind"] if kind in MEASURED else []
+    numbers += record["returns"] if kind == "evaluation" and fields["returns"] else []
+    return all(fields.values()) and all(_fits(value, float) for value in numbers)
+
+
+def _fits(value: object, kind: type) -> bool:
+    return type(value) in ((float, int, NoneType) if kind is float else (kind,))
 
 
 def _object(text: bytes, where: str) -> dict[str, Any]:
@@ -120,16 +234,28 @@ def is_unused(folder: Path) -> bool:
     return not folder.exists() or (folder.is_dir() and left.issuperset(os.listdir(folder)))
 
 
-def find_runs(folder: Path | str, required: bool = True) -> list[Run]:
+def find_runs(
+    folder: Path | str, required: bool = True, damaged: list[InputError] | None = None
+) -> list[Run]:
     """The runs in `folder`: itself if it is a run, else its subfolders that are, by name.
+
+    A run among others that cannot be read is left out, and why is appended to `damaged`.
 
     Raises InputError where there is none, if one is `required`.
     """
-    folder = Path(folder)
-    if (folder / "config.json").is_file():
-        return [read_run(folder)]
-    runs = [read_run(path.parent) for path in sorted(folder.glob("[!.]*/config.json"))]
+    folder, runs, errors = Path(folder), [], damaged if damaged is not None else []
+    with as_input("runs", folder, "it cannot be read"):
+        if (folder / "config.json").is_file():
+            return [read_run(folder)]
+        paths = sorted(folder.glob("[!.]*/config.json"))
+    for path in paths:
+        try:
+            runs.append(read_run(path.parent))
+        except InputError as error:
+            errors.append(error)
     if required and not runs:
+        if errors:
+            raise errors[0]
         accepted = "a run's folder, or a folder of them, is accepted (each holds a config.json)"
         raise InputError("runs", str(folder), accepted)
     return runs
@@ -140,10 +266,13 @@ def series(run: Run, kind: str, key: str) -> tuple[Floats, Floats]:
 
     A null (undefined there) is NaN.
     """
-    told = [record for record in run.of(kind) if key in record]
-    steps = [record["environment_step"] for record in told]
-    values = [np.nan if record[key] is None else record[key] for record in told]
-    return np.array(steps, dtype=np.float64), np.array(values, dtype=np.float64)
+    table = run.tables.get(kind)
+    if table is None or key not in table.columns:
+        return np.array([], dtype=np.float64), np.array([], dtype=np.float64)
+    rows, values = table.columns[key]
+    steps = np.asarray(table.columns["environment_step"].values, dtype=np.float64)[rows]
+    told = [np.nan if v is None else v for v in values] if isinstance(values, list) else values
+    return steps, np.asarray(told, dtype=np.float64)
 
 
 def flat(settings: dict[str, Any], prefix: str = "") -> dict[str, Any]:

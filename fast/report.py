@@ -8,7 +8,6 @@ import base64
 import io
 import json
 import shlex
-import zipfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from html import escape
@@ -20,7 +19,7 @@ import matplotlib.image
 import numpy as np
 
 from fast import drawing, figures, overview, supervised_figures
-from fast.errors import InputError
+from fast.errors import InputError, as_input
 from fast.figures import Aggregate
 from fast.records import COUNTERS, Run, find_runs
 from fast.story import (
@@ -49,18 +48,20 @@ def report(runs_folder: Path | str, out: Path | str) -> Path:
 
     With several tasks, or several seeds of a method, the page has the paper's figures that can be
     drawn and the statistics of the returns; of supervised experiments, with runs or alone, it has
-    theirs. Returns the path of the page. Raises InputError, before anything is written, where
-    `runs_folder` holds neither, or runs that do not belong on one page, or `out` is a file.
+    theirs. What of the folder cannot be read is named on it and left out. Returns the path of the
+    page. Raises InputError, before anything is written, where `runs_folder` holds neither, or runs
+    that do not belong on one page, or nothing can be written in `out`.
     """
-    records, out, pictures = supervised_figures.find(Path(runs_folder)), Path(out), {}
-    runs = find_runs(runs_folder, required=not records)
-    if out.exists() and not out.is_dir():
-        raise InputError("--out", str(out), "a folder, new or not, is accepted")
+    out, pictures, damaged = Path(out), {}, list[InputError]()
+    drawing.require_writable(out)
+    records = supervised_figures.find(Path(runs_folder))
+    runs = find_runs(runs_folder, not records, damaged)
     tasks = {run.config["task"] for run in runs}
     wide, narrow = b"", b""
     if len(tasks) == 1:
         drawn = overview.overview(runs)
-        drawing.save(drawn, out / "overview.png")
+        with as_input("--out", out, "nothing can be written there"):
+            drawing.save(drawn, out / "overview.png")
         wide = drawing.content(drawn.figure, "svg")
         narrow = drawing.content(overview.overview(runs, columns=1).figure, "svg")
     statistics: list[Aggregate] = []
@@ -76,13 +77,23 @@ def report(runs_folder: Path | str, out: Path | str) -> Path:
     for path in records:
         alone = sum(other.stem == path.stem for other in records) == 1
         note = "" if alone else f"Of {path.parent.name}."
-        drawn = supervised_figures.draw(path, note)
+        try:
+            drawn = supervised_figures.draw(path, note)
+        except InputError as error:
+            damaged.append(error)
+            continue
         title = supervised_figures.TITLES[path.stem] + (f". {note}" if note else "")
         pictures[title] = drawing.content(drawn.figure, "png")
+    if not runs and not pictures:
+        raise damaged[0]
+    told = "".join(f"<p class=warning>Left out: {escape(str(error))}</p>" for error in damaged)
     html = page(runs, wide, narrow, pictures, statistics) if runs else _without(records, pictures)
-    out.mkdir(parents=True, exist_ok=True)
+    html = html.replace("</h1>", f"</h1>\n{told}", 1)
     path = out / "report.html"
-    path.write_text(html, encoding="utf-8")
+    with as_input("--out", out, "nothing can be written there"):
+        out.mkdir(parents=True, exist_ok=True)
+        # The name of a folder need not be text in any encoding.
+        path.write_text(html, encoding="utf-8", errors="backslashreplace")
     return path
 
 
@@ -252,14 +263,14 @@ def _strip(run: Run) -> str:
     try:
         with np.load(files[-1]) as episode:
             frames = episode["frames"]
-    except (OSError, ValueError, zipfile.BadZipFile):  # cut short, as by a copy that was
+        shown = sorted(set(np.linspace(0, len(frames) - 1, STRIP).round().astype(int).tolist()))
+        images = ""
+        for index in shown:
+            file = io.BytesIO()
+            matplotlib.image.imsave(file, frames[index].transpose(1, 2, 0).copy(), format="png")
+            images += f'<img src="{_uri(file.getvalue(), "png")}" alt="frame {index}">'
+    except Exception:  # of many kinds: the file is cut short, as by a copy that was, or damaged
         return ""
-    shown = sorted(set(np.linspace(0, len(frames) - 1, STRIP).round().astype(int).tolist()))
-    images = ""
-    for index in shown:
-        file = io.BytesIO()
-        matplotlib.image.imsave(file, frames[index].transpose(1, 2, 0).copy(), format="png")
-        images += f'<img src="{_uri(file.getvalue(), "png")}" alt="frame {index}">'
     return (
         f"<figure><div class=strip>{images}</div><figcaption>{name_of(run.method)}: "
         f"{number(len(shown))} frames of the last training episode that its folder keeps "

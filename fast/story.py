@@ -77,11 +77,10 @@ class Facts:
         self.dormant_final = _last(of_heads("dense0/dormant_0.1").max(axis=1))
         self.zombie_final = _last(of_heads("dense1/zombie").max(axis=1))
 
-        timing = run.of("timing")
-        self.seconds = timing[-1]["seconds"] if timing else None
+        self.seconds = _last(series(run, "timing", "seconds")[1])
         self.milliseconds = {
             key.removesuffix("_ms"): float(np.mean(series(run, "timing", key)[1]))
-            for key in (timing[-1] if timing else ())
+            for key in (run.tables["timing"].columns if "timing" in run.tables else ())
             if key.endswith("_ms")
         }
 

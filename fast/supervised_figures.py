@@ -57,14 +57,24 @@ def find(folder: Path) -> list[Path]:
 def draw(path: Path, note: str = "") -> Drawing:
     """The figure of a CSV, whose name says of which experiment, with a `note` on its face.
 
-    Raises InputError where the settings.json beside it is of another.
+    Raises InputError where the settings.json beside it is of another, or one of the two is damaged.
     """
+    try:
+        return _draw(path, note)
+    except InputError:
+        raise
+    except (OSError, ValueError, LookupError, TypeError, RecursionError) as error:
+        accepted = f"accepted: what an experiment wrote; it is damaged ({error!r})"
+        raise InputError("run folder", str(path), accepted) from None
+
+
+def _draw(path: Path, note: str) -> Drawing:
     experiment, settings_path = path.stem, path.with_name("settings.json")
     settings = json.loads(settings_path.read_text())
     if settings["experiment"] != experiment:
         accepted = f"accepted beside {path.name}: the experiment {experiment}"
         raise InputError(str(settings_path), settings["experiment"], accepted)
-    with path.open(newline="") as file:
+    with path.open(newline="", encoding="utf-8") as file:
         header, *table = list(csv.reader(file)) or [[]]
     rows = [dict(zip(header, cells, strict=True)) for cells in table]
     lines = []

@@ -27,7 +27,7 @@ from fast import terminal
 from fast.config import Config
 from fast.errors import InputError
 from fast.recipes import PlannedRun
-from fast.records import flat, read_run
+from fast.records import flat, is_unused, read_run
 
 COMMAND = (sys.executable, "-m", "fast")  # its `train` does the work
 MOST_JOBS = 1000  # each is a process of its own
@@ -140,7 +140,7 @@ def _find(job: Job) -> Job:
     """
     try:
         if not (job.folder / "config.json").exists():
-            if job.folder.exists() and any(job.folder.iterdir()):
+            if not is_unused(job.folder):
                 accepted = "accepted: a run, or nothing, in this place"
                 raise InputError("--out", str(job.folder), accepted)
             return job

@@ -200,6 +200,7 @@ def plot(options: argparse.Namespace) -> int:
         having = ", ".join(id for id, c in CLAIMS.items() if c.curve is not None)
         print(f"{claim.id} has nothing to draw; accepted: {having}", file=sys.stderr)
         return 2
+    os.environ["MPLBACKEND"] = "agg"  # a notebook gives its own to its shell, whether it is here
     from matplotlib.figure import Figure
 
     curve = claim.curve()

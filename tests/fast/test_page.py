@@ -791,7 +791,7 @@ def test_a_stopped_demo_stops_its_training_and_says_how_to_go_on(
         ("other-0", {}),
         ("baseline-0", {"task": "walker-walk"}),
         ("baseline-0", {"method": "lnwd"}),
-        ("lnwd-0", {"method": "lnwd", "run": {"updates": 1}}),
+        ("lnwd-0", {"method": "lnwd", "run": config()["run"] | {"updates": 1}}),
     ],
 )
 def test_the_demo_refuses_a_folder_with_other_runs_before_it_trains(tmp_path, fake, name, changes):

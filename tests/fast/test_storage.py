@@ -3,8 +3,11 @@
 import io
 import json
 import os
+import re
 import resource
 import shutil
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,12 +16,15 @@ import pytest
 import torch
 
 from fast import config as configs
-from fast import events
+from fast import events, figures, records
 from fast.__main__ import main
 from fast.errors import InputError
+from fast.records import Run, find_runs, read_run, series
+from fast.report import _strip, report
 from fast.runs import RunFolder, seal
 from fast.train import Stop, train
 
+ROOT = Path(__file__).parents[2]
 ARGUMENTS = ["--task", "cartpole-swingup", "--method", "baseline", "--preset", "tiny",
              "--env.action-repeat", "50", "--run.updates", "130", "--run.replay-capacity", "60",
              "--run.evaluation-interval", "50", "--run.log-interval", "10"]  # fmt: skip
@@ -141,10 +147,10 @@ def test_a_power_cut_at_any_moment_leaves_a_run_that_goes_on(tmp_path, monkeypat
             found.close()
 
     disk = Disk(folder, monkeypatch, look)
-    assert train(config(), folder, Stop())
+    assert train(config(70), folder, Stop())
     for number in disk.held:
         os.close(number)
-    assert len(counts) > 100
+    assert len(counts) > 60
     assert counts[-1] == config().run.replay_capacity
 
 
@@ -183,14 +189,18 @@ def test_no_changed_bit_and_no_lost_range_of_a_checkpoint_is_taken_for_a_state(r
             RunFolder.resume(run)
 
 
-@pytest.mark.parametrize("part", ["target", "critic_optimizer"])
-def test_a_checkpoint_with_a_number_that_is_not_finite_is_not_resumed(run, capsys, part):
+def tensors(state):
+    """Every tensor of fractions in nested dicts and lists."""
+    parts = state.values() if isinstance(state, dict) else state if isinstance(state, list) else ()
+    found = [tensor for part in parts for tensor in tensors(part)]
+    return [state] if isinstance(state, torch.Tensor) and state.is_floating_point() else found
+
+
+@pytest.mark.parametrize("which", [0, -1])
+def test_a_checkpoint_with_a_number_that_is_not_finite_is_not_resumed(run, capsys, which):
     path = run / "checkpoint.pt"
     saved = torch.load(path, weights_only=True)
-    values = saved["state"]["agent"][part]
-    if part == "critic_optimizer":
-        values = values["state"][0]
-    next(v for v in values.values() if v.ndim).view(-1)[0] = float("nan")
+    tensors(saved["state"]["agent"])[which].view(-1)[0] = float("nan")
     file = io.BytesIO()
     torch.save(saved, file)
     path.write_bytes(seal(file.getvalue()))
@@ -323,11 +333,8 @@ def test_a_tensorboard_that_is_open_while_a_killed_run_goes_on_shows_what_is_rec
     assert train(None, folder, Stop())
     for _ in range(3):  # a file at a time
         shown.Reload()
-    for kind, name in (
-        ("evaluation", "return"),
-        ("episode", "return"),
-        ("scores", "actor/dense0/srank"),
-    ):
+    srank = next(key for key in recorded(folder, "scores")[0] if key.endswith("/srank"))
+    for kind, name in (("evaluation", "return"), ("episode", "return"), ("scores", srank)):
         seen = [event.step for event in shown.Tensors("tensorboard", f"{kind}/{name}")]
         assert seen == [record["environment_step"] for record in recorded(folder, kind)]
 
@@ -341,3 +348,197 @@ def test_events_that_were_removed_are_made_again_from_the_records(run):
     assert [event.step for event in seen] == [
         record["environment_step"] for record in recorded(run, "episode")
     ]
+
+
+# --- reading many runs -----------------------------------------------------------------------
+
+
+def several(half, folder):
+    """Three runs, of which the second one can be damaged."""
+    for seed in range(3):
+        shutil.copytree(half, folder / str(seed))
+        file = folder / str(seed) / "config.json"
+        file.write_text(file.read_text().replace('"seed": 0', f'"seed": {seed}'))
+    return folder / "1"
+
+
+def nul_line(path):
+    with (path / "metrics.jsonl").open("ab") as file:
+        file.write(b"\0" * 300 + b"\n")
+
+
+def other_type(path):
+    file = path / "metrics.jsonl"
+    file.write_text(file.read_text().replace('"random": false', '"random": "no"'))
+
+
+def lost_key(path):
+    file = path / "metrics.jsonl"
+    file.write_text(file.read_text().replace('"returns"', '"retusn"', 1))
+
+
+def lost_score(path):
+    file = path / "metrics.jsonl"
+    file.write_text(re.sub(r"/srank", "/srunk", file.read_text(), count=1))
+
+
+def deep(path):
+    file = path / "metrics.jsonl"
+    file.write_bytes(file.read_bytes() + b"[" * 100_000 + b"\n")
+
+
+def no_settings(path):
+    file = path / "config.json"
+    file.write_text(file.read_text().replace('"size": 32', '"size": "32"'))
+
+
+DAMAGES = [nul_line, other_type, lost_key, lost_score, deep, no_settings]
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_run_is_named_and_left_out_and_the_others_are_read(half, tmp_path, damage):
+    damage(several(half, tmp_path))
+    damaged = []
+    assert [run.seed for run in find_runs(tmp_path, damaged=damaged)] == [0, 2]
+    (error,) = damaged
+    assert str(tmp_path / "1") in str(error)
+    with pytest.raises(InputError):
+        find_runs(tmp_path / "1")
+
+
+def test_figure_and_page_of_a_folder_with_a_damaged_run_name_it_and_show_the_others(
+    half, tmp_path, capsys
+):
+    nul_line(several(half, tmp_path / "runs"))
+    given = ["--runs", str(tmp_path / "runs"), "--out", str(tmp_path / "out")]
+    assert main(["figure", "6", "--own", *given]) == 0
+    said = capsys.readouterr()
+    assert said.out == f"{tmp_path / 'out' / 'figure-6.png'}\n"
+    assert str(tmp_path / "runs" / "1") in said.err
+    assert main(["report", *given]) == 0
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert page.count("Left out: ") == 1 and str(tmp_path / "runs" / "1") in page
+
+
+@pytest.mark.parametrize("change", [shorter, zeroed])
+@pytest.mark.parametrize("name", ["intervention.csv", "settings.json"])
+def test_a_damaged_experiment_is_named_and_left_out_of_a_page(half, tmp_path, change, name):
+    shutil.copytree(half, tmp_path / "run")
+    shutil.copytree(ROOT / "results" / "figure4-digits", tmp_path / "digits")
+    assert "Left out" not in report(tmp_path, tmp_path / "out").read_text()
+    file = tmp_path / "digits" / name
+    file.write_bytes(change(file.read_bytes()))
+    page = report(tmp_path, tmp_path / "out").read_text()
+    assert page.count("Left out: ") == 1 and "intervention.csv" in page
+    with pytest.raises(InputError, match="damaged"):
+        figures.write("4", tmp_path, tmp_path / "out")
+
+
+def test_a_damaged_last_episode_takes_only_its_pictures_from_a_page(run):
+    file = max((run / "frames").iterdir())
+    whole = file.read_bytes()
+    assert _strip(read_run(run)).count("<img") == 6
+    for end in range(0, len(whole), len(whole) // 20):
+        for content in (whole[:end], whole[:end] + bytes(100) + whole[end + 100 :]):
+            file.write_bytes(content)
+            assert _strip(read_run(run)).count("<img") in (0, 6)
+
+
+def test_what_is_held_by_columns_is_what_was_recorded():
+    counts = {"agent_step": 1, "environment_step": 8, "update": 0}
+    records = [
+        {"kind": "a", **counts, "x": 0.5, "some": 1.0, "text": "é", "list": [1, None], "yes": True},
+        {"kind": "b", **counts, "x": 2**60},
+        {"kind": "a", **counts, "x": None, "text": None, "list": [], "yes": False},
+        {"kind": "a", **counts, "x": 3, "some": -0.0, "text": "", "list": {}, "yes": None},
+        {"kind": "b", **counts, "x": 0.5},
+    ]
+    run = Run(Path("x"), {}, records)
+    for kind in "ab":
+        assert run.of(kind) == [record for record in records if record["kind"] == kind]
+    assert run.of("c") == []
+    steps, values = series(run, "a", "some")
+    np.testing.assert_array_equal([steps, values], [[8, 8], [1, 0]])
+
+
+def test_an_own_figure_costs_what_is_there_whatever_the_seeds_are(half, tmp_path):
+    for name, seed in (("a", 11), ("b", 2**32)):
+        shutil.copytree(half, tmp_path / name)
+        file = tmp_path / name / "config.json"
+        file.write_text(file.read_text().replace('"seed": 0', f'"seed": {seed}'))
+    chosen = figures.choose("6", find_runs(tmp_path), own=True)
+    face = figures.face(chosen, "")
+    assert "2 of 2 runs" in face.subtitle.replace("\u00a0", " ")
+    assert "2 of 2 seeds" in face.subtitle.replace("\u00a0", " ")
+    assert "runs" not in face.warning  # that they are unfinished is all that is told
+    for run in chosen.runs[1:]:
+        run.config["method"] = "lnwd"  # a seed each, and another one
+    assert "2 of 2 runs" in figures.face(
+        figures.choose("6", chosen.runs, own=True), ""
+    ).subtitle.replace("\u00a0", " ")
+
+
+# --- where nothing can be written, and names that are no text -------------------------------
+
+
+@pytest.mark.parametrize("name", ["x" * 300, "loop/out", "file/out", "file"])
+@pytest.mark.parametrize("command", [["report"], ["figure", "6", "--own"]])
+def test_a_place_for_figures_that_cannot_be_is_refused_before_the_work(
+    run, tmp_path, capsys, monkeypatch, command, name
+):
+    monkeypatch.setattr(records, "parse", None)  # nothing is read
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    (tmp_path / "file").write_text("mine")
+    assert main([*command, "--runs", str(run), "--out", str(tmp_path / name)]) == 2
+    assert capsys.readouterr().err.startswith("error: --out")
+
+
+@pytest.mark.parametrize("command", [["report"], ["figure", "6", "--own"]])
+def test_a_place_that_is_read_only_is_refused_before_the_work(
+    run, tmp_path, capsys, monkeypatch, command
+):
+    monkeypatch.setattr(records, "parse", None)
+    monkeypatch.setattr(os, "access", lambda path, mode: path != tmp_path)  # root may everything
+    assert main([*command, "--runs", str(run), "--out", str(tmp_path / "new" / "out")]) == 2
+    assert f"nothing can be written in {tmp_path}" in capsys.readouterr().err
+    assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize("command", [["report"], ["figure", "6", "--own"]])
+def test_a_disk_that_is_full_is_told(run, tmp_path, capsys, monkeypatch, command):
+    def full(self, content):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    assert main([*command, "--runs", str(run), "--out", str(tmp_path / "out")]) == 2
+    assert "No space left on device" in capsys.readouterr().err
+
+
+def test_a_folder_whose_name_is_no_text_has_its_figures_and_its_page(half, tmp_path):
+    runs = tmp_path / os.fsdecode(b"r\xff")
+    for name in (b"\xfe", b"b"):
+        shutil.copytree(half, runs / os.fsdecode(name))
+        file = runs / os.fsdecode(name) / "config.json"
+        file.write_text(file.read_text().replace('"seed": 0', f'"seed": {name[0]}'))
+    shutil.copytree(ROOT / "results" / "figure4-digits", runs / os.fsdecode(b"d\xfd"))
+    shutil.copytree(ROOT / "results" / "figure4-digits", runs / "d")
+    given = ["--runs", str(runs), "--out", str(tmp_path / "out")]
+    for command in (["figure", "14", "--own"], ["report"]):
+        assert (
+            subprocess.run(
+                [sys.executable, "-m", "fast", *command, *given], cwd=ROOT, capture_output=True
+            ).stderr.decode()
+            == ""
+        )
+    assert "\\udcfe" in (tmp_path / "out" / "figure-14.csv").read_text(encoding="utf-8")
+    assert "Of d\\udcfd." in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+
+
+def test_a_backend_of_a_notebook_is_none_of_a_command(run, tmp_path):
+    environment = os.environ | {"MPLBACKEND": "module://matplotlib_inline.backend_inline"}
+    given = ["--runs", str(run), "--out", str(tmp_path)]
+    commands = (["fast", "report", *given], ["fast", "figure", "6", "--own", *given],
+                ["fast", "demo", "--help"])  # fmt: skip
+    for command in commands:
+        done = subprocess.run([sys.executable, "-m", *command], cwd=ROOT, env=environment)
+        assert done.returncode == 0
