@@ -23,6 +23,7 @@ from theory.collapse import (
     learned_heads,
     limit_law,
     limits,
+    said,
     shares,
     theorem_3,
     zero_bin,
@@ -51,4 +52,5 @@ CLAIMS: tuple[Claim[Any], ...] = (
     *limit_law.CLAIMS,
     *shares.CLAIMS,
     *hl_gauss.CLAIMS,
+    *said.CLAIMS,
 )

@@ -23,6 +23,7 @@ from theory.dominance import (
     random_weights,
     rates,
     repaired,
+    said,
     theorem_1,
 )
 from theory.dominance.layer import threshold as threshold  # for tutorial 7
@@ -48,4 +49,5 @@ CLAIMS: tuple[Claim[Any], ...] = (
     *extinction.CLAIMS,
     *below.CLAIMS,
     *decay.CLAIMS,
+    *said.CLAIMS,
 )

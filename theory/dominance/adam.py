@@ -420,8 +420,6 @@ ADAM_STOPS = Claim(
     sizes=(2, 4, 6, 8, 12, 16),
     verdict="holds if",
     needs={"fast": Gradients(fractions(1, 1), ZERO, ONE / 2)},
-    slack=stops_slack,
-    error=ROUNDED,
     proof="v_t ≥ (1-β₂) β₂^(t-1) ρ², m_t = (1-β₁) Σ_s β₁^(t-s) ρ^s, 1 - β₁^t ≥ 1 - β₁: step t is "
     "at most α/√(1-β₂) Σ_{s≤t} a^(t-s) b^(s-1). Sum over t: two geometric series.",
 )

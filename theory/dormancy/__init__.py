@@ -11,7 +11,14 @@ instead, which is another thing. `ACTIVATIONS` is the table of Z and K for what 
 from typing import Any
 
 from theory.claim import Claim
-from theory.dormancy import magi, ocp, overlap, scores, training
+from theory.dormancy import (
+    magi,
+    ocp,
+    overlap,
+    said,
+    scores,
+    training,
+)
 
 # What `python -m theory show` says of the letters.
 LETTERS = """\
@@ -30,4 +37,5 @@ CLAIMS: tuple[Claim[Any], ...] = (
     *training.CLAIMS,
     *magi.CLAIMS,
     *overlap.CLAIMS,
+    *said.CLAIMS,
 )

@@ -14,6 +14,7 @@ from theory.recycling import (
     batch_law,
     gradients,
     redo,
+    said,
 )
 
 # What `python -m theory show` says of the letters.
@@ -31,4 +32,5 @@ CLAIMS: tuple[Claim[Any], ...] = (
     *batch_law.CLAIMS,
     *gradients.CLAIMS,
     *balance.CLAIMS,
+    *said.CLAIMS,
 )
