@@ -60,6 +60,8 @@ def extent(instance):
             return len(psi[0]), len(w), len(w[0])
         case collapse.flows.Bins(bins=bins):
             return bins
+        case collapse.said.Episode(repeat=repeat):
+            return repeat
     return len(instance.z)
 
 

@@ -44,6 +44,10 @@ def size_of(instance: Any) -> Any:
         return len(instance.means)
     if isinstance(instance, d.layer.Neuron):
         return len(instance.w), len(instance.g)
+    if isinstance(instance, d.said.Widths):
+        return instance.narrow
+    if isinstance(instance, d.said.Output):
+        return len(instance.w), len(instance.h)
     return len(instance.g), len(instance.w)
 
 

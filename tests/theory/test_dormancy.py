@@ -14,7 +14,7 @@ from ref import autograd as ag
 from ref import dynamics, nn, scores
 from theory import dormancy
 from theory.claim import Claim, admits, check, find, replay
-from theory.dormancy import CLAIMS
+from theory.dormancy import CLAIMS, said
 from theory.dormancy.activations import ACTIVATIONS, PHI, Neuron, Span
 from theory.dormancy.overlap import Sets
 from theory.dormancy.scores import Layer
@@ -40,6 +40,12 @@ def size_of(instance) -> int:
             return len(instance.xs)
         case Sets():
             return instance.n
+        case said.Hessian():
+            return len(instance.rows)
+        case said.Quiet():
+            return 1
+        case said.Logit():
+            return len(instance.p)
         case Step():  # 1 where there is more than plain SGD of the layer
             return int(not all((not instance.below, not instance.decay, not instance.push)))
 

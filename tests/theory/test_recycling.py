@@ -12,7 +12,7 @@ from ref import autograd as ag
 from ref import dynamics, mitigations, nn, scores
 from theory import dormancy, recycling
 from theory.claim import Claim, admits, check, find, replay
-from theory.recycling import CLAIMS
+from theory.recycling import CLAIMS, said
 from theory.recycling.batch_law import Draws
 from theory.recycling.gradients import Scored
 from theory.recycling.redo import Network
@@ -36,6 +36,12 @@ def size_of(instance) -> int:
             return len(instance.w)
         case Draws():
             return len(instance.seen)
+        case said.Magnitudes():
+            return len(instance.sizes)
+        case said.Layers():
+            return len(instance.one)
+        case said.Fused() | said.Loss():
+            return 1
 
 
 # ---------------------------------------------------------------------------------- certificates

@@ -8,8 +8,16 @@ from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
 from theory.claim import Assumption, Claim, vector
-from theory.dominance.below import Below, below_inner, belows, no_gradient_below
-from theory.dominance.layer import ND, PAIRS, Vector, dot, fractions
+from theory.dominance.below import (
+    Below,
+    below_inner,
+    belows,
+    gradient_below,
+    kink_shut,
+    no_gradient_below,
+    no_skip,
+)
+from theory.dominance.layer import ND, PAIRS, Vector, dot, fractions, products, verdict
 
 
 @dataclass(frozen=True)
@@ -46,6 +54,14 @@ def widths(size: int) -> SearchStrategy[Widths]:
     return st.builds(Widths, shares, st.integers(1, size), st.integers(1, 2 * size))
 
 
+def width_steps(w: Widths) -> list[str]:
+    lines = []
+    for n in (w.narrow, w.wide):
+        score = n * w.share
+        lines += [f"width {n}: u_1 = {n} · {w.share} = {score}", verdict(score, Fraction(n, 2))]
+    return lines
+
+
 HARDER_WITH_WIDTH = Claim(
     id="dominance.harder-with-width",
     source=f"{ND}, section 3.2 ('harder to satisfy as the layer width increases')",
@@ -60,6 +76,7 @@ HARDER_WITH_WIDTH = Claim(
     sizes=(2, 16, 256),
     verdict="refuted",
     counterexample=Widths(Fraction(2, 3), 2, 256),
+    steps=width_steps,
     breaks="Both sides have the factor N: u_1 > N/2 says that the share is above 1/2, at any N.",
     repaired_by=("dominance.definition-1",),
     remark="What is true: for N independent activations with one law of a finite mean the chance "
@@ -111,6 +128,13 @@ def outputs(size: tuple[int, int]) -> SearchStrategy[Output]:
 ZERO_FEATURES = Assumption("zero features", "h = 0 at every input", features_zero)
 
 
+def output_steps(o: Output) -> list[str]:
+    lines = []
+    for t, h in enumerate(o.h, 1):
+        lines += [f"input {t}: h = {vector(h)}", f"w·h = {products(o.w, h)} = {dot(o.w, h)}"]
+    return [*lines, f"b = {o.b}", f"outputs {vector(o.values())}, not all 0"]
+
+
 ZERO_FEATURE = Claim(
     id="dominance.zero-feature",
     source=f"{ND}, section 3.3 ('output zero for all possible inputs')",
@@ -122,6 +146,7 @@ ZERO_FEATURE = Claim(
     sizes=((1, 1), (1, 2), (2, 2)),
     verdict="refuted",
     counterexample=Output((fractions(0),), fractions(0), Fraction(1)),
+    steps=output_steps,
     breaks="The last layer has a bias.",
     repaired_by=("dominance.zero-feature-bias",),
 )
@@ -222,8 +247,18 @@ ZOMBIES_LINEAR = Claim(
 )
 
 
+NO_SKIP = Assumption("no skip", "g reaches the output through layer k+1 alone", no_skip)
+SHUT_KINK = Assumption("kink", "relu'(0) = 0", kink_shut, said=False)
+
+
 def one_saturated(s: Below) -> bool:
     return min(below_inner(s)) <= 0
+
+
+def gate_steps(s: Below) -> list[str]:
+    gates = [f"z_{m} = {z}: {'open' if z > 0 else 'shut'}" for m, z in enumerate(below_inner(s), 1)]
+    end = "dŷ/dg = Σ_m v_m relu'(z_m) w_m"
+    return [f"g = {vector(s.g)}", *gates, f"{end} = {vector(gradient_below(s))}"]
 
 
 ONE_DECOUPLES = Claim(
@@ -231,7 +266,7 @@ ONE_DECOUPLES = Claim(
     source=f"{ND}, section 2 ('saturated neurons induce a vanishing gradient')",
     title="A saturated neuron decouples the loss from the layers below",
     statement="z_m ≤ 0 for some m of layer k+1  ⇒  dL/dg = 0 for every loss, at this input",
-    given=(Assumption("one saturated", "z_m ≤ 0 for some m", one_saturated),),
+    given=(Assumption("one saturated", "z_m ≤ 0 for some m", one_saturated), NO_SKIP, SHUT_KINK),
     then=no_gradient_below,
     instances=belows,
     sizes=PAIRS,
@@ -240,6 +275,7 @@ ONE_DECOUPLES = Claim(
         fractions(1), (fractions(-1), fractions(1)), fractions(0, 0), fractions(1, 1),
         fractions(0), Fraction(0),
     ),
+    steps=gate_steps,
     breaks="The gradient goes through every open gate: it vanishes only if all of them are shut.",
     repaired_by=("dominance.gradient-below",),
 )  # fmt: skip
