@@ -18,7 +18,8 @@ table say what has no row, what was left out and what was not watched, and why.
 Watching changes no output, gradient, flag or random number, waits for no device (sums stay there
 until `rows`) and raises nothing into the module. Where it cannot look, it stands aside: while a
 module is traced, exported, compiled or captured, inside `torch.func` and inside attention that
-torch may fuse. What is computed again in a backward pass (checkpointing) counts once.
+torch may fuse. What is computed again in a backward pass (checkpointing) counts once. Like any
+hook, it costs a frame of the interpreter's stack for each call inside another.
 Needs torch, fast/scores.py and fast/errors.py alone.
 """
 
@@ -38,10 +39,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
-from torch.nn.modules.module import (
-    register_module_forward_hook,
-    register_module_forward_pre_hook,
-)
+from torch.nn.modules.module import register_module_forward_hook as hook_every
+from torch.nn.modules.module import register_module_forward_pre_hook as pre_hook_every
 from torch.nn.parameter import is_lazy
 from torch.nn.utils.parametrize import is_parametrized
 from torch.overrides import TorchFunctionMode, _pop_mode, _push_mode
@@ -207,17 +206,15 @@ class Monitor:
         self._told: dict[str, None] = {}  # what else there is to say
         self._lock, self._thread, self._mode = threading.RLock(), _Thread(), _Mode(self._seen)
         self._watching, self._busy = True, 0  # and in how many threads a call runs
-        places = [
+        hooks = [
             (part.register_forward_pre_hook, part.register_forward_hook) for part in self.parts
         ]
         if any(isinstance(part, nn.TransformerEncoderLayer) for part in self.parts):
             # It counts the hooks of its parts, and computes otherwise if there are any.
-            places = [(register_module_forward_pre_hook, register_module_forward_hook)]
-        self._handles = [
-            handle
-            for pre, post in places
-            for handle in (pre(self._enter), post(self._leave, always_call=True))
-        ]
+            hooks = [(pre_hook_every, hook_every)]
+        self._handles: list[RemovableHandle] = []
+        for before, after in hooks:
+            self._handles += [before(self._enter), after(self._leave, always_call=True)]
 
     def detach(self) -> None:
         """Stop watching; what was seen stays readable."""
@@ -553,14 +550,14 @@ class Monitor:
     def rows(self) -> list[dict[str, Any]]:
         """One row per layer: what it did since the last snapshot. Waits for the device.
 
-        `layer`, `neurons`, `samples` and `left_out`, those more in which a number was not finite;
-        as shares of the neurons `dormant_TAU`, `dominant`, `saturated`, `zombie`, `grama_inactive`
-        over `passes` (backward passes; `passes_left_out` are not finite); `largest_activation`
-        (max_i a_i, with a_i the mean of abs(h_i)), its `largest_share` and `largest_neuron`;
-        `srank`, `effective_rank`, `stable_rank`. Against the last snapshot, as shares of the
-        neurons, `became_dormant`, `revived`, `still_dormant`; and the dormant sets' `overlap`,
-        `retention` and `chance`, the overlap of random sets of their sizes. What is undefined
-        (GraMa without a pass, everything without a sample, changes without a snapshot) is NaN.
+        `layer`, `neurons`, `samples`; as shares of the neurons `dormant_TAU`, `dominant`,
+        `saturated`, `zombie`, `grama_inactive` over `passes`, the backward ones;
+        `largest_activation` (max_i a_i, a_i being the mean of abs(h_i)), `largest_share`,
+        `largest_neuron`; `srank`, `effective_rank`, `stable_rank`. Against the last snapshot, as
+        shares of the neurons, `became_dormant`, `revived`, `still_dormant`; and the dormant sets'
+        `overlap`, `retention` and `chance`, the overlap of random sets of their sizes.
+        `samples_left_out` and `passes_left_out` had a number that is not finite and are in nothing
+        else. What is undefined (without a sample, a pass or a snapshot before) is NaN.
         """
         return [self._row(name, layer) for name, layer in self._scored().items()]
 
@@ -665,19 +662,17 @@ class Monitor:
                 masks = [close(a, tau == 0) for a in means]
             case "drm":
                 dense = {name for part, name in self.parts.items() if isinstance(part, nn.Linear)}
-                means = [s["output"] / s["output_samples"] for k, s in linear.items() if k in dense]
-                sums = [s["output"] for k, s in linear.items() if k in dense]
-                masks = [a * len(a) < tau * a.sum() for a in sums]
+                sums = [s for name, s in linear.items() if name in dense]
+                means = [s["output"] / s["output_samples"] for s in sums]
+                masks = [s["output"] * len(s["output"]) < tau * s["output"].sum() for s in sums]
             case "grama-code":
                 kinds = nn.Linear | nn.Conv2d | nn.LayerNorm
                 parts = [part for part in self.parts if isinstance(part, kinds)]
                 weights = [w for part in parts if (w := self._weight(part)) is not None]
                 grads = [torch.zeros_like(w) if w.grad is None else w.grad for w in weights]
                 means = [g.abs().reshape(len(g), -1).mean(1) for g in grads]
-                masks = [
-                    close(a, False) & (w.grad is not None)
-                    for a, w in zip(means, weights, strict=True)
-                ]
+                here = zip(means, weights, strict=True)
+                masks = [close(a, False) & (w.grad is not None) for a, w in here]
         if not masks or not all(bool(mean.sum().isfinite()) for mean in means):
             return math.nan
         if definition == "plasticine":
@@ -689,9 +684,7 @@ class Monitor:
         weight = part._parameters.get("weight")
         if weight is None and ("weight" in part.__dict__ or is_parametrized(part, "weight")):
             why = f"the weight of {self.parts[part]} is computed and has no .grad"
-            raise InputError(
-                "definition", "grama-code", f"accepted: the others, or `rows`, as {why}"
-            )
+            raise InputError("definition", "grama-code", f"accepted: the others or `rows`; {why}")
         return None if weight is None or is_lazy(weight) else weight
 
     def __str__(self) -> str:
