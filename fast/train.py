@@ -472,6 +472,9 @@ class Training:
                 self.replay.extend(**episode)
             if not finite(state):
                 raise ValueError("a number of it is not finite")
+            if self.device.type == "cpu":
+                for told in continue_arithmetic(state["arithmetic"]):
+                    print(told, file=sys.stderr)
         except Exception as error:  # each part has its own kinds for what it cannot be
             reason = f"{type(error).__name__}: {error}".splitlines()[0]
             raise InputError(
@@ -570,9 +573,6 @@ def train(config: Config | None, path: Path, stop: Stop) -> bool:
             made = folder.checkpoint and folder.checkpoint["state"]["update"] >= config.run.updates
             if made and read_run(path).finished:  # not if its plan was shortened afterwards
                 return True
-            if folder.checkpoint and config.device == "cpu":
-                for told in continue_arithmetic(folder.checkpoint["state"]["arithmetic"]):
-                    print(told, file=sys.stderr)
         env = stack.enter_context(contextlib.closing(make_env(config, ENVIRONMENT)))
         test_env = stack.enter_context(contextlib.closing(make_env(config, EVALUATION)))
         length, actions = env.steps_per_episode, env.action_space.shape[0]

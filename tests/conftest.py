@@ -14,6 +14,9 @@ from hypothesis import HealthCheck, settings
 for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(variable, "1")
 
+# Of a test with two threads neither waits for the other with its core in hand.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+
 # No deadline anywhere: the first example pays for imports, and CI machines pause.
 settings.register_profile("dev", deadline=None, max_examples=30)
 settings.register_profile(
