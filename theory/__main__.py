@@ -71,7 +71,13 @@ def as_json(claim: Claim[Any], decision: Decision) -> dict[str, object]:
         "title": claim.title,
         "statement": claim.statement,
         "assumptions": [
-            {"name": a.name, "says": a.says, "said": a.said, "needed": str(claim.needs.get(a.name))}
+            {
+                "name": a.name,
+                "says": a.says,
+                "said": a.said,
+                "needed": str(claim.needs.get(a.name)),
+                "else undefined": a.name in claim.undefined,
+            }
             for a in claim.given
         ],
         "verdict": claim.verdict,
@@ -134,7 +140,8 @@ def show(options: argparse.Namespace) -> int:
             unsaid = "" if a.said else " (unsaid in the paper)"
             print(f"  {a.says}{unsaid}" if a.name == a.says else f"  {a.name}{unsaid}: {a.says}")
             if a.name in claim.needs:
-                needed = f"    needed: without it the conclusion fails for {claim.needs[a.name]}"
+                fails = "means nothing" if a.name in claim.undefined else "fails"
+                needed = f"    needed: without it the conclusion {fails} for {claim.needs[a.name]}"
                 print(_wrapped(needed))
         print()
     _section("Verdict", f"{claim.verdict}: {MEANING[claim.verdict]}")

@@ -6,6 +6,7 @@ goes over sizes outermost, so that the smallest counterexample is the smallest o
 and not of the shrinker.
 """
 
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, Literal, TypeVar
@@ -61,6 +62,7 @@ class Claim(Generic[Instance]):
     verdict: Verdict
     counterexample: Instance | None = None
     needs: Mapping[str, Instance] = field(default_factory=dict)
+    undefined: tuple[str, ...] = ()  # needed for the conclusion to mean something: else it is 0/0
     repaired_by: tuple[str, ...] = ()
     breaks: str = ""  # where the printed proof breaks
     proof: str = ""  # of what holds
@@ -179,6 +181,14 @@ def _search(
 # -------------------------------------------------------------------- replaying what is stored
 
 
+def _undefined(slack: Callable[[Instance], Any], instance: Instance) -> bool:
+    """Whether a slack is 0/0, as floats or fractions have it, or the root of a negative number."""
+    try:
+        return math.isnan(slack(instance))
+    except ZeroDivisionError:
+        return True
+
+
 def replay(claim: Claim[Instance]) -> list[str]:
     """What is wrong with the stored certificates of a claim; empty if all is as it says."""
     wrong = []
@@ -200,6 +210,11 @@ def replay(claim: Claim[Instance]) -> list[str]:
                 wrong.append(f"the instance for {a.name} violates another assumption")
             elif claim.then(instance):
                 wrong.append(f"the conclusion holds of the instance for {a.name}")
+            elif claim.slack is not None and (
+                _undefined(claim.slack, instance) != (a.name in claim.undefined)
+            ):
+                wrong.append(f"undefined without {a.name}, or said to be")
+        wrong += [f"{x} is no assumption" for x in claim.undefined if x not in claim.needs]
         if claim.verdict == "holds if" and all(a.said for a in claim.given):
             wrong.append("holds if, but every assumption is said")
     if claim.tight_at is not None:

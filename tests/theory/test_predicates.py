@@ -5,13 +5,14 @@ noticed where the claim's verdict does not turn on it. Some instances are none o
 "chain" whose rows do not sum to 1), so that a conclusion that always holds there has a way to fail.
 """
 
+from copy import copy
 from fractions import Fraction
 from inspect import ismodule
 
 import pytest
 
 from theory import collapse, dominance, dormancy, rank, recycling
-from theory.collapse.flows import Bins, classifier, regression, row
+from theory.collapse.flows import Bins, classifier, identity, regression, row
 from theory.collapse.layer_norm import Normed
 from theory.dominance.layer import fractions
 from theory.dominance.rates import Sharp, start
@@ -27,9 +28,16 @@ from theory.recycling.redo import Network
 STAY = ((1,),)
 
 
-def one_state(psi, w, encode="direct", gamma="1/2", p=STAY):
+def one_state(psi, w, encode="direct", gamma="1/2"):
     """A classifier with the features psi (N,) of its only state."""
-    return classifier(p, gamma, [[x] for x in psi], w, range(len(w[0])), encode)
+    return classifier(STAY, gamma, [[x] for x in psi], w, range(len(w[0])), encode)
+
+
+def no_chain(instance, total):
+    """The same with P = (total), which is refused when it is made."""
+    other = copy(instance)
+    object.__setattr__(other, "transition", (row(total),))
+    return other
 
 
 def step(phi, z, target=0):
@@ -61,11 +69,11 @@ def layer(w, out=None, y=0, c=1):
 COLLAPSE = [
     ("descends_the_squared_norm", regression(STAY, "1/2", [[1]], [[1]]), True),
     ("descends_the_squared_norm", regression(STAY, "1/2", [[0]], [[1]]), True),  # both rest
-    ("norm_never_grows", regression([[2]], "1/4", [[1]], [[1]]), True),  # a tie
-    ("norm_never_grows", regression([[3]], "1/4", [["1/4"]], [[1]]), False),
+    ("norm_never_grows", no_chain(regression(STAY, "1/4", [[1]], [[1]]), 2), True),  # a tie
+    ("norm_never_grows", no_chain(regression(STAY, "1/4", [["1/4"]], [[1]]), 3), False),
     ("weights_matter", one_state([1], [[2, 2]]), False),
     ("weights_matter", one_state([1], [[2, 1]]), True),
-    ("no_softmax_loss", one_state([1], [[0, 1]], p=((2,),)), False),
+    ("no_softmax_loss", no_chain(one_state([1], [[0, 1]]), 2), False),
     ("full_rank_lost", one_state([1], [[1, 0]]), False),
     ("full_rank_lost", one_state([1], [[1, 1]]), True),  # the difference is 0
     ("full_rank_lost", one_state([1], [[2, 0]]), True),
@@ -73,7 +81,7 @@ COLLAPSE = [
     ("weights_strong", one_state([1], [[1, -1]]), False),  # 24/25 < 1
     (
         "weights_strong",
-        classifier(STAY, 0, [[2, 2, 4]], [[5, -5]], (0, 1), "direct"),
+        classifier(identity(3), 0, [[2, 2, 4]], [[5, -5]], (0, 1), "direct"),
         True,
     ),  # a tie
     ("wide", one_state([1], [[0, 1]]), False),

@@ -19,6 +19,7 @@ from theory.collapse.flows import (
     ONE,
     PROJECTED,
     STAY,
+    ZERO,
     Bins,
     Classifier,
     bin_sets,
@@ -277,13 +278,14 @@ UNIFORM_HL_GAUSS = Claim(
     id="collapse.uniform-hl-gauss",
     source="beyond Theorem 3",
     title="HL-Gauss targets are uniform only for two bins ±",
-    statement="equal bins on [low, high], σ from 1/2 to 3 bins, γ < 1:\n"
+    statement="G ≥ 2 equal bins on [low, high], σ from 1/2 to 3 bins, γ < 1:\n"
     "HL-Gauss has p* = u  iff  G = 2 and low + high = 0",
-    given=(),
+    given=(DISCOUNTED,),
     then=hl_uniform_iff,
     instances=bin_sets,
     sizes=(2, 3, 4, 7),
     verdict="holds",
+    needs={"discounted": Bins(ZERO, ONE, 2, ONE)},
     error=HISTOGRAM,
     proof="Masses of a normal in equal bins are strictly log-concave: p_1 p_3 < p_2², so not\n"
     "equal for G ≥ 3. For G = 2 they are equal iff γm is the middle edge m, iff m = 0.",

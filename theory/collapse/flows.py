@@ -11,7 +11,8 @@ from hypothesis.strategies import SearchStrategy
 from scipy.integrate import solve_ivp
 
 from ref import losses
-from ref.checks import Array
+from ref.checks import Array, require
+from theory import checks
 from theory.claim import Assumption, vector
 
 Row = tuple[Fraction, ...]
@@ -90,6 +91,13 @@ class Regression:
     w: Matrix
     t: Fraction = ONE
 
+    def __post_init__(self) -> None:
+        checks.chain("transition", self.transition)
+        checks.between("gamma", self.gamma, 0, 1)
+        checks.matrix("phi", self.phi, height=len(self.transition))
+        checks.matrix("w", self.w, height=len(self.phi[0]))
+        checks.not_negative("t", (self.t,))
+
     def __str__(self) -> str:
         return (
             f"P = {show(self.transition)}, γ = {self.gamma}, Φ = {show(self.phi)}, "
@@ -125,6 +133,14 @@ class Classifier:
     centres: Row
     encode: str
 
+    def __post_init__(self) -> None:
+        checks.chain("transition", self.transition)
+        checks.between("gamma", self.gamma, 0, 1)
+        checks.matrix("psi", self.psi, width=len(self.transition))
+        checks.increasing("centres", self.centres)
+        checks.matrix("w", self.w, len(self.psi), len(self.centres))
+        require(self.encode in ENCODERS, "encode", self.encode, ", ".join(ENCODERS))
+
     def __str__(self) -> str:
         return (
             f"P = {show(self.transition)}, γ = {self.gamma}, Ψ = {show(self.psi)}, "
@@ -141,6 +157,14 @@ class Bins:
     bins: int
     gamma: Fraction
     sigma: Fraction = Fraction(3, 4)
+
+    def __post_init__(self) -> None:
+        require(self.low < self.high, "high", self.high, f"a number above {self.low}")
+        require(self.bins >= 2, "bins", self.bins, "at least two")
+        checks.between("gamma", self.gamma, 0, 1)
+        checks.between(
+            "sigma", self.sigma, HALF, 3
+        )  # for which HISTOGRAM bounds what floats err by
 
     def __str__(self) -> str:
         return (
@@ -311,7 +335,7 @@ def integrate(r: Regression, learned: bool) -> tuple[Array, Array]:
     return end[:cut].reshape(phi.shape), end[cut:].reshape(w.shape)
 
 
-def discounted(r: Regression | Classifier) -> bool:
+def discounted(r: Regression | Classifier | Bins) -> bool:
     return r.gamma < 1
 
 

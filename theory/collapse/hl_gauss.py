@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
 from ref.checks import Array
+from theory import checks
 from theory.claim import Assumption, Claim, vector
 from theory.collapse.flows import ZERO, Matrix, Row, exact, kernel, row, rows, shaped, show
 
@@ -24,6 +25,13 @@ class Kill:
     q: Row
     rate: Fraction = Fraction(1)
     z: Fraction = Fraction(1)
+
+    def __post_init__(self) -> None:
+        checks.row("w", self.w)
+        checks.row("p", self.p, len(self.w))
+        checks.row("q", self.q, len(self.w))
+        checks.positive("rate", self.rate)
+        checks.positive("z", self.z)
 
     def __str__(self) -> str:
         return (
@@ -102,6 +110,11 @@ class Rest:
     psi: Matrix
     w: Matrix
     e: Matrix
+
+    def __post_init__(self) -> None:
+        checks.matrix("psi", self.psi)
+        checks.matrix("w", self.w, height=len(self.psi))
+        checks.matrix("e", self.e, len(self.psi[0]), len(self.w[0]))
 
     def __str__(self) -> str:
         return f"Ψ = {show(self.psi)}, W = {show(self.w)}, p - p̂ = {show(self.e)}"

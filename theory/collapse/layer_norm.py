@@ -10,6 +10,7 @@ from hypothesis.strategies import SearchStrategy
 
 from ref import scores
 from ref.checks import Array
+from theory import checks
 from theory.claim import Assumption, Claim, vector
 from theory.collapse.flows import ONE, ZERO, Row, exact, integers, relu, row
 
@@ -21,6 +22,11 @@ class Normed:
     z: Row
     shift: Fraction = ZERO
     v: Row = ()
+
+    def __post_init__(self) -> None:
+        checks.row("z", self.z)
+        if self.v:
+            checks.row("v", self.v, len(self.z))
 
     def __str__(self) -> str:
         shift = f", shift = {self.shift}" if self.shift else ""

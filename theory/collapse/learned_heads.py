@@ -11,6 +11,7 @@ from theory.claim import Assumption, Claim
 from theory.collapse.flows import (
     AFTER_6,
     BALANCED_SIZES,
+    DISCOUNTED,
     GAMMAS_TO_1,
     INTEGRATED,
     SIZES,
@@ -124,7 +125,7 @@ def singular_slack(r: Regression) -> float:
 
     now, start = squares(integrate(r, learned=True)[0]), squares(np.asarray(r.phi, float))
     count = len(r.w[0])
-    return float(np.min(now[: len(now) - count] - start[count:], initial=math.inf))
+    return float(np.min(now[: len(start[count:])] - start[count:], initial=math.inf))
 
 
 def singular_values_stay(r: Regression) -> bool:
@@ -161,6 +162,8 @@ def weights_of_states(r: Regression) -> Array:
 
 def norm_never_grows(r: Regression) -> bool:
     """-dV/dt / 2 = tr(Y'dAY) >= (1 - sqrt gamma) tr(Y'dY) >= 0 with Y = Phi W, exactly."""
+    if r.gamma == 1:
+        return False  # d is 0/0
     d, y = weights_of_states(r), exact(r.phi) @ exact(r.w)
     move, _ = learned_heads(r)
     falls = -(d[:, None] * exact(r.phi) * move).sum()
@@ -173,13 +176,15 @@ NEVER_GROWS = Claim(
     id="collapse.never-grows",
     source="beyond eq. (6)",
     title="Without reward learned features never grow in one norm",
-    statement="d' = (1-γ) u'(I - γP)^-1, Y = ΦW, V = tr(Φ'dΦ)\n"
+    statement="γ < 1, d' = (1-γ) u'(I - γP)^-1, Y = ΦW, V = tr(Φ'dΦ)\n"
     "⇒  -∂V/2 = tr(Y'd(I - γP)Y) ≥ (1 - √γ) tr(Y'dY) ≥ 0",
-    given=(),
+    given=(DISCOUNTED,),
     then=norm_never_grows,
     instances=regressions,
     sizes=SIZES,
     verdict="holds",
+    needs={"discounted": regression(STAY, 1, [[1]], [[1]])},
+    undefined=("discounted",),
     proof="d'P ≤ d'/γ, so |Py|_d² ≤ Σ_x d_x Σ_z P_xz y_z² ≤ |y|_d²/γ:\nγ <y, Py>_d ≤ √γ |y|_d².",
     remark="So semi-gradient TD with a learned linear head cannot diverge on free features.",
 )
@@ -190,6 +195,8 @@ strong_or_not = partial(regressions, kinds=("any", "balanced", "strong", "strong
 
 def strong_slack(r: Regression) -> float:
     """Of V_t <= V_0 / (1 + 2 (1 - sqrt gamma) V_0 t / (min(N, states) max d))."""
+    if r.gamma == 1:
+        return math.nan  # d is 0/0, and with one state Φ rests
     d = np.asarray(weights_of_states(r), float)[:, None]
     start = float((d * np.asarray(r.phi, float) ** 2).sum())
     rate = 2 * (1 - math.sqrt(r.gamma)) / (min(len(r.phi), len(r.w)) * d.max())
@@ -208,14 +215,18 @@ STRONG_HEADS = Claim(
     id="collapse.strong-heads",
     source="repairs collapse.learned-heads",
     title="Learned heads collapse the features iff they start stronger",
-    statement="Φ_0'Φ_0 ≤ W_0 W_0'  ⇒  V_t ≤ V_0 / (1 + 2(1-√γ) V_0 t / (r max d)) → 0\n"
+    statement="γ < 1, Φ_0'Φ_0 ≤ W_0 W_0'  ⇒  V_t ≤ V_0 / (1 + 2(1-√γ) V_0 t / (r max d)) → 0\n"
     "V = tr(Φ'dΦ), d' = (1-γ) u'(I - γP)^-1, r = min(N, |X|);  else Φ_t never tends to 0",
-    given=(STRONG,),
+    given=(DISCOUNTED, STRONG),
     then=strong_heads_collapse,
     instances=strong_or_not,
     sizes=BALANCED_SIZES,
     verdict="holds if",
-    needs={"strong heads": regression(STAY, 0, [[2]], [[1]])},
+    needs={
+        "discounted": regression(STAY, 1, [[1]], [[1]]),
+        "strong heads": regression(STAY, 0, [[2]], [[1]]),
+    },
+    undefined=("discounted",),
     slack=strong_slack,
     error=INTEGRATED,
     tight_at=regression(STAY, 0, [[1]], [[1]]),

@@ -9,6 +9,7 @@ from hypothesis.strategies import SearchStrategy
 from scipy.integrate import solve_ivp
 
 from ref.checks import Array
+from theory import checks
 from theory.claim import Claim
 from theory.collapse.flows import (
     ATOL,
@@ -43,6 +44,10 @@ class Pair:
 
     phi: Matrix
     w: Matrix
+
+    def __post_init__(self) -> None:
+        checks.matrix("phi", self.phi)
+        checks.matrix("w", self.w, height=len(self.phi[0]))
 
     def __str__(self) -> str:
         return f"Φ = {show(self.phi)}, W = {show(self.w)}"

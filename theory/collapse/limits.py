@@ -14,6 +14,7 @@ from scipy.integrate import solve_ivp
 
 from ref import losses
 from ref.checks import Array
+from theory import checks
 from theory.claim import Assumption, Claim, vector
 from theory.collapse.flows import (
     ATOL,
@@ -268,6 +269,13 @@ class Head:
     bias: Row
     centres: Row
     gamma: Fraction
+
+    def __post_init__(self) -> None:
+        checks.matrix("z", self.z)
+        checks.matrix("w", self.w, len(self.z[0]), len(self.centres))
+        checks.row("bias", self.bias, len(self.centres))
+        checks.increasing("centres", self.centres)
+        checks.between("gamma", self.gamma, 0, 1)
 
     def __str__(self) -> str:
         return (

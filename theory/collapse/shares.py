@@ -46,6 +46,10 @@ LAYER_NORM_SHARE = Claim(
     sizes=(2, 3, 4, 6),
     verdict="holds if",
     needs={"not constant": Normed(row(1, 1)), "alive": Normed(row(-1, -2))},
+    undefined=(
+        "not constant",
+        "alive",
+    ),
     slack=share_slack,
     tight_at=Normed(row(2, -1, -1)),
     proof="share(relu(z - c)) = (z_1 - c)/Σ_j (z_j - c)⁺ with z_1 the largest rises with c up to "

@@ -26,7 +26,6 @@ from theory.dominance import (
     said,
     theorem_1,
 )
-from theory.dominance.layer import threshold as threshold  # for tutorial 7
 
 # What `python -m theory show` says of the letters.
 LETTERS = """\

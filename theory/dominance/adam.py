@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
 from ref import optim
-from ref.checks import Array
+from ref.checks import Array, require
+from theory import checks
 from theory.claim import Assumption, Claim, vector
 from theory.dominance.layer import ONE, ZERO, Vector, fractions
 
@@ -33,6 +34,12 @@ class First:
     p: Fraction
     alpha: Fraction
     epsilon: Fraction = ZERO
+
+    def __post_init__(self) -> None:
+        checks.row("x", self.x)
+        checks.not_negative("x", self.x)
+        checks.positive("alpha", self.alpha)
+        checks.not_negative("epsilon", (self.epsilon,))
 
     def __str__(self) -> str:
         return (
@@ -154,11 +161,17 @@ ADAM_SURVIVES = Claim(
 
 @dataclass(frozen=True)
 class Gradients:
-    """One weight's gradients g_1, .., g_T, and β₁, β₂ in [0, 1)."""
+    """One weight's gradients g_1, .., g_T, β₁ in [0, 1) and β₂ in (0, 1)."""
 
     g: Vector
     beta1: Fraction
     beta2: Fraction
+
+    def __post_init__(self) -> None:
+        checks.row("g", self.g)
+        for name in ("beta1", "beta2"):
+            checks.below_one(name, getattr(self, name))
+        checks.positive("beta2", self.beta2)
 
     def __str__(self) -> str:
         return f"g = {vector(self.g)}, β = ({self.beta1}, {self.beta2})"
@@ -239,6 +252,17 @@ class Path:
     beta2: Fraction = Fraction(999, 1000)
     decay: Fraction = ZERO
     shift: Vector = ()
+
+    def __post_init__(self) -> None:
+        checks.row("x", self.x)
+        require(any(self.x), "x", self.x, "an input that is not 0")
+        checks.matrix("g", self.g, width=len(self.x))
+        checks.not_negative("epsilon", (self.epsilon,))
+        checks.not_negative("decay", (self.decay,))
+        for name in ("beta1", "beta2"):
+            checks.below_one(name, getattr(self, name))
+        if self.shift:
+            checks.row("shift", self.shift, len(self.x))
 
     def __str__(self) -> str:
         rows = ", ".join(map(vector, self.g))
@@ -347,12 +371,23 @@ def per_step(s: Gradients) -> bool:
 
 
 def falling(s: Gradients) -> Fraction:
-    """ρ of g_t = ρ^t, the largest quotient of two neighbours; 1 for one gradient."""
-    return max((b / a for a, b in zip(s.g, s.g[1:], strict=False)), default=ONE)
+    """ρ, of gradients g_t = ρ^t."""
+    return s.g[0]
 
 
 def slow(s: Gradients) -> bool:
     return falling(s) ** 2 >= s.beta2
+
+
+def is_geometric(s: Gradients) -> bool:
+    return 0 < s.g[0] <= 1 and s.g == tuple(s.g[0] ** t for t in range(1, len(s.g) + 1))
+
+
+def light_momentum(s: Gradients) -> bool:
+    return s.beta1**2 < s.beta2
+
+
+GEOMETRIC = Assumption("geometric", "g_t = ρ^t, 0 < ρ ≤ 1", is_geometric)
 
 
 def geometric(count: int) -> SearchStrategy[Gradients]:
@@ -368,12 +403,15 @@ ADAM_WALKS_ON = Claim(
     source="new; why layers die without a reward",
     title="Without ε a path is infinite though gradients vanish, if slowly enough",
     statement="ε = 0, g_t = ρ^t, ρ² ≥ β₂  ⇒  step t is at least α (1-β₁)/√t: the path is infinite",
-    given=(Assumption("slow", "ρ² ≥ β₂", slow, said=False),),
+    given=(GEOMETRIC, Assumption("slow", "ρ² ≥ β₂", slow, said=False)),
     then=per_step,
     instances=geometric,
     sizes=(2, 4, 6, 8),
     verdict="holds if",
-    needs={"slow": Gradients(tuple(Fraction(1, 100) ** t for t in range(1, 9)), ZERO, ONE / 2)},
+    needs={
+        "geometric": Gradients(fractions(1, ONE / 100), ZERO, ONE / 2),
+        "slow": Gradients(tuple(Fraction(1, 100) ** t for t in range(1, 9)), ZERO, ONE / 2),
+    },
     proof="m_t ≥ (1-β₁) ρ^t; v_t = (1-β₂) ρ^(2t) Σ_s (β₂/ρ²)^(t-s) ≤ (1-β₂) t ρ^(2t); and the "
     "corrections only help: 1/(1-β₁^t) ≥ 1, (1-β₂)/(1-β₂^t) ≤ 1. Σ 1/√t diverges.",
     remark="The threshold is sharp: for ρ² < β₂ (and β₁² < β₂) old gradients rule v and the path "
@@ -414,12 +452,20 @@ ADAM_STOPS = Claim(
     title="Without ε a path is finite only if gradients vanish fast",
     statement="ε = 0, g_t = ρ^t, a = β₁/√β₂ < 1, b = ρ/√β₂ < 1\n"
     "⇒ the whole path is at most α / ( √(1-β₂) (1-a) (1-b) )",
-    given=(Assumption("fast", "ρ² < β₂", fast, said=False),),
+    given=(
+        GEOMETRIC,
+        Assumption("fast", "ρ² < β₂", fast, said=False),
+        Assumption("light momentum", "β₁² < β₂", light_momentum, said=False),
+    ),
     then=stops,
-    instances=lambda count: geometric(count).filter(lambda s: s.beta1**2 < s.beta2),
+    instances=lambda count: geometric(count).filter(light_momentum),
     sizes=(2, 4, 6, 8, 12, 16),
     verdict="holds if",
-    needs={"fast": Gradients(fractions(1, 1), ZERO, ONE / 2)},
+    needs={
+        "geometric": Gradients(fractions(ONE / 20, 1), ZERO, ONE / 2),
+        "fast": Gradients(fractions(1, 1), ZERO, ONE / 2),
+        "light momentum": Gradients((ONE / 4,), 9 * ONE / 10, ONE / 4),
+    },
     proof="v_t ≥ (1-β₂) β₂^(t-1) ρ², m_t = (1-β₁) Σ_s β₁^(t-s) ρ^s, 1 - β₁^t ≥ 1 - β₁: step t is "
     "at most α/√(1-β₂) Σ_{s≤t} a^(t-s) b^(s-1). Sum over t: two geometric series.",
 )

@@ -7,6 +7,7 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
+from theory import checks
 from theory.claim import Assumption, Claim, vector
 from theory.dominance.layer import ND, PAIRS, Size, Vector, dot, fractions
 
@@ -22,6 +23,12 @@ class Below:
     v: Vector
     skip: Vector
     kink: Fraction
+
+    def __post_init__(self) -> None:
+        checks.row("g", self.g)
+        checks.matrix("w", self.w, len(self.v), len(self.g))
+        checks.row("b", self.b, len(self.v))
+        checks.row("skip", self.skip, len(self.g))
 
     def __str__(self) -> str:
         w = "; ".join(map(vector, self.w))

@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
 from ref import scores
+from ref.checks import require
+from theory import checks
 from theory.claim import Assumption, Claim, vector
 from theory.dominance.layer import Vector, fractions
 
@@ -22,6 +24,9 @@ class Decayed:
     b: Vector
     kappa: Fraction
     of_bias: Fraction
+
+    def __post_init__(self) -> None:
+        checks.matrix("z", self.z, width=len(self.b))
 
     def __str__(self) -> str:
         z = ", ".join(map(vector, self.z))
@@ -96,6 +101,10 @@ class Saturated:
     rate: Fraction
     steps: int
     of_bias: bool = False
+
+    def __post_init__(self) -> None:
+        checks.share("rate", self.rate)
+        require(self.steps >= 0, "steps", self.steps, "no number below 0")
 
     def __str__(self) -> str:
         too = ", b decays too" * self.of_bias

@@ -21,7 +21,8 @@ import numpy as np
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
-from ref.checks import Array
+from ref.checks import Array, require
+from theory import checks
 from theory.claim import Assumption, Claim, vector
 from theory.dominance.layer import ZERO, Vector, fractions
 
@@ -34,6 +35,11 @@ class Fall:
 
     z: Vector
     fall: Vector
+
+    def __post_init__(self) -> None:
+        checks.row("z", self.z)
+        checks.row("fall", self.fall, len(self.z))
+        checks.not_negative("fall", self.fall)
 
     def __str__(self) -> str:
         return f"z = {vector(self.z)}, fallen by {vector(self.fall)}"
@@ -164,6 +170,16 @@ class Fading:
     betas: tuple[Fraction, Fraction] = (ZERO, ZERO)
     epsilon: Fraction = ZERO
     bias: bool = False
+
+    def __post_init__(self) -> None:
+        checks.matrix("w", self.w, height=len(self.v))
+        checks.matrix("x", self.x, width=len(self.w[0]))
+        checks.positive("alpha", self.alpha)
+        checks.between("gamma", self.gamma, 0, 1)
+        checks.row("betas", self.betas, 2)
+        for beta in self.betas:
+            checks.below_one("betas", beta)
+        checks.not_negative("epsilon", (self.epsilon,))
 
     def __str__(self) -> str:
         w, x = ("; ".join(map(vector, rows)) for rows in (self.w, self.x))
@@ -356,6 +372,12 @@ class Walk:
     rho: Fraction
     epsilon: Fraction = ZERO
 
+    def __post_init__(self) -> None:
+        require(self.k >= 0, "k", self.k, "no number below 0")
+        checks.between("steps", self.steps, 1, 12)  # all 2^T signs are tried
+        checks.positive("rho", self.rho)
+        checks.not_negative("epsilon", (self.epsilon,))
+
     def __str__(self) -> str:
         return (
             f"z_1 = {self.k} α‖x‖₁, g_t = ±({self.rho})^t, {self.steps} steps, ε = {self.epsilon}"
@@ -429,6 +451,11 @@ class Spared:
     z: Vector
     move: Vector
     bound: Fraction
+
+    def __post_init__(self) -> None:
+        checks.row("z", self.z)
+        checks.row("move", self.move, len(self.z))
+        checks.not_negative("bound", (self.bound,))
 
     def __str__(self) -> str:
         return f"z = {vector(self.z)} moves by {vector(self.move)}, B = {self.bound}"

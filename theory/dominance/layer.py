@@ -11,6 +11,7 @@ from hypothesis.strategies import SearchStrategy
 
 from ref import scores
 from ref.checks import Array
+from theory import checks
 from theory.claim import Assumption, vector
 
 ONE, ZERO = Fraction(1), Fraction(0)
@@ -40,6 +41,10 @@ class Means:
 
     means: Vector
     rho: Fraction = ONE
+
+    def __post_init__(self) -> None:
+        checks.row("means", self.means)
+        checks.positive("rho", self.rho)
 
     def __str__(self) -> str:
         return f"E g = {vector(self.means)}" + (f", ρ = {self.rho}" if self.rho != 1 else "")
@@ -86,6 +91,12 @@ class Neuron:
     w: Vector
     b: Fraction = ZERO
     rho: Fraction = ONE
+
+    def __post_init__(self) -> None:
+        checks.matrix("g", self.g, width=len(self.w))
+        for row in self.g:
+            checks.not_negative("g", row)
+        checks.positive("rho", self.rho)
 
     def __str__(self) -> str:
         inputs = ", ".join(map(vector, self.g))

@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 from scipy import special
 
+from ref.checks import require
+from theory import checks
 from theory.claim import Assumption, Claim, Curve, vector
 from theory.dominance.layer import ZERO, Size, Vector, fractions
 
@@ -19,6 +21,10 @@ class Inputs:
     """Activations g (inputs, N) at one to three inputs, signed or not; random weights, b = 0."""
 
     g: tuple[Vector, ...]
+
+    def __post_init__(self) -> None:
+        checks.matrix("g", self.g)
+        require(len(self.g) <= 3, "g", self.g, "one to three inputs")
 
     def __str__(self) -> str:
         return f"g ∈ {{{', '.join(map(vector, self.g))}}}, w ~ N(0, I)"

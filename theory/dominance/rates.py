@@ -12,6 +12,7 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
+from theory import checks
 from theory.claim import Assumption, Claim, vector
 from theory.dominance.layer import (
     ND,
@@ -43,6 +44,12 @@ class Step:
     alpha: Fraction
     signs: bool = False
     head: bool = False
+
+    def __post_init__(self) -> None:
+        checks.row("g", self.g)
+        checks.not_negative("g", self.g)
+        checks.matrix("w", self.w, len(self.v), len(self.g))
+        checks.positive("alpha", self.alpha)
 
     def __str__(self) -> str:
         w = "; ".join(map(vector, self.w))

@@ -217,6 +217,10 @@ THRESHOLD_SHARP = Claim(
 )
 
 
+def several(n: Neuron) -> bool:
+    return len(n.w) >= 2
+
+
 def equal_others(n: Neuron) -> bool:
     return len(set(means(n)[1:])) <= 1
 
@@ -251,9 +255,10 @@ EQUAL_OTHERS = Claim(
     id="dominance.equal-others",
     source="repairs dominance.positive-weight, dominance.otherwise",
     title="Where the printed weights do suffice in expectation",
-    statement="E g_2 = .. = E g_N < E g_1, w_1 ≥ mean w, b = 0, and w_1 ≤ 0 or mean w ≥ 0\n"
-    "⇒ E z > 0 if w_1 > 0, E z ≤ 0 otherwise        (N ≥ 2)",
+    statement="N ≥ 2, E g_2 = .. = E g_N < E g_1, w_1 ≥ mean w, b = 0, and w_1 ≤ 0 or mean w ≥ 0\n"
+    "⇒ E z > 0 if w_1 > 0, E z ≤ 0 otherwise",
     given=(
+        Assumption("several", "N ≥ 2", several),
         Assumption("equal", "E g_j is the same for all j ≥ 2", equal_others, said=False),
         Assumption("largest", "E g_1 > E g_j for j ≥ 2", largest_mean),
         WEIGHTS,
@@ -265,6 +270,7 @@ EQUAL_OTHERS = Claim(
     sizes=((2, 1), (2, 2), (3, 1), (3, 2)),
     verdict="holds if",
     needs={
+        "several": neuron([(0,)], (1,)),
         "equal": neuron([(3, 1, 0)], (0, 1, -1)),
         "largest": NO_DOMINANCE,
         "weights": neuron([(2, 1)], (-1, 3)),

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
 from ref import scores
+from theory import checks
 from theory.claim import Assumption, Claim, vector
 from theory.dominance.layer import (
     BOUNDED,
@@ -318,6 +319,9 @@ class Peak:
     """g_1 = 1/ε² with probability ε, else 0; g_2 = 1; w = (1, -1), b = 0."""
 
     epsilon: Fraction
+
+    def __post_init__(self) -> None:
+        checks.positive("epsilon", self.epsilon)
 
     def __str__(self) -> str:
         return (

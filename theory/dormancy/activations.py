@@ -13,6 +13,7 @@ import numpy as np
 from hypothesis.strategies import SearchStrategy
 from scipy import optimize, special
 
+from theory import checks
 from theory.claim import Assumption
 
 INF = math.inf
@@ -237,6 +238,9 @@ class Neuron:
     b: Fraction
     law: Spans
     more: Spans = ()
+
+    def __post_init__(self) -> None:
+        checks.row("law", self.law)
 
     def __str__(self) -> str:
         domain = f", D = {union(self.domain)}" if self.more else " = D"

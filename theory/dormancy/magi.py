@@ -9,6 +9,7 @@ import numpy as np
 from hypothesis.strategies import SearchStrategy
 
 from ref import scores
+from theory import checks
 from theory.claim import Assumption, Claim, vector
 from theory.dormancy.activations import EQUAL, EXACT, PHI, RELU, ints
 
@@ -21,6 +22,11 @@ class Units:
     w: tuple[tuple[Fraction, ...], ...]
     b: tuple[Fraction, ...]
     xs: tuple[tuple[Fraction, ...], ...]
+
+    def __post_init__(self) -> None:
+        checks.matrix("w", self.w)
+        checks.row("b", self.b, len(self.w))
+        checks.matrix("xs", self.xs, width=len(self.w[0]))
 
     def __str__(self) -> str:
         xs = ", ".join(map(vector, self.xs))

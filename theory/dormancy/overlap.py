@@ -7,6 +7,7 @@ from typing import Any
 
 from hypothesis.strategies import SearchStrategy
 
+from ref.checks import require
 from theory.claim import Assumption, Claim
 from theory.dormancy.activations import ints
 
@@ -18,6 +19,10 @@ class Sets:
     n: int
     now: frozenset[int]
     before: frozenset[int]
+
+    def __post_init__(self) -> None:
+        both = self.now | self.before
+        require(both <= set(range(1, self.n + 1)), "now, before", both, f"from 1 to {self.n}")
 
     def __str__(self) -> str:
         now, before = (f"{{{', '.join(map(str, sorted(s)))}}}" for s in (self.now, self.before))

@@ -10,6 +10,7 @@ import numpy as np
 from hypothesis.strategies import SearchStrategy
 
 from ref import scores
+from theory import checks
 from theory.claim import Assumption, Claim, vector
 from theory.dormancy.activations import ints
 
@@ -21,6 +22,11 @@ class Layer:
     means: tuple[Fraction, ...]
     tau: Fraction = Fraction(1, 10)
     c: Fraction = Fraction(1)
+
+    def __post_init__(self) -> None:
+        checks.row("means", self.means)
+        checks.not_negative("means", self.means)
+        checks.not_negative("tau", (self.tau,))
 
     def __str__(self) -> str:
         factor = "" if self.c == 1 else f", times c = {self.c}"

@@ -7,6 +7,7 @@ from typing import Any
 import hypothesis.strategies as st
 from hypothesis.strategies import SearchStrategy
 
+from theory import checks
 from theory.claim import Assumption, Claim, vector
 from theory.dormancy.activations import (
     CONNECTED,
@@ -133,6 +134,10 @@ class Step:
     push: Fraction = Fraction(0)
     below: bool = False
     centred: bool = False
+
+    def __post_init__(self) -> None:
+        for name in ("w", "b", "u"):
+            checks.row(name, getattr(self, name), 2)
 
     def __str__(self) -> str:
         return (

@@ -27,8 +27,6 @@ from theory.rank import (
     srank,
     theorem_2,
 )
-from theory.rank.repaired import ratio_floor as ratio_floor  # tutorial 7 has them by these names
-from theory.rank.srank import srank_limit as srank_limit
 
 # What `python -m theory show` says of the letters.
 LETTERS = """\

@@ -40,6 +40,7 @@ CENTRED = Claim(
     sizes=((2, 1), (2, 2), (3, 2), (2, 3), (3, 3)),
     verdict="holds if",
     needs={"varies": Cut(matrix((1,), (1,)), Fraction(1, 2))},
+    undefined=("varies",),
     slack=centred_slack,
     tight_at=Cut(matrix((1, 1), (1, -1)), Fraction(1, 10)),
     proof="X - 1 mean' = (I - 11'/B) X, so no singular value of it is above that of X; and X is it "

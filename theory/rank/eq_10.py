@@ -82,6 +82,7 @@ EQ_10_MEASURES = Claim(
     sizes=SHAPES,
     verdict="holds if",
     needs={"s ≠ 0": ZERO},
+    undefined=("s ≠ 0",),
     proof="Σ x_ij² = B Σ_i (var_i + mean_i²) and Σ s_i² = B² Σ mean_i².",
     remark="Nothing in it compares neurons: constant ones have κ = 1, equal or not.",
 )
@@ -106,6 +107,7 @@ VARIATION = Claim(
     sizes=SHAPES,
     verdict="holds",
     needs={"s ≠ 0": matrix((1,), (-1,))},
+    undefined=("s ≠ 0",),
     proof="rank.direction for X' and v = 1: ρ = κ, and 1/κ - 1 = CV² (rank.eq-10-measures).",
     slack=variation_slack,
     error=ERROR,
@@ -131,6 +133,7 @@ VARIATION_BEATS_EQ_10 = Claim(
     sizes=SHAPES,
     verdict="holds",
     needs={"s ≠ 0": ZERO},
+    undefined=("s ≠ 0",),
     proof="(1 + mt)² ≤ (1 + m²)(1 + t²), which is (m - t)² ≥ 0; m² = n-1, t = CV.",
 )
 

@@ -80,6 +80,7 @@ E1 = Claim(
     sizes=SHAPES,
     verdict="holds if",
     needs={"μ_1 ≠ 0": CENTRED},
+    undefined=("μ_1 ≠ 0",),
     proof="a = c_1, b = min(Σ_{j≥2} c_j, √((n-1) Σ_{j≥2} c_j²)): R ≥ a/(a+b), by "
     "rank.rms-share and by rank.direction with v = e_1. Cauchy-Schwarz: E[a/(a+b)] ≥ "
     "(E √a)²/E(a+b). Hölder: E √a ≥ (E a)^(3/2)/(E a²)^(1/2). Together E R ≥ (E a)³ / "
@@ -122,6 +123,7 @@ E1_RISES = Claim(
         "μ_1 ≠ 0": Scaled(CENTRED, Fraction(2)),
         "a ≥ 1": Scaled(law(2, (1, (1, 1))), Fraction(1, 2)),
     },
+    undefined=("μ_1 ≠ 0",),
     proof="v_1/μ_1² keeps its value, and Δ is divided by a; strictly, unless q_j = 0 for all "
     "j ≥ 2 or n = 1.",
     slack=e1_rises_slack,
@@ -151,6 +153,7 @@ E1K = Claim(
     sizes=SHAPES,
     verdict="holds if",
     needs={"q_1 ≠ 0": DEAD},
+    undefined=("q_1 ≠ 0",),
     proof="As rank.e1, with E a ≥ √B l: by Hölder E a ≥ (E a²)^(3/2)/(E a⁴)^(1/2), and "
     "E a⁴ = B² q_1⁴ (1 + (κ_4-1)/B) for i.i.d. rows.",
     slack=e1k_slack,
@@ -182,6 +185,7 @@ E4 = Claim(
     sizes=SHAPES,
     verdict="holds if",
     needs={"μ_1 ≠ 0": CENTRED},
+    undefined=("μ_1 ≠ 0",),
     proof="v_1/μ_1² = B Var(s_1)/(E s_1)². And E s_j² = B v_j + B² μ_j² ≥ B q_j², so "
     "Σ_{j≥2} q_j²/μ_1² ≤ B θ, Δ ≤ √((n-1) B θ): rank.e1.",
     slack=e4_slack,
@@ -237,6 +241,7 @@ E2 = Claim(
     sizes=SHAPES,
     verdict="holds if",
     needs={"μ ≠ 0": CENTRED},
+    undefined=("μ ≠ 0",),
     proof="P the projection on constants, a = ||PX||_F = ||s||/√B, d = ||X - PX||_F: R ≥ "
     "a/(a + √(n-1) d) (rank.variation). As in rank.e1, E R ≥ (E a)³/(E a² (E a + √(n-1) E d)); "
     "with m² = Σ μ_i²: E a ≥ √B m, E a² = B m² (1 + C²/B), E d ≤ √(E d²) = C m √(B-1).",
@@ -267,6 +272,7 @@ E3 = Claim(
     sizes=SHAPES,
     verdict="holds if",
     needs={"μ ≠ 0": CENTRED},
+    undefined=("μ ≠ 0",),
     proof="It is below rank.e2 (rank.e3-weaker). Directly: by (10) R ≥ a/(√n ||X||_F) with "
     "a = ||s||/√B; E[a/||X||] ≥ (E √a)²/E||X|| ≥ (E a)³/(E a² √(E||X||²)), and "
     "E||X||_F² = B m² (1 + C²), the rest as in rank.e2.",
@@ -296,6 +302,7 @@ E3_WEAKER = Claim(
     sizes=SHAPES,
     verdict="holds if",
     needs={"μ ≠ 0": CENTRED},
+    undefined=("μ ≠ 0",),
     proof="(1 + C√(n-1))² ≤ n (1 + C²) by Cauchy-Schwarz. So dividing by √n, not Jensen's "
     "inequality, is what makes the approach useless for srank.",
     slack=e3_weaker_slack,
@@ -334,6 +341,7 @@ P1 = Claim(
     sizes=SHAPES,
     verdict="holds",
     needs={"q_1 ≠ 0": LawCut(DEAD, Fraction(1, 2))},
+    undefined=("q_1 ≠ 0",),
     proof="c_1²/(B q_1²) has mean 1 and variance V, so c_1 > √B q_1/2 but for 16V/(9 + 16V) "
     "(Cantelli at 1/4). By Markov Σ_{j≥2} c_j ≤ δ/(1-δ) √B q_1/2 but for the last term. Else "
     "rank.rms-dominant.",

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
 from ref import scores
-from ref.checks import Array
+from ref.checks import Array, require
+from theory import checks
 from theory.claim import Assumption, Curve, vector
 
 Number = Any  # a Fraction; a float where a root is irrational
@@ -31,6 +32,9 @@ class Matrix:
 
     rows: tuple[Row, ...]
 
+    def __post_init__(self) -> None:
+        checks.matrix("rows", self.rows)
+
     def __str__(self) -> str:
         return f"X with rows {', '.join(map(vector, self.rows))}"
 
@@ -43,6 +47,9 @@ class Cut:
     delta: Fraction
     scale: Fraction = Fraction(1)
 
+    def __post_init__(self) -> None:
+        checks.share("delta", self.delta)
+
     def __str__(self) -> str:
         return f"{self.x}, δ = {self.delta}" + (f", c = {self.scale}" if self.scale != 1 else "")
 
@@ -53,6 +60,11 @@ class Law:
 
     points: tuple[tuple[Fraction, Row], ...]
     batch: int
+
+    def __post_init__(self) -> None:
+        checks.law("probabilities", [p for p, _ in self.points])
+        checks.matrix("points", [row for _, row in self.points])
+        require(self.batch >= 1, "batch", self.batch, "at least one row")
 
     def __str__(self) -> str:
         points = ", ".join(f"{vector(row)} w.p. {p}" for p, row in self.points)
@@ -65,6 +77,9 @@ class LawCut:
 
     law: Law
     delta: Fraction
+
+    def __post_init__(self) -> None:
+        checks.share("delta", self.delta)
 
     def __str__(self) -> str:
         return f"{self.law}; δ = {self.delta}"

@@ -99,6 +99,7 @@ LINE_10 = Claim(
     sizes=SHAPES,
     verdict="holds if",
     needs={"X ≠ 0": ZERO},
+    undefined=("X ≠ 0",),
     proof="(9), and Σ σ_i ≤ √(n Σ σ_i²) = √(n Σ x_ij²) by Cauchy-Schwarz.",
     slack=line_10_slack,
     error=ERROR,
@@ -150,6 +151,7 @@ LINE_11 = Claim(
     sizes=SHAPES,
     verdict="holds if",
     needs={"X ≠ 0": ZERO, "non-negative": CROSS},
+    undefined=("X ≠ 0",),
     proof="Σ_j x_ji² ≤ (Σ_j x_ji)² when no product of two entries is negative.",
     slack=line_11_slack,
     tight_at=matrix((1,), (1,)),
@@ -183,6 +185,7 @@ LINE_12 = Claim(
     sizes=SHAPES,
     verdict="holds if",
     needs={"V ≠ 0": ZERO},
+    undefined=("V ≠ 0",),
     proof="s_1 = Σ_j x_j1.",
 )
 
@@ -238,6 +241,7 @@ LINE_13_UNORDERED = Claim(
     sizes=SHAPES,
     verdict="holds if",
     needs={"V ≠ 0": ZERO},
+    undefined=("V ≠ 0",),
     proof="(Σ_j x_j1)² = Σ_j x_j1² + 2 Σ_{i<j} x_i1 x_j1.",
 )
 
@@ -359,6 +363,10 @@ LINE_14_CAUCHY = Claim(
     sizes=SHAPES,
     verdict="holds if",
     needs={"non-negative": law(2, ("1/2", (1,)), ("1/2", (-1,))), "no zero row": DEAD},
+    undefined=(
+        "non-negative",
+        "no zero row",
+    ),
     proof="(E √U)² = (E √(U/V) √V)² ≤ E[U/V] E V. Without the signs √U is undefined; with "
     "a zero row V may be 0.",
     slack=line_14_slack,
@@ -429,6 +437,7 @@ LINE_15_SCALED = Claim(
     sizes=SHAPES,
     verdict="holds if",
     needs={"q_1 ≠ 0": DEAD},
+    undefined=("q_1 ≠ 0",),
     proof="E x_i1 x_j1 = (E s_1)²/B² for each of the B(B-1)/2 pairs, and "
     "B E x_1² = (E s_1)²/B + Var s_1.",
 )

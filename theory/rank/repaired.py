@@ -9,6 +9,8 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
+from ref.checks import require
+from theory import checks
 from theory.claim import Assumption, Claim, Curve, vector
 from theory.rank.features import (
     CROSS,
@@ -85,6 +87,12 @@ class Spikes:
     eps: Fraction
     width: int
     batch: int
+
+    def __post_init__(self) -> None:
+        checks.positive("eps", self.eps)
+        require(self.width >= 2, "width", self.width, "at least two neurons")
+        accepted = f"a row for each of the {self.width - 1} spikes"
+        require(self.batch >= self.width - 1, "batch", self.batch, accepted)
 
     def __str__(self) -> str:
         return f"ε = {self.eps}, N = {self.width}, B = {self.batch}"
@@ -165,6 +173,9 @@ class Directed:
     x: Matrix
     v: Row
 
+    def __post_init__(self) -> None:
+        checks.row("v", self.v, len(self.x.rows[0]))
+
     def __str__(self) -> str:
         return f"{self.x}, v = {vector(self.v)}"
 
@@ -214,6 +225,10 @@ DIRECTION = Claim(
         "X ≠ 0": Directed(ZERO, (Fraction(1),)),
         "v ≠ 0": Directed(matrix((1,)), (Fraction(0),)),
     },
+    undefined=(
+        "X ≠ 0",
+        "v ≠ 0",
+    ),
     proof="σ_1² ≥ ρ ||X||_F², and Σ_{i≥2} σ_i ≤ √((n-1)(||X||_F² - σ_1²)) by Cauchy-Schwarz; "
     "so R ≥ f(σ_1²/||X||_F²) ≥ f(ρ), f(ρ) = 1/(1 + √((n-1)(1/ρ - 1))), which rises.",
     slack=direction_slack,
@@ -273,6 +288,7 @@ RMS_SHARE = Claim(
     sizes=SHAPES,
     verdict="holds",
     needs={"X ≠ 0": ZERO},
+    undefined=("X ≠ 0",),
     proof="σ_1 ≥ ||X e_j|| = c_j. And X = Σ_j (X e_j) e_j', matrices of rank one whose "
     "nuclear norms are c_j: Σ σ_i ≤ Σ c_j.",
     slack=rms_slack,
@@ -365,6 +381,7 @@ FEW_COLUMNS = Claim(
     sizes=SHAPES,
     verdict="holds",
     needs={"X ≠ 0": Cut(ZERO, Fraction(1, 2))},
+    undefined=("X ≠ 0",),
     proof="Let Y keep the columns of S: rank Y ≤ k, so Σ_{i>k} σ_i(X) ≤ Σ σ_i(X-Y) ≤ "
     "Σ_{j∉S} c_j ≤ δ ||X||_F ≤ δ Σ σ_i(X).",
     slack=few_columns_slack,
@@ -394,6 +411,7 @@ SHARE = Claim(
     sizes=SHAPES,
     verdict="holds",
     needs={"X ≠ 0": ZERO, "non-negative": CROSS},
+    undefined=("X ≠ 0",),
     proof="c_1 ≥ s_1/√B (Cauchy-Schwarz) and c_j ≤ s_j (no sign): rank.rms-share.",
     slack=share_slack,
     error=ERROR,
@@ -424,6 +442,7 @@ EVEN_SHARE = Claim(
     sizes=SHAPES,
     verdict="holds",
     needs={"s ≠ 0": matrix((1,), (-1,))},
+    undefined=("s ≠ 0",),
     proof="c_j² = B mean_j² (1 + CV_j²): c_1 ≥ √B |mean_1|, c_j ≤ √(1+K²) √B |mean_j|; then "
     "rank.rms-share. For K = ∞ the bound is 0.",
     slack=even_slack,

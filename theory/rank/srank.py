@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
 from ref import scores
+from theory import checks
 from theory.claim import Assumption, Claim
 from theory.rank.features import (
     DELTAS,
@@ -102,6 +103,7 @@ SRANK_ONE = Claim(
     sizes=SHAPES,
     verdict="holds if",
     needs={"X ≠ 0": Cut(ZERO, Fraction(1, 2))},
+    undefined=("X ≠ 0",),
     proof="Eq. (3) with k = 1. For X = 0 its quotient is 0/0.",
 )
 
@@ -197,6 +199,7 @@ SRANK_BY_SHARE = Claim(
     sizes=SHAPES,
     verdict="holds if",
     needs={"X ≠ 0": Cut(ZERO, Fraction(1, 2))},
+    undefined=("X ≠ 0",),
     proof="Beside σ_1 there are r-1 shares that sum to 1 - R; the j largest of them sum to "
     "at least j (1-R)/(r-1), which reaches 1 - R - δ as soon as j ≥ (r-1)(1-R-δ)/(1-R). The "
     "right side falls in R, and R ≥ 1/r gives the second line. For r = 1, srank = 1.",
@@ -257,6 +260,9 @@ class TwoLaws:
     first: Law
     second: Law
     delta: Fraction
+
+    def __post_init__(self) -> None:
+        checks.share("delta", self.delta)
 
     def __str__(self) -> str:
         return f"A: {self.first}; B: {self.second}; δ = {self.delta}"
@@ -331,6 +337,10 @@ class Lottery:
 
     outcomes: tuple[tuple[Fraction, Matrix], ...]
     delta: Fraction
+
+    def __post_init__(self) -> None:
+        checks.share("delta", self.delta)
+        checks.law("probabilities", [p for p, _ in self.outcomes])
 
     def __str__(self) -> str:
         outcomes = "; ".join(f"{x} w.p. {p}" for p, x in self.outcomes)

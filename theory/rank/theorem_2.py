@@ -271,6 +271,7 @@ THEOREM_2_SMALL = Claim(
     sizes=SHAPES,
     verdict="holds if",
     needs={"μ_1 ≠ 0": CENTRED},
+    undefined=("μ_1 ≠ 0",),
     proof="Var ≥ 0 and θ ≥ 0, so the second term is at most 2(B-1)/(nB).",
     slack=printed_slack,
     tight_at=law(2, (1, (1, 0))),

@@ -7,6 +7,8 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
+from ref.checks import require
+from theory import checks
 from theory.claim import Assumption, Claim, vector
 
 Row = tuple[Fraction, ...]
@@ -27,6 +29,12 @@ class Balanced:
     error: Row
     power: int = 1
     rates: tuple[Fraction, Fraction] = (Fraction(1), Fraction(1))
+
+    def __post_init__(self) -> None:
+        checks.row("w", self.w)
+        checks.matrix("x", self.x, len(self.error), len(self.w))
+        require(self.power in (1, 2), "power", self.power, "1 or 2")
+        checks.row("rates", self.rates, 2)
 
     def __str__(self) -> str:
         x = ", ".join(map(vector, self.x))

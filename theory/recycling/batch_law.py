@@ -8,6 +8,7 @@ from typing import Any
 import hypothesis.strategies as st
 from hypothesis.strategies import SearchStrategy
 
+from theory import checks
 from theory.claim import Assumption, Claim, Curve, vector
 
 
@@ -18,6 +19,10 @@ class Draws:
     p: Fraction
     seen: tuple[bool, ...]
     copies: bool = False
+
+    def __post_init__(self) -> None:
+        checks.between("p", self.p, 0, 1)
+        checks.row("seen", self.seen)
 
     def __str__(self) -> str:
         how = "copies of one draw" if self.copies else "independent draws"

@@ -10,6 +10,7 @@ from hypothesis.strategies import SearchStrategy
 
 from ref import mitigations, scores
 from ref.mitigations import Reader
+from theory import checks
 from theory.claim import Assumption, Claim, vector
 from theory.recycling.arrays import ONE, ZERO, Row, exact, mean, positive
 
@@ -30,6 +31,13 @@ class Scored:
     centred: bool = False
     c: Fraction = Fraction(1)
     outgoing: str = "zero"
+
+    def __post_init__(self) -> None:
+        checks.row("w", self.w)
+        checks.row("b", self.b, len(self.w))
+        checks.row("out", self.out, len(self.w))
+        checks.row("xs", self.xs)
+        checks.row("ys", self.ys, len(self.xs))
 
     def __str__(self) -> str:
         more = f", relu'(0) = {self.kink}" if self.kink else ""

@@ -11,6 +11,7 @@ from hypothesis.strategies import SearchStrategy
 
 from ref import mitigations, scores
 from ref.mitigations import Reader
+from theory import checks
 from theory.claim import Assumption, Claim, Curve, vector
 from theory.recycling.arrays import ONE, ZERO, Row, exact, mean, positive
 
@@ -32,6 +33,18 @@ class Network:
     fresh: Fraction = Fraction(1)
     skip: Row = ()
     norm: str = ""
+
+    def __post_init__(self) -> None:
+        width, readers = 1, (self.out, self.skip) if self.skip else (self.out,)
+        checks.row("layers", self.layers)
+        for w, b in self.layers:
+            checks.matrix("w", w, len(b), width)
+            width = len(b)
+        for reader in readers:
+            checks.row("out, skip", reader, width)
+        checks.row("batch", self.batch)
+        checks.row("asked", self.asked)
+        checks.not_negative("tau", (self.tau,))
 
     def __str__(self) -> str:
         layers = "; ".join(
