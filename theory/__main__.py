@@ -10,6 +10,7 @@ import sys
 import textwrap
 import time
 from collections import Counter
+from collections.abc import Callable, Iterable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict
 from difflib import get_close_matches
@@ -23,6 +24,13 @@ from theory.dominance import networks
 from theory.dormancy import activations
 from theory.recycling import training
 
+WHOSE = {
+    "printed": "The paper states it.",
+    "reading": "The paper can charitably be read to state it.",
+    "consequence": "It follows at once from what the paper states.",
+    "public code": "It is what the public code rests on.",
+    "ours": "No paper states it: it is ours.",
+}
 MEANING = {
     "holds": "it is true, the proof is below",
     "holds if": "it is true, with an assumption that the paper does not say",
@@ -50,8 +58,6 @@ def decide_all(options: argparse.Namespace) -> int:
     if options.json:
         rows = [as_json(CLAIMS[d.id], d) for d in decisions]
         print(json.dumps({"claims": rows, "seed": options.seed}, indent=2, ensure_ascii=False))
-    elif options.markdown:
-        print_markdown(decisions)
     else:
         print_table(decisions)
         decided = f"{len(decisions) - open_ - len(bad)} decided, {open_} open"
@@ -80,6 +86,7 @@ def as_json(claim: Claim[Any], decision: Decision) -> dict[str, object]:
             }
             for a in claim.given
         ],
+        "origin": claim.origin,
         "verdict": claim.verdict,
         "counterexample": None if example is None else str(example),
         "repaired_by": list(claim.repaired_by),
@@ -110,28 +117,57 @@ def print_table(decisions: list[Decision]) -> None:
             print(" " * (sum(widths.values()) + 4) + line)
 
 
-def print_markdown(decisions: list[Decision]) -> None:
-    """The table as the README has it."""
+README = Path(__file__).parent / "README.md"
+TABLE = "## The claims\n\n"  # what comes after it is made by `python -m theory --readme`
+
+
+def counts(claims: Iterable[Claim[Any]], by: Callable[[Claim[Any]], str]) -> str:
+    """3 holds, 2 refuted."""
+    kinds = Counter(map(by, claims))
+    return ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items()))
+
+
+def table() -> str:
+    """All claims as theory/README.md has them, without running any."""
+    refuted = [claim for claim in CLAIMS.values() if claim.verdict == "refuted"]
+    lines = [
+        f"{len(CLAIMS)} claims: {counts(CLAIMS.values(), lambda c: c.verdict)}.",
+        f"Of the refuted ones {counts(refuted, lambda c: c.origin)}.\n",
+    ]
     for chapter in CHAPTERS:
         name = chapter.__name__.rpartition(".")[2]
-        mine = [d for d in decisions if d.id.startswith(f"{name}.")]
-        kinds = Counter(CLAIMS[d.id].verdict for d in mine)
-        counts = ", ".join(f"{count} {verdict}" for verdict, count in sorted(kinds.items()))
-        print(f"<details><summary><b>{name}</b>: {counts}</summary>\n")
-        print("| claim | what it says | source | verdict | evidence | repaired by |")
-        print("|---|---|---|---|---|---|")
-        for decision in mine:
-            claim = CLAIMS[decision.id]
+        verdicts = counts(chapter.CLAIMS, lambda c: c.verdict)
+        lines += [
+            f"<details><summary><b>{name}</b>: {verdicts}</summary>\n",
+            "| claim | what it says | source | whose | verdict | by machine | repaired by |",
+            "|---|---|---|---|---|---|---|",
+        ]
+        for claim in chapter.CLAIMS:
             short = [id.removeprefix(f"{name}.") for id in (claim.id, *claim.repaired_by)]
-            cells = (short[0], claim.title, claim.source, claim.verdict, decision.evidence)
-            row = " | ".join(cell.replace("|", "\\|") for cell in (*cells, ", ".join(short[1:])))
-            print(f"| {row} |")
-        print("\n</details>\n")
+            cells = (short[0], claim.title, claim.source, claim.origin, claim.verdict)
+            row = (*cells, by_machine(claim), ", ".join(short[1:]))
+            lines.append(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in row)} |")
+        lines.append("\n</details>\n")
+    return "\n".join(lines)
+
+
+def by_machine(claim: Claim[Any]) -> str:
+    """What a run of `python -m theory` does for a claim."""
+    if claim.verdict == "refuted":
+        return "certificate"
+    return f"proved N<={max(claim.proved_at)}" if claim.proved else "drawn examples"
+
+
+def write_readme(options: argparse.Namespace) -> int:
+    head = README.read_text().partition(TABLE)[0]
+    README.write_text(head + TABLE + table())
+    print(README)
+    return 0
 
 
 def show(options: argparse.Namespace) -> int:
     claim = CLAIMS[options.id]
-    print(f"{claim.id}\n{claim.source}\n")
+    print(f"{claim.id}\n{claim.source}\n{WHOSE[claim.origin]}\n")
     _section("Statement", claim.statement)
     _section("Letters", next(c for c in CHAPTERS if claim in c.CLAIMS).LETTERS)
     if claim.given:
@@ -262,7 +298,13 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--examples", type=_positive, default=300, help="fresh ones per claim")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", action="store_true", help="a JSON object with `claims`")
-    parser.add_argument("--markdown", action="store_true", help="the table as the README has it")
+    parser.add_argument(
+        "--readme",
+        action="store_const",
+        dest="run",
+        const=write_readme,
+        help="decide nothing; write the table in theory/README.md anew",
+    )
     parser.add_argument("--search", action="store_true", help="find counterexamples from scratch")
     parser.add_argument("--jobs", type=_positive, default=os.cpu_count(), help="processes")
     parser.set_defaults(run=decide_all)

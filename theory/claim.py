@@ -18,6 +18,9 @@ from hypothesis.strategies import SearchStrategy
 
 Instance = TypeVar("Instance")  # a frozen dataclass that prints as the mathematics does
 Given = TypeVar("Given", contravariant=True)  # what holds for more kinds may be asked of fewer
+# Whether a paper says so, or can charitably be read to say so, or it follows from what one says at
+# once, or public code does it, or nobody says so but us.
+Origin = Literal["printed", "reading", "consequence", "public code", "ours"]
 Verdict = Literal["holds", "holds if", "refuted", "open"]
 
 
@@ -74,6 +77,7 @@ class Claim(Generic[Instance]):
     proved: Callable[[int], bool] | None = None  # by an SMT solver, for all reals, at a size
     proved_at: tuple[int, ...] = ()  # the sizes at which `proved` is asked
     remark: str = ""
+    origin: Origin = "ours"  # of the statement
 
     def __str__(self) -> str:
         return f"{self.id}: {self.title}"

@@ -84,7 +84,7 @@ COLLAPSE = [
         classifier(identity(3), 0, [[2, 2, 4]], [[5, -5]], (0, 1), "direct"),
         True,
     ),  # a tie
-    ("wide", one_state([1], [[0, 1]]), False),
+    ("limits.wide", one_state([1], [[0, 1]]), False),
     ("moves_as_printed", one_state([0], [[0, 1]]), True),
     ("moves", one_state([0], [[0, 1]], "two-hot"), True),
     ("first_bin_has_most", one_state([0], [[0, 0]], "two-hot"), True),
@@ -161,9 +161,9 @@ RECYCLING = [
     ("grama_zero", layer((1, 1), y=2), False),  # no gradient at all
     ("positive_factor", layer((1, 1), c=0), False),
     ("positive_factor", layer((1, 1), c="1/2"), True),
-    ("balanced", layer((1,)), True),
-    ("balanced", layer((1, 1), y=1), True),
-    ("balanced", layer((-1, -1)), False),
+    ("gradients.balanced", layer((1,)), True),
+    ("gradients.balanced", layer((1, 1), y=1), True),
+    ("gradients.balanced", layer((-1, -1)), False),
     ("low_gradient", layer((1, 1), (1, 19)), True),  # a tie
     ("low_gradient", layer((1, 1), (1, 15)), False),
     ("low_gradient", layer((1, -1), (1, 19)), False),  # behind the gate neuron 1 is the only one
@@ -172,9 +172,11 @@ RECYCLING = [
 
 
 def named(chapter, name):
-    """What a chapter calls so, in whichever of its files."""
-    files = filter(ismodule, vars(chapter).values())
-    return next(vars(file)[name] for file in files if name in vars(file))
+    """What a chapter calls so, in whichever of its files; `file.name` where two files do."""
+    file, _, name = name.rpartition(".")
+    files = [vars(chapter)[file]] if file else filter(ismodule, vars(chapter).values())
+    (found,) = {vars(file)[name] for file in files if name in vars(file)}
+    return found
 
 
 TABLE = [

@@ -65,6 +65,7 @@ def collapse_steps(c: Classifier) -> list[str]:
 REMARK_PRINTED = Claim(
     id="collapse.remark-printed",
     source=AFTER_8,
+    origin="printed",
     title="By eq. (8), collapsed features have a non-zero gradient",
     statement="Ψ = 0, the columns of W not all equal, γ < 1  ⇒  W ((γP - I) p̂)' ≠ 0",
     given=(COLLAPSED, MATTERS, DISCOUNTED),
@@ -117,6 +118,7 @@ def moves(c: Classifier) -> bool:
 REMARK_DERIVED = Claim(
     id="collapse.remark-derived",
     source=AFTER_8,
+    origin="reading",
     title="Under cross-entropy collapsed features have a non-zero gradient",
     statement="p = γPp̂, Ψ = 0, W1 ≠ 0, columns of W not all equal  ⇒  ∂Ψ ≠ 0",
     given=(DIRECT, COLLAPSED, MATTERS, SUM_MATTERS),
@@ -163,6 +165,7 @@ SIMPLEX = Assumption("simplex", "the targets are distributions: zero-bin, two-ho
 PREVENTS = Claim(
     id="collapse.prevents",
     source="Neuron Dominance, section 4.2, its title",
+    origin="printed",
     title="Classification losses prevent representation collapse",
     statement="distributions as targets, Ψ = 0, columns of W not all equal  ⇒  ∂Ψ ≠ 0",
     given=(SIMPLEX, COLLAPSED, MATTERS),

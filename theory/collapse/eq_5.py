@@ -75,6 +75,7 @@ def printed_steps(r: Regression) -> list[str]:
 EQ_5 = Claim(
     id="collapse.eq-5",
     source="Neuron Dominance, eq. (5)",
+    origin="printed",
     title="The features' flow is -(I - γP) Ψ, for Ψ of N × |X|",
     statement="∂Ψ = -(I - γP) Ψ\nfor the semi-gradient of Σ_m |γPΨ'w^m - Ψ'w^m|² in Ψ",
     given=(BALANCED,),
@@ -99,6 +100,7 @@ SQUARE = Assumption("square", "N = |X|, so that the product exists", square)
 EQ_5_SQUARE = Claim(
     id="collapse.eq-5-square",
     source="Neuron Dominance, eq. (5), where its product exists",
+    origin="reading",
     title="With N = |X| the flow is -(I - γP) Ψ",
     statement="N = |X|  ⇒  ∂Ψ = -(I - γP) Ψ",
     given=(BALANCED, SQUARE),
@@ -133,6 +135,7 @@ def squared_norm_steps(r: Regression) -> list[str]:
 SQUARED_NORM = Claim(
     id="collapse.squared-norm",
     source="Neuron Dominance, section 4.2, before eq. (5)",
+    origin="reading",
     title="Eq. (5) descends the squared temporal difference",
     statement="-(I - γP) Φ is a positive multiple of -∇_Φ Σ_m |(γP - I) Φ w^m|²",
     given=(BALANCED,),
@@ -182,6 +185,7 @@ def follows_the_closed_form(r: Regression) -> bool:
 EQ_6 = Claim(
     id="collapse.eq-6",
     source="Neuron Dominance, eq. (6), of Φ",
+    origin="printed",
     title="Φ_t = exp(-t (I - γP)) Φ_0 for balanced fixed heads",
     statement="Σ_m w^m w^m' = I, fixed  ⇒  Φ_t = exp(-t (I - γP)) Φ_0",
     given=(BALANCED,),
@@ -226,6 +230,7 @@ def fixed_heads_steps(r: Regression) -> list[str]:
 FIXED_HEADS = Claim(
     id="collapse.fixed-heads",
     source=AFTER_6,
+    origin="printed",
     title="With fixed heads and zero reward features collapse to zero",
     statement="R = 0, W fixed, w^m ≠ 0  ⇒  Φ_t → 0",
     given=(HEADS,),

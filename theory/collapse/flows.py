@@ -163,7 +163,7 @@ class Bins:
         require(self.bins >= 2, "bins", self.bins, "at least two")
         checks.between("gamma", self.gamma, 0, 1)
         checks.between(
-            "sigma", self.sigma, HALF, 3
+            "sigma", self.sigma, Fraction(1, 100), 3
         )  # for which HISTOGRAM bounds what floats err by
 
     def __str__(self) -> str:

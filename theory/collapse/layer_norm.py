@@ -82,6 +82,7 @@ NO_SHIFT = Assumption("no shift", "LayerNorm has no learned shift", no_shift, Fa
 LAYER_NORM_REVIVES = Claim(
     id="collapse.layer-norm-revives",
     source="Neuron Dominance, section 4.1, on LayerNorm",
+    origin="printed",
     title="LayerNorm makes some but not all neurons positive",
     statement="z not constant, no shift  ⇒  1 ≤ #{i : LN(z)_i > 0} ≤ N - 1",
     given=(VARIES, NO_SHIFT),
@@ -107,6 +108,7 @@ def shift_steps(n: Normed) -> list[str]:
 LAYER_NORM_SHIFTED = Claim(
     id="collapse.layer-norm-shifted",
     source="Neuron Dominance, section 4.1, on LayerNorm",
+    origin="printed",
     title="LayerNorm as used, with a shift, revives a layer",
     statement="z not constant  ⇒  some but not all of LN(z) + shift are above 0",
     given=(VARIES,),
@@ -242,6 +244,7 @@ def dominance_steps(n: Normed) -> list[str]:
 LAYER_NORM_DOMINANT = Claim(
     id="collapse.layer-norm-dominant",
     source="Neuron Dominance, section 4.1, on LayerNorm",
+    origin="printed",
     title="LayerNorm eliminates dominant neurons",
     statement="h = relu(LN(z)), z not constant  ⇒  no neuron has u_i > N/2",
     given=(VARIES, NO_SHIFT),
@@ -283,6 +286,7 @@ def gradient_steps(n: Normed) -> list[str]:
 LAYER_NORM_DORMANT = Claim(
     id="collapse.layer-norm-dormant",
     source="GraMa, Theorem 1; OCP, Theorem 1, of a layer with LayerNorm",
+    origin="consequence",
     title="With LayerNorm a dormant neuron has no gradient",
     statement="f = Σ_i v_i relu(LN(z)_i), LN(z)_i ≤ 0  ⇒  ∂f/∂z_i = 0",
     given=(VARIES, NO_SHIFT),

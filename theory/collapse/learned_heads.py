@@ -54,6 +54,7 @@ VALUE = Assumption("values are not 0", "Φ_0 W_0 ≠ 0: there is something to le
 LEARNED_HEADS = Claim(
     id="collapse.learned-heads",
     source=AFTER_6,
+    origin="reading",
     title="In a value network, zero reward collapses the features",
     statement="R = 0, Φ and W learned, Φ_0 W_0 ≠ 0  ⇒  Φ_t → 0",
     given=(VALUE,),

@@ -99,6 +99,7 @@ HARD = Assumption("no entropy", "no entropy bonus in the values", no_bonus, said
 VALUE_INTERVAL = Claim(
     id="collapse.value-interval",
     source=f"{FOOTNOTE} ('exactly the ground-truth value interval for all DM-Control tasks')",
+    origin="printed",
     title="Values of DM-Control lie in [0, 100]",
     statement="rewards in [0, 1], 1000 steps, γ = 0.99  ⇒  0 ≤ V ≤ Σ_{t<1000} γ^t ≤ 100",
     given=(UNIT, PAPERS, HARD),
@@ -169,6 +170,7 @@ def line_21(c: Classifier, p: Any) -> Any:
 EQS_18_21 = Claim(
     id="collapse.eqs-18-21",
     source="Neuron Dominance, proof of Theorem 3, eqs. (18) to (21)",
+    origin="printed",
     title="The proof of Theorem 3 is right up to eq. (21)",
     statement="-∂/∂W of -Σ_i p_i log p̂_i is Σ_i ψ p_i (e_i - p̂)', -∂/∂ψ is Σ_i p_i (w^i - W p̂)\n"
     "for any p held fixed; over all states Σ_i Ψ diag(p^i) ([e^i .. e^i]' - p̂)",
@@ -195,6 +197,7 @@ def has_reward_classes(c: Classifier) -> bool:
 APPLY_P = Claim(
     id="collapse.apply-p",
     source="Neuron Dominance, proof of Theorem 3 ('can be directly applied to p̂')",
+    origin="printed",
     title="Without reward HL-Gauss's target is the chain applied to p̂",
     statement="R = 0, targets made from values (histograms)  ⇒  p = γ P p̂",
     given=(Assumption("from values", "p is the histogram of γ P V", has_reward_classes),),
@@ -259,6 +262,7 @@ def many(size: tuple[int, int]) -> SearchStrategy[Heads]:
 MANY_HEADS = Claim(
     id="collapse.many-heads",
     source="Neuron Dominance, eqs. (5) and (6), for random heads",
+    origin="printed",
     title="Random heads are orthonormal enough, at the rate 1/M",
     statement="entries of W independent, mean 0, variance 1, fourth moment κ\n"
     "⇒ E‖WW'/M - I‖² = N (N + κ - 2)/M → 0 as M → ∞",

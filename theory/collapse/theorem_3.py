@@ -51,6 +51,7 @@ def theorem_3_steps(c: Classifier) -> list[str]:
 THEOREM_3 = Claim(
     id="collapse.theorem-3",
     source="Neuron Dominance, Theorem 3, eqs. (7) and (8)",
+    origin="printed",
     title="Cross-entropy flows by Ψ (γP - I) p̂",
     statement="∂W = Ψ (γP - I) p̂  and  ∂Ψ = W ((γP - I) p̂)',  p̂ = softmax(Ψ'W)\n"
     "for the semi-gradient of -Σ_i p_i log p̂_i with p = γPp̂",
@@ -123,6 +124,7 @@ def line_22(c: Classifier) -> bool:
 LINE_22 = Claim(
     id="collapse.line-22",
     source="Neuron Dominance, Appendix A.3, line (22)",
+    origin="printed",
     title="The flow is Ψ (p - p̂) for targets of mass 1",
     statement="Σ_i p_i(x) = 1 for every x  ⇒  ∂W = Ψ (p - p̂),  ∂Ψ = W (p - p̂)'",
     given=(MASS,),
@@ -186,6 +188,7 @@ def full_rank(c: Classifier) -> bool:
 FULL_RANK = Claim(
     id="collapse.full-rank",
     source=AFTER_8,
+    origin="printed",
     title="γP - I is of full rank",
     statement="γ < 1  ⇒  (γP - I) v = 0 only for v = 0",
     given=(DISCOUNTED,),

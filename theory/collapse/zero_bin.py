@@ -73,6 +73,7 @@ FIRST_0 = Assumption("from 0", "the smallest value is z_1 = 0", first_value_zero
 ZERO_BIN = Claim(
     id="collapse.zero-bin",
     source="Neuron Dominance, section 4.2, last paragraph",
+    origin="reading",
     title="At collapse the target's mass is mostly on the first bin",
     statement="z_1 = 0, two-hot or C51, γ < 1, R = 0, Ψ = 0  ⇒  p*_1 > 1/2",
     given=(PROJECTED, COLLAPSED, FIRST_0, DISCOUNTED),
@@ -155,6 +156,7 @@ def edge_steps(b: Bins) -> list[str]:
 HL_ZERO = Claim(
     id="collapse.hl-zero",
     source="Neuron Dominance, section 4.2, 'the lowest value'",
+    origin="reading",
     title="HL-Gauss reads the lowest value, 0, as 0",
     statement="equal bins on [0, b]  ⇒  decode(encode(0)) = 0",
     given=(FROM_0,),

@@ -102,6 +102,7 @@ def belows(size: Size) -> SearchStrategy[Below]:
 GRADIENT_BELOW = Claim(
     id="dominance.gradient-below",
     source=f"{ND}, section C.2",
+    origin="printed",
     title="A saturated layer passes no gradient down",
     statement="z_j ≤ 0 for all j of layer k+1  ⇒  dL/dg = 0 for every loss, at this input",
     given=(

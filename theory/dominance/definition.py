@@ -31,6 +31,7 @@ def half_is_dominance(layer: Means) -> bool:
 DEFINITION_1 = Claim(
     id="dominance.definition-1",
     source=f"{ND}, Definition 1",
+    origin="printed",
     title="Dominant: more than all others together",
     statement="u_1 > N/2  ⇔  E g_1 > Σ_{j≥2} E g_j",
     given=(POSITIVE_SUM,),
@@ -64,6 +65,7 @@ def definition_steps(layer: Means) -> list[str]:
 DEFINITION_1_SIGNED = Claim(
     id="dominance.definition-1-signed",
     source=f"{ND}, Definition 1 with eq. (1) as printed",
+    origin="consequence",
     title="The same for activations of any sign",
     statement="Σ_j E g_j ≠ 0:  u_1 > N/2  ⇔  E g_1 > Σ_{j≥2} E g_j",
     given=(Assumption("scores", "Σ_j E g_j ≠ 0", has_scores),),
@@ -105,6 +107,7 @@ def at_most_one(layer: Means) -> bool:
 AT_MOST_ONE = Claim(
     id="dominance.at-most-one",
     source=f"{ND}, Definition 1 ('the dominant neuron')",
+    origin="consequence",
     title="A layer has at most one dominant neuron",
     statement="u_i > N/2 for at most one i",
     given=(Assumption("not negative", "E g_j ≥ 0 for all j", not_negative, said=False),),

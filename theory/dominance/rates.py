@@ -200,6 +200,7 @@ OPEN_AND_ON = (
 RATE_DIRECTION = Claim(
     id="dominance.rate-direction",
     source=f"{ND}, below eq. (2), step 1",
+    origin="printed",
     title="Opposite signs lower the dominant neuron's weight",
     statement="r = ŷ - y > 0 and v_j < 0, α > 0  ⇒  eq. (2) makes w_1j smaller",
     given=(*OPEN_AND_ON, Assumption("opposite", "r > 0, v_j < 0", opposite)),
@@ -238,6 +239,7 @@ SAME = Assumption("same sign", "r v_j > 0", same)
 RATE_EQUALITY = Claim(
     id="dominance.rate-equality",
     source=f"{ND}, below eq. (2), step 2",
+    origin="printed",
     title="At the threshold the weight turns negative",
     statement="r v_j > 0, α ≥ w_1j/(g_1 r v_j)  ⇒  w_1j < 0 after eq. (2)",
     given=(*OPEN_AND_ON, SAME, PRINTED_RATE),
@@ -255,6 +257,7 @@ RATE_EQUALITY = Claim(
 RATE_SIGN = Claim(
     id="dominance.rate-sign",
     source=f"{ND}, section 3.2 ('given a sufficiently large learning rate')",
+    origin="printed",
     title="Above the threshold the weight turns negative",
     statement="α ≥ w_1j/(g_1 r v_j)  ⇒  w_1j < 0 after eq. (2)",
     given=(*OPEN_AND_ON, PRINTED_RATE),
@@ -281,6 +284,7 @@ def some_rate_works(s: Step) -> bool:
 RATE_EXISTS = Claim(
     id="dominance.rate-exists",
     source=f"{ND}, section 3.2 ('sufficiently large')",
+    origin="printed",
     title="Some learning rate turns the weight negative",
     statement="g_1 > 0, w_1j > 0, r v_j not negative  ⇒  w_1j < 0 after eq. (2) for some α",
     given=(*OPEN_AND_ON, Assumption("sign", "r v_j ≥ 0", not_opposite)),
@@ -368,6 +372,7 @@ def run_lines(s: Step) -> list[str]:
 RATE_EVENTUALLY = Claim(
     id="dominance.rate-eventually",
     source=f"{ND}, section 3.2 ('eventually ... fully saturated')",
+    origin="printed",
     title="A large rate saturates layer k+1 in the end",
     statement="g_1 > Σ_{i≥2} g_i, α > w_1j/(g_1 r v_j) for every j, some r v_j > 0\n"
     "⇒ after enough steps of eq. (2) every neuron of layer k+1 is saturated",
@@ -410,6 +415,7 @@ def hypothesis_steps(s: Step) -> list[str]:
 RATE_THUS_SATURATED = Claim(
     id="dominance.rate-thus-saturated",
     source=f"{ND}, section 3.2 ('and thus')",
+    origin="printed",
     title="Once its outgoing weights are negative, layer k+1 is saturated",
     statement="g_1 > Σ_{i≥2} g_i, w_1j ≥ mean_i w_ij before the step, all w_1j < 0 after it\n"
     "⇒ z_j ≤ 0 for all j after the step",
@@ -437,6 +443,7 @@ def printed_weights_after(s: Step) -> bool:
 RATE_HYPOTHESIS = Claim(
     id="dominance.rate-hypothesis",
     source=f"{ND}, section 3.2 (Theorem 1 after eq. (2))",
+    origin="reading",
     title="The update keeps what Theorem 1 assumes",
     statement="g_1 > Σ_{i≥2} g_i, w_1j ≥ mean_i w_ij  ⇒  the same after eq. (2)",
     given=(

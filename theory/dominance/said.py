@@ -65,6 +65,7 @@ def width_steps(w: Widths) -> list[str]:
 HARDER_WITH_WIDTH = Claim(
     id="dominance.harder-with-width",
     source=f"{ND}, section 3.2 ('harder to satisfy as the layer width increases')",
+    origin="printed",
     title="A neuron's share must be larger in a wider layer to be dominant",
     statement="u_1 = N · share: a share that is enough at width N is not enough at some N' > N",
     given=(
@@ -138,6 +139,7 @@ def output_steps(o: Output) -> list[str]:
 ZERO_FEATURE = Claim(
     id="dominance.zero-feature",
     source=f"{ND}, section 3.3 ('output zero for all possible inputs')",
+    origin="printed",
     title="A fully saturated penultimate layer makes the network output zero",
     statement="h(x) = 0 for all x  ⇒  output(x) = 0 for all x",
     given=(ZERO_FEATURES,),
@@ -227,6 +229,7 @@ def segments(size: tuple[int, int]) -> SearchStrategy[Segment]:
 ZOMBIES_LINEAR = Claim(
     id="dominance.zombies-linear",
     source=f"{ND}, section 2 ('linearization')",
+    origin="printed",
     title="Between inputs where all are zombies a layer is affine, and passes every gradient",
     statement="z_m(x) > 0 and z_m(y) > 0 for all m\n"
     "⇒  at x + t (y - x), 0 ≤ t ≤ 1: relu' = 1 and h = (1-t) h(x) + t h(y)",
@@ -264,6 +267,7 @@ def gate_steps(s: Below) -> list[str]:
 ONE_DECOUPLES = Claim(
     id="dominance.one-decouples",
     source=f"{ND}, section 2 ('saturated neurons induce a vanishing gradient')",
+    origin="printed",
     title="A saturated neuron decouples the loss from the layers below",
     statement="z_m ≤ 0 for some m of layer k+1  ⇒  dL/dg = 0 for every loss, at this input",
     given=(Assumption("one saturated", "z_m ≤ 0 for some m", one_saturated), NO_SKIP, SHUT_KINK),

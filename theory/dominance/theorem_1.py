@@ -114,6 +114,7 @@ REPAIRS = ("dominance.pointwise", "dominance.expectation", "dominance.fraction")
 THEOREM_1 = Claim(
     id="dominance.theorem-1",
     source=f"{ND}, Theorem 1",
+    origin="printed",
     title="A dominant neuron leaves only saturated and zombie neurons",
     statement="u_1 > N/2, w_1m ≥ (1/N) Σ_j w_jm and b_m = 0 for every neuron m of layer k+1\n"
     "⇒ every m is saturated (z ≤ 0 on D) or a zombie (z > 0 on D)",
@@ -169,6 +170,7 @@ CHARITABLE = replace(POSITIVE, said=False)
 LINE_1 = Claim(
     id="dominance.line-1",
     source=f"{ND}, proof of Theorem 1, line 1",
+    origin="printed",
     title="The dominant neuron's term outweighs all others in expectation",
     statement="u_1 > N/2, w_1 ≥ (1/N) Σ_j w_j, w_1 > 0  ⇒  E|w_1 g_1| > Σ_{j≥2} E|w_j g_j|",
     given=(DOMINANT, WEIGHTS, CHARITABLE),
@@ -191,6 +193,7 @@ def mean_is_positive(n: Neuron) -> bool:
 POSITIVE_WEIGHT = Claim(
     id="dominance.positive-weight",
     source=f"{ND}, proof of Theorem 1, first case",
+    origin="printed",
     title="A positive weight gives a positive mean pre-activation",
     statement="u_1 > N/2, w_1 ≥ (1/N) Σ_j w_j, b = 0, w_1 > 0  ⇒  E z > 0",
     given=(DOMINANT, WEIGHTS, NO_BIAS, POSITIVE),
@@ -219,6 +222,7 @@ NOT_POSITIVE = Assumption("otherwise", "w_1 ≤ 0", no_positive_weight)
 OTHERWISE = Claim(
     id="dominance.otherwise",
     source=f"{ND}, proof of Theorem 1, second case ('otherwise')",
+    origin="printed",
     title="Otherwise the mean pre-activation is not positive",
     statement="u_1 > N/2, w_1 ≥ (1/N) Σ_j w_j, b = 0, w_1 ≤ 0  ⇒  E z ≤ 0",
     given=(DOMINANT, WEIGHTS, NO_BIAS, NOT_POSITIVE),
@@ -250,6 +254,7 @@ FIRST_LINE = Assumption("line 1", "E|w_1 g_1| > Σ_{j≥2} E|w_j g_j|", first_li
 LAST_LINE = Claim(
     id="dominance.last-line",
     source=f"{ND}, proof of Theorem 1, last line",
+    origin="printed",
     title="The sign in expectation is the sign at every input",
     statement="u_1 > N/2, E|w_1 g_1| > Σ_{j≥2} E|w_j g_j|, |w_j| ≤ |w_1|, b = 0\n"
     "⇒ z does not take both signs on D",
@@ -270,6 +275,7 @@ LAST_LINE = Claim(
 THEOREM_1_EVERYWHERE = Claim(
     id="dominance.theorem-1-everywhere",
     source=f"{ND}, Theorem 1, with dominance at every input",
+    origin="reading",
     title="Theorem 1, had it asked for dominance at every input",
     statement="g_1(x) > Σ_{j≥2} g_j(x) on D, w_1 ≥ (1/N) Σ_j w_j, b = 0\n⇒ saturated or zombie",
     given=(EVERYWHERE, WEIGHTS, NO_BIAS),
@@ -299,6 +305,7 @@ ABSOLUTE = Assumption("weights", "w_1 ≥ (1/N) Σ_j |w_j|", absolute_weights, s
 THEOREM_1_ABSOLUTE = Claim(
     id="dominance.theorem-1-absolute",
     source=f"{ND}, Theorem 1, read with absolute weights",
+    origin="reading",
     title="Theorem 1, had it averaged the sizes of the weights",
     statement="g_1(x) > Σ_{j≥2} g_j(x) on D, w_1 ≥ (1/N) Σ_j |w_j|, b = 0\n⇒ saturated or zombie",
     given=(EVERYWHERE, ABSOLUTE, NO_BIAS),
@@ -376,6 +383,7 @@ def remarks_bias(n: Neuron) -> bool:
 BIAS_REMARK = Claim(
     id="dominance.bias-remark",
     source=f"{ND}, proof of Theorem 1, Remark",
+    origin="printed",
     title="The bias may be as large as the margin",
     statement="b ≤ Δ := E|w_1 g_1| - Σ_{j≥2} E|w_j g_j| instead of b = 0\n"
     "(and all else repaired: g_1(x) > Σ_{j≥2} g_j(x) on D, |w_j| ≤ |w_1|)\n"

@@ -104,6 +104,7 @@ UNIT_SAME = Assumption("Z = K", "φ and φ' have the same zeros", unit_same_sets
 MAGI_PRINTED = Claim(
     id="dormancy.magi-printed",
     source="OCP, Definition 2, eqs. (16) to (18)",
+    origin="printed",
     title="As printed, MAGI is zero for dormant neurons",
     statement="T = mean of X W' + b over samples and neurons, h_i = 0 on the batch, Z = K\n"
     "⇒ MAGI_i = (1/d) Σ_j |dT/dW_ij| = 0",
@@ -126,6 +127,7 @@ def magi_printed_same(units: Units) -> bool:
 MAGI_SAME = Claim(
     id="dormancy.magi-same",
     source="OCP, Definition 2, eqs. (16) to (18)",
+    origin="consequence",
     title="As printed, MAGI is the same for all neurons",
     statement="T = mean of X W' + b over samples and neurons\n⇒ MAGI_1 = ... = MAGI_N",
     given=(),
@@ -164,6 +166,7 @@ MAGI = Claim(
 MAGI_CONVERSE = Claim(
     id="dormancy.magi-converse",
     source="OCP, Appendix B: MAGI as the measure of zero-gradient neurons",
+    origin="reading",
     title="MAGI zero implies dormant",
     statement="MAGI_i = 0, Z = K\n⇒ h_i = 0 on the batch",
     given=(Assumption("MAGI zero", "MAGI_i = 0", magi_zero), UNIT_SAME),

@@ -38,6 +38,7 @@ ONLY_HERE = Neuron("ReLU²", Fraction(1), Fraction(0), at(0), at(1))
 OCP_LEMMA_1 = Claim(
     id="dormancy.ocp-lemma-1",
     source="OCP, Lemma 1",
+    origin="printed",
     title="A dormant neuron outputs zero on all of D",
     statement="E|h_i(x)| = 0, h_i continuous\n⇒ h_i(x) = 0 for all x ∈ D",
     given=(DORMANT, Assumption("continuous", "φ is continuous", continuous)),
@@ -82,6 +83,7 @@ SOFT = Neuron("softsign", Fraction(1), Fraction(0), at(0))  # passes through 0 a
 OCP_LEMMA_2 = Claim(
     id="dormancy.ocp-lemma-2",
     source="OCP, Lemma 2",
+    origin="printed",
     title="A dormant neuron has no gradient in its input",
     statement="E|h_i(x)| = 0, h_i ∈ C¹, D the support\n⇒ ∇_x h_i(x) = 0 for all x ∈ D",
     given=(DORMANT, SMOOTH, ON_SUPPORT),
@@ -168,6 +170,7 @@ STEPS = Neuron("smoothstep", Fraction(1), Fraction(0), at(-1, 1))
 OCP_LEMMA_3 = Claim(
     id="dormancy.ocp-lemma-3",
     source="OCP, Lemma 3",
+    origin="printed",
     title="No gradient and one zero make a neuron dormant",
     statement="∇_x h_i = 0 on D, h_i ∈ C¹, h_i(x₀) = 0 for some x₀ ∈ D\n⇒ E|h_i(x)| = 0",
     given=(SMOOTH, FLAT_IN_INPUT, ZERO),
@@ -218,6 +221,7 @@ def theorem_1_forward(neuron: Neuron) -> bool:
 OCP_THEOREM_1 = Claim(
     id="dormancy.ocp-theorem-1",
     source="OCP, Theorem 1, (A) ⇒ (B)",
+    origin="printed",
     title="Dormancy implies zero gradient",
     statement="E|h_i| = 0\n⇒ ∇_x h_i = 0 on D, and h_i = 0 somewhere on D",
     given=(SMOOTH, ON_SUPPORT),
@@ -239,6 +243,7 @@ def theorem_1_backward(neuron: Neuron) -> bool:
 OCP_THEOREM_1_CONVERSE = Claim(
     id="dormancy.ocp-theorem-1-converse",
     source="OCP, Theorem 1, (B) ⇒ (A)",
+    origin="printed",
     title="Zero gradient implies dormancy",
     statement="∇_x h_i = 0 on D, and h_i = 0 somewhere on D\n⇒ E|h_i| = 0",
     given=(SMOOTH, ON_SUPPORT),

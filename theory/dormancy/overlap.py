@@ -65,6 +65,7 @@ ONE = Assumption("overlap one", "the overlap coefficient is 1", overlap_is_one)
 OVERLAP_STAYS = Claim(
     id="dormancy.overlap-stays",
     source="ReDo, section 3; OCP, Definition 3 and Appendix B",
+    origin="reading",
     title="A high overlap means that dormant neurons stay dormant",
     statement="|now ∩ before| / min(|now|, |before|) = 1\n⇒ before ⊆ now",
     given=(ONE,),
@@ -120,6 +121,7 @@ NON_EMPTY = Assumption("non-empty", "neither set is empty", none_empty, said=Fal
 OVERLAP_NESTED = Claim(
     id="dormancy.overlap-nested",
     source="OCP, Definition 3",
+    origin="consequence",
     title="The overlap is 1 exactly for nested sets",
     statement="overlap(X, Y) = 1 ⇔ X ⊆ Y or Y ⊆ X",
     given=(NON_EMPTY,),
@@ -174,6 +176,7 @@ def chance_is_larger_share(sets: Sets) -> bool:
 OVERLAP_CHANCE = Claim(
     id="dormancy.overlap-chance",
     source="OCP, Definition 3; ReDo, footnote 1",
+    origin="consequence",
     title="Independent sets overlap by the larger size over N",
     statement="Y uniform among the sets of |Y| of N neurons\n⇒ E overlap(X, Y) = max(|X|, |Y|) / N",
     given=(NON_EMPTY,),

@@ -61,6 +61,7 @@ def hessians(size: int) -> SearchStrategy[Hessian]:
 STEEPER = Claim(
     id="dormancy.steeper",
     source=f"{OCP}, section 2 ('steeper loss landscape due to the reduced dimensionality')",
+    origin="printed",
     title="Fewer adjustable parameters make the landscape steeper",
     statement="some parameters frozen  ⇒  the largest curvature along the others is larger",
     given=(),
@@ -153,6 +154,7 @@ NO_GRADIENT = Assumption("no gradient", "dL/dz = 0 on the data", no_gradient)
 SMALL_GRADIENT = Claim(
     id="dormancy.small-gradient",
     source=f"{OCP}, below Theorem 1 ('will either remain or become close to zero in output')",
+    origin="printed",
     title="A neuron whose gradient is negligible has an output near zero",
     statement="dL/dz = 0  ⇒  the output is 0 after the next step",
     given=(NO_GRADIENT,),
@@ -238,6 +240,7 @@ LOW = Assumption("low output", "p̂_i ≤ bound on all samples", low_output)
 SOFTMAX_LOW = Claim(
     id="dormancy.softmax-low",
     source=f"{OCP}, appendix ('low output yields low gradient')",
+    origin="printed",
     title="A logit of little probability gets little gradient",
     statement="p̂_i ≤ b on all samples  ⇒  |dL/d(logit i)| ≤ b",
     given=(LOW,),

@@ -105,6 +105,7 @@ ALIVE = Assumption("alive", "Σ_j E|h_j| > 0", alive, said=False)
 SUM_TO_ONE = Claim(
     id="dormancy.sum-to-one",
     source="ReDo, Definition 3.1; Neuron Dominance, eq. (1)",
+    origin="printed",
     title="The scores of a layer sum to 1",
     statement="s_i = E|h_i| / ((1/N) Σ_j E|h_j|)\n⇒ Σ_i s_i = 1",
     given=(ALIVE,),
@@ -169,6 +170,7 @@ def at_most_nine(layer: Layer) -> bool:
 AT_MOST_NINE = Claim(
     id="dormancy.at-most-nine",
     source="follows from ReDo, Definition 3.1, as printed",
+    origin="consequence",
     title="At τ = 1/10 at most 9 neurons are not dormant",
     statement="Σ_i s_i = 1 and τ = 1/10\n⇒ #{i : s_i > τ} ≤ 9, in a layer of any width",
     given=(Assumption("tau", "τ = 1/10", tenth),),
@@ -286,6 +288,7 @@ def code_steps(layer: Layer) -> list[str]:
 SCALE_INVARIANT_CODE = Claim(
     id="dormancy.scale-invariant-code",
     source="public code of ReDo: division by mean + 1e-9",
+    origin="public code",
     title="The coded scores do not depend on the layer's scale",
     statement="s_i = E|h_i| / ((1/N) Σ_j E|h_j| + 10⁻⁹), c > 0\n⇒ c·h has the τ-dormant "
     "neurons of h",

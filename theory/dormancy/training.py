@@ -43,6 +43,7 @@ CONSTANT = Neuron("softsign", Fraction(0), Fraction(0), (over(-1, 1),))
 KEEPS_DORMANT = Claim(
     id="dormancy.keeps-dormant",
     source="OCP, after Theorem 1: 'a zero gradient that will keep it in a dormant state'",
+    origin="printed",
     title="A dormant neuron's weights have no gradient",
     statement="φ ∈ C¹, D the support, a connected region, E|h_i| = 0\n⇒ dh_i/db = 0 and "
     "dh_i/dw = 0",
@@ -261,6 +262,7 @@ ONCE_DORMANT = Claim(
     id="dormancy.once-dormant",
     source="OCP, 3.3: 'Once a neuron enters a dormant or zero-gradient state, it becomes "
     "irrecoverable'",
+    origin="printed",
     title="Once dormant, always dormant",
     statement="h_i = 0 on D, ReLU with φ'(0) = 0\n⇒ h_i = 0 on D after a step of SGD",
     given=(STEP_DORMANT, STEP_SAME),
@@ -415,6 +417,7 @@ TOP = Step(
 ZERO_GRADIENT_OPTIMUM = Claim(
     id="dormancy.zero-gradient-optimum",
     source="OCP, 3.2 and 3.3: zero-gradient neurons are 'trapped in a local optimum'",
+    origin="reading",
     title="A neuron without gradient is at a local optimum",
     statement="dL/dw_i = dL/db_i = 0\n⇒ no b_i nearby has a smaller loss",
     given=(NO_GRADIENT,),

@@ -59,6 +59,7 @@ def no_converse(i: Cut) -> bool:
 CENTRED_CONVERSE = Claim(
     id="rank.centred-converse",
     source="Neuron Dominance, section 3.3: a low srank shows collapsed features",
+    origin="reading",
     title="A low srank shows that features hardly differ between inputs",
     statement="srank(X) ≥ srank(X - 1 mean')",
     given=(Assumption("varies", "two rows of X differ", varies, said=False),),

@@ -49,6 +49,7 @@ def cauchy_proved(n: int) -> bool:
 EQ_10_SMALL = Claim(
     id="rank.eq-10-small",
     source=f"{PAPER}, A.2, eq. (10)",
+    origin="consequence",
     title="Eq. (10) never gives more than 1/√n",
     statement="Σ s_i² ≤ B Σ x_ij², that is: right side of (10) ≤ 1/√n\n"
     "so it certifies srank_δ = 1 for no δ < 1 - 1/√n (N = 256 ≤ B: δ < 0.9375)",

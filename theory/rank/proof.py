@@ -66,6 +66,7 @@ def line_9(x: Matrix) -> bool:
 LINE_9 = Claim(
     id="rank.line-9",
     source=f"{PAPER}, A.2, line (9)",
+    origin="printed",
     title="σ_1 is at least the norm of the column sums, scaled",
     statement="y = (1, ..., 1)/√B: ||yX||² = Σ s_i² / B, so σ_1 ≥ √(Σ s_i² / B)",
     given=(),
@@ -91,6 +92,7 @@ def line_10(x: Matrix) -> bool:
 LINE_10 = Claim(
     id="rank.line-10",
     source=f"{PAPER}, A.2, line (10)",
+    origin="printed",
     title="R is at least the normalised column sums",
     statement="R ≥ √( Σ s_i² / (nB Σ x_ij²) )",
     given=(X_NOT_ZERO,),
@@ -143,6 +145,7 @@ def non_negative_proved(n: int) -> bool:
 LINE_11 = Claim(
     id="rank.line-11",
     source=f"{PAPER}, A.2, line (11)",
+    origin="printed",
     title="Squares of columns 2 to N enlarged to squares of sums",
     statement="Σ s_i² / Σ x_ij²  ≥  Σ s_i² / ( Σ_j x_j1² + Σ_{i≥2} s_i² )",
     given=(X_NOT_ZERO, NON_NEGATIVE),
@@ -176,6 +179,7 @@ def line_12(x: Matrix) -> bool:
 LINE_12 = Claim(
     id="rank.line-12",
     source=f"{PAPER}, A.2, line (12)",
+    origin="printed",
     title="The first sum written out",
     statement="Σ_i s_i² / (Σ_j x_j1² + Σ_{i≥2} s_i²) = "
     "((Σ_j x_j1)² + Σ_{i≥2} s_i²) / (Σ_j x_j1² + Σ_{i≥2} s_i²)",
@@ -207,6 +211,7 @@ def line_13(x: Matrix) -> bool:
 LINE_13 = Claim(
     id="rank.line-13",
     source=f"{PAPER}, A.2, line (13), i ≠ j over ordered pairs as (15) counts them",
+    origin="reading",
     title="The square of the sum split",
     statement="(12) = 1 + 2 Σ_{i≠j} x_i1 x_j1 / V,  V = Σ_j x_j1² + Σ_{i≥2} s_i²",
     given=(X_NOT_ZERO, NON_NEGATIVE),
@@ -257,6 +262,7 @@ def second_moment(of: Law) -> bool:
 SECOND_MOMENT = Claim(
     id="rank.second-moment",
     source=f"{PAPER}, A.2, before line (14)",
+    origin="printed",
     title="The second moment of an entry by those of a sum",
     statement="E x_ij² = (E s_j)² + Var(s_j)",
     given=(LAW_NON_NEGATIVE,),
@@ -316,6 +322,7 @@ def line_14(of: Law) -> bool:
 LINE_14 = Claim(
     id="rank.line-14",
     source=f"{PAPER}, A.2, line (14)",
+    origin="printed",
     title="Jensen's inequality for a ratio",
     statement="U = 2 Σ_{i<j} x_i1 x_j1, V = Σ_j x_j1² + Σ_{i≥2} s_i²:  E[U/V] ≥ E U / E V",
     given=(LAW_NON_NEGATIVE, NEVER_ZERO),
@@ -397,6 +404,7 @@ def line_15(of: Law) -> bool:
 LINE_15 = Claim(
     id="rank.line-15",
     source=f"{PAPER}, A.2, line (15)",
+    origin="printed",
     title="The moments put in",
     statement="2 E[Σ_{i≠j} x_i1 x_j1] / E V  ≥  "
     "2B(B-1)(E s_1)² / ( B((E s_1)² + Var s_1) + Σ_{i≥2} E s_i² )",
@@ -464,6 +472,7 @@ def line_16(of: Law) -> bool:
 LINE_16 = Claim(
     id="rank.line-16",
     source=f"{PAPER}, A.2, line (16), Var(s_i) read as Var(s_1)",
+    origin="reading",
     title="Divided by (E s_1)², but for the variance",
     statement="E s_1 ≥ E s_j, E s_1 ≥ 1  ⇒  right side of (15) ≥ 2B(B-1) / (B(1 + Var(s_1)) + θ)",
     given=(
@@ -498,6 +507,7 @@ def line_17(of: Law) -> bool:
 LINE_17 = Claim(
     id="rank.line-17",
     source=f"{PAPER}, A.2, line (17)",
+    origin="printed",
     title="The root taken out of the expectation",
     statement="Y = Σ s_i² / (nB Σ x_ij²):  E √Y ≥ √(E Y)",
     given=(LAW_NON_NEGATIVE, NEVER_ZERO),

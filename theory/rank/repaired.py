@@ -62,6 +62,7 @@ def share_is_a_bound(x: Matrix) -> bool:
 DOMINANCE_IS_A_BOUND = Claim(
     id="rank.dominance-is-a-bound",
     source=f"{PAPER}, section 3.3",
+    origin="reading",
     title="A dominant neuron's share bounds R",
     statement="X ≥ 0, neuron 1 dominant (Definition 1)  ⇒  R ≥ u_1/N",
     given=(

@@ -63,6 +63,7 @@ def srank_one_strictly(i: Cut) -> bool:
 SRANK_ONE_STRICT = Claim(
     id="rank.srank-one-strict",
     source=f"{PAPER}, section 3.3",
+    origin="printed",
     title="srank is 1 exactly when R exceeds 1 - δ",
     statement="srank_δ(X) = 1  ⇔  R > 1 - δ",
     given=(CUT_NOT_ZERO,),
@@ -115,6 +116,7 @@ def cut_zero(i: Cut) -> bool:
 COLLAPSE_SHOWS = Claim(
     id="rank.collapse-shows",
     source=f"{PAPER}, section 3.3",
+    origin="printed",
     title="Features that are zero for every input have srank 1",
     statement="representation collapse, X = 0  ⇒  srank_δ(X) = 1, its smallest value",
     given=(Assumption("X = 0", "X = 0", cut_zero),),
@@ -190,6 +192,7 @@ def by_share(i: Cut) -> bool:
 SRANK_BY_SHARE = Claim(
     id="rank.srank-by-share",
     source=f"{PAPER}, eq. (3): what R says of srank above 1",
+    origin="consequence",
     title="The largest share of the singular values bounds srank",
     statement="r = rank X > 1  ⇒  srank_δ(X) ≤ 1 + ⌈(r-1) [1 - R - δ]₊ / (1 - R)⌉\n"
     "hence srank_δ(X) ≤ ⌈(1-δ) r⌉",
@@ -216,6 +219,7 @@ def column_reading(x: Matrix) -> bool:
 COLUMN_READING = Claim(
     id="rank.column-reading",
     source=f"{PAPER}, section 3.3",
+    origin="printed",
     title="Neuron 1 dominates exactly if its column sum reaches the rest",
     statement="X ≥ 0  ⇒  ( s_1 ≥ Σ_{j≥2} s_j  ⇔  neuron 1 is dominant on the batch )",
     given=(NON_NEGATIVE,),
@@ -307,6 +311,7 @@ def two_laws_steps(i: TwoLaws) -> list[str]:
 PROBABILITY_RISES = Claim(
     id="rank.probability-rises",
     source=f"{PAPER}, section 3.3",
+    origin="printed",
     title="Pr(R > 1 - δ) rises as E R rises",
     statement="E R_A < E R_B and u_1 of A < u_1 of B  ⇒  Pr(R_A > 1-δ) ≤ Pr(R_B > 1-δ)",
     given=(

@@ -91,6 +91,7 @@ def printed_curve() -> Curve:
 THEOREM_2 = Claim(
     id="rank.theorem-2",
     source=f"{PAPER}, Theorem 2, eq. (4)",
+    origin="printed",
     title="Dominance bounds E R from below",
     statement="i.i.d. rows, E s_1 ≥ E s_j  ⇒  "
     "E R ≥ √( 1/(nB) + 2(B-1) / (n [B(1 + Var(s_i)) + θ]) )\n"
@@ -117,6 +118,7 @@ THEOREM_2 = Claim(
 THEOREM_2_ONE_NEURON = Claim(
     id="rank.theorem-2-one-neuron",
     source=f"{PAPER}, Theorem 2, eq. (4)",
+    origin="consequence",
     title="Theorem 2 for a layer of one neuron",
     statement="N = 1  ⇒  E R = 1 ≥ √( 1/B + 2(B-1) / (B (1 + Var(s_1))) )",
     given=(FIRST_LARGEST, LAW_NON_NEGATIVE, NEVER_ZERO),
@@ -142,6 +144,7 @@ def theorem_2_first(of: Law) -> bool:
 THEOREM_2_SIGNED = Claim(
     id="rank.theorem-2-signed",
     source=f"{PAPER}, Theorem 2, eq. (4), Var(s_i) read as Var(s_1)",
+    origin="reading",
     title="Theorem 2 for activations of both signs",
     statement="i.i.d. rows, E s_1 ≥ E s_j  ⇒  E R ≥ right side of (4) with Var(s_1)",
     given=(FIRST_LARGEST, NEVER_ZERO, SEVERAL),
@@ -194,6 +197,7 @@ def units_steps(i: Scaled) -> list[str]:
 THEOREM_2_UNITS = Claim(
     id="rank.theorem-2-units",
     source=f"{PAPER}, Theorem 2, eq. (4)",
+    origin="consequence",
     title="The bound of Theorem 2 is free of units, as R is",
     statement="the right side of (4) is the same for X and cX, c ≠ 0",
     given=(
@@ -231,6 +235,7 @@ def rises_steps(i: Scaled) -> list[str]:
 BOUND_RISES = Claim(
     id="rank.bound-rises",
     source=f"{PAPER}, section 3.3, Var(s_i) read as Var(s_1)",
+    origin="reading",
     title="The bound of Theorem 2 rises with dominance",
     statement="neuron 1 multiplied by a ≥ 1 (θ falls)  ⇒  the right side of (4) does not fall",
     given=(
@@ -262,6 +267,7 @@ def printed_small(of: Law) -> bool:
 THEOREM_2_SMALL = Claim(
     id="rank.theorem-2-small",
     source=f"{PAPER}, Theorem 2, eq. (4)",
+    origin="consequence",
     title="The printed bound never exceeds √((2B-1)/(nB))",
     statement="E s_1 ≠ 0  ⇒  right side of (4) ≤ √((2B-1)/(nB))\n"
     "(N = 256, B = 512: ≤ 0.0884, so it could certify srank_δ = 1 for no δ < 0.91)",
@@ -292,6 +298,7 @@ def rescaled(of: Law) -> bool:
 THEOREM_2_RESCALED = Claim(
     id="rank.theorem-2-rescaled",
     source=f"{PAPER}, Theorem 2, with every scale repaired",
+    origin="reading",
     title="Theorem 2 in units of the features, dead batches included",
     statement="E R ≥ √( (1 + (B-1)/(1 + v_1/μ_1² + Bθ)) / (nB) )     (X = 0 counted as R = 0)",
     given=(FIRST_LARGEST, LAW_NON_NEGATIVE, SEVERAL),
@@ -325,6 +332,7 @@ def rescaled_slack(of: Law) -> Number:
 THEOREM_2_RESCALED_ALIVE = Claim(
     id="rank.theorem-2-rescaled-alive",
     source=f"{PAPER}, Theorem 2, with every scale repaired",
+    origin="reading",
     title="Theorem 2 in units of the features, no dead rows",
     statement="no row is 0  ⇒  E R ≥ √( (1 + (B-1)/(1 + v_1/μ_1² + Bθ)) / (nB) )",
     given=(FIRST_LARGEST, LAW_NON_NEGATIVE, NEVER_ZERO, SEVERAL),

@@ -61,6 +61,7 @@ NEVER = Assumption("never active", "the neuron is 0 on the batch", never_active)
 BATCH_LAW = Claim(
     id="recycling.batch-law",
     source="ReDo and Neuron Dominance: dormancy is scored on a batch",
+    origin="consequence",
     title="Dormant on a batch means dormant",
     statement="h_i = 0 on a batch of B samples of D\n⇒ h_i = 0 on D",
     given=(NEVER,),

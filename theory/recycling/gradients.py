@@ -169,6 +169,7 @@ KINK = Assumption("relu'(0) = 0", "relu'(0) = 0", kink_zero)
 GRAMA_THEOREM_1 = Claim(
     id="recycling.grama-theorem-1",
     source="GraMa, Theorem 1",
+    origin="printed",
     title="A dormant neuron has GraMa score 0",
     statement="s_i = 0\n⇒ ∇_{h_i} f = 0 and G_i = 0, G_i by |dL/dh_i| as in eq. (2)",
     given=(DEAD, KINK),
@@ -263,6 +264,7 @@ NO_GRAMA = Assumption("G zero", "G_1 = 0 in a layer with gradients", grama_zero)
 GRAMA_CONVERSE = Claim(
     id="recycling.grama-converse",
     source="GraMa, section 4: 'Equivalence of ReGraMa to ReDo'",
+    origin="printed",
     title="A neuron with GraMa score 0 is dormant",
     statement="G_i = 0, in a layer with gradients\n⇒ s_i = 0",
     given=(NO_GRAMA,),
@@ -329,6 +331,7 @@ def low_gradient(net: Scored) -> bool:
 GRAMA_SMALL = Claim(
     id="recycling.grama-small",
     source="GraMa, section 4, Takeaway, at the thresholds that are used",
+    origin="reading",
     title="What ReDo finds inactive ReGraMa finds too",
     statement="0 < s_i ≤ 1/10\n⇒ G_i ≤ 1/10, by activation and by pre-activation",
     given=(Assumption("low, not dead", "0 < s_1 ≤ 1/10", low_but_alive), KINK, RAW),
@@ -438,6 +441,7 @@ def step_steps(net: Scored) -> list[str]:
 IRREVERSIBLE = Claim(
     id="recycling.irreversible",
     source="GraMa, section 4: 'Neuron loss of learning capacity is irreversible'",
+    origin="printed",
     title="A neuron with GraMa score 0 never recovers",
     statement="G_i = 0, in a layer with gradients\n⇒ G_i = 0 after a step of gradient descent",
     given=(NO_GRAMA,),
@@ -503,6 +507,7 @@ def every_gradient_zero(net: Scored) -> bool:
 BATCH_MEAN = Claim(
     id="recycling.batch-mean",
     source="public code of GraMa: the weights' gradient of the batch's loss",
+    origin="public code",
     title="No batch gradient means no gradient on any sample",
     statement="dL/dw_i = 0 for L the mean over the batch\n⇒ dL/dw_i = 0 on every sample",
     given=(Assumption("mean zero", "dL/dw_1 = 0", mean_gradient_zero),),

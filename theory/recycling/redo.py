@@ -193,6 +193,7 @@ OFF = Network((((((ONE,),), (ZERO,))),), (ONE,), (ZERO,), (ONE,))
 REDO_ZERO = Claim(
     id="recycling.redo-zero",
     source="ReDo, section 4",
+    origin="printed",
     title="With τ = 0 ReDo leaves the output unchanged",
     statement="τ = 0\n⇒ f(x) is the same before and after ReDo, for all x",
     given=(TAU_ZERO,),
@@ -298,6 +299,7 @@ SMALL = constant((ONE, Fraction(1, 199)), (ZERO, Fraction(199)), Fraction(1, 100
 REDO_SMALL = Claim(
     id="recycling.redo-small",
     source="ReDo, section 4",
+    origin="reading",
     title="With small τ the output changes only slightly",
     statement="τ ≤ 1/100, x in the batch\n⇒ E|f after - f before| ≤ E|f| / 2, generously",
     given=(Assumption("small tau", "0 < τ ≤ 1/100", hundredth), IS_BATCH, READERS, NO_NORM),
@@ -331,6 +333,7 @@ def impact_steps(net: Network) -> list[str]:
 IMPACT = Claim(
     id="recycling.impact",
     source="ReDo, section 3: the impact of low neurons 'is expected to be less'",
+    origin="reading",
     title="Recycling a lower neuron changes the output less",
     statement="E|h_i| < E|h_j|\n⇒ E|out_i h_i| ≤ E|out_j h_j|",
     given=(),
@@ -471,6 +474,7 @@ def same_after_pruning(net: Network) -> bool:
 PRUNE_ZERO = Claim(
     id="recycling.prune-zero",
     source="ReDo, section 3, Figure 6",
+    origin="printed",
     title="Pruning dormant neurons does not matter",
     statement="τ = 0\n⇒ f(x) is the same before and after pruning, for all x",
     given=(TAU_ZERO,),

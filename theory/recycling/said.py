@@ -80,6 +80,7 @@ LOW = Assumption("one low", "some E|∇_{h_i} L| ≤ τ times the mean of the la
 GRAMA_PRINTED = Claim(
     id="recycling.grama-printed",
     source="GraMa, eq. (2), as printed",
+    origin="printed",
     title="Eq. (2) finds a neuron of little gradient",
     statement="E|∇_{h_i} L| ≤ τ · mean of the layer for some i, all above 0  ⇒  G_i ≤ τ for some i",
     given=(WITH_GRADIENT, LOW),
@@ -150,6 +151,7 @@ def kinks(size: int) -> SearchStrategy[Kink]:
 Z_AFTER = Claim(
     id="recycling.z-after",
     source="GraMa, proof of Theorem 1 ('z represents the output after .. the activation')",
+    origin="printed",
     title="A slip that does no harm: relu' is the same before and after relu",
     statement="relu'(relu(z)) = relu'(z) for all z",
     given=(Assumption("relu'(0) = 0", "relu'(0) = 0", kink_shut, said=False),),
@@ -210,6 +212,7 @@ def fusions(size: int) -> SearchStrategy[Fused]:
 FUSED_DORMANT = Claim(
     id="recycling.fused-dormant",
     source="ReDo's score after a fusion of branches (GraMa, section 4.1 (i))",
+    origin="printed",
     title="A fused activation of zero shows that its branches are silent",
     statement="relu(a + b) = 0  ⇒  a = b = 0",
     given=(Assumption("dormant", "relu(a + b) = 0", fused_zero),),
@@ -284,6 +287,7 @@ LOWER = Assumption("lower score", "s of the first is below s of the second", low
 COMPARABLE = Claim(
     id="recycling.comparable",
     source="ReDo, section 3 ('makes the comparison of neurons in different layers possible')",
+    origin="printed",
     title="The lower score has the lower activation, across layers",
     statement="s_i < s_j for i, j in two layers  ⇒  E|h_i| < E|h_j|",
     given=(LOWER,),
@@ -337,6 +341,7 @@ def outgoings(size: int) -> SearchStrategy[Outgoing]:
 RANDOM_OUTGOING = Claim(
     id="recycling.random-outgoing",
     source="ReDo, appendix C.2",
+    origin="printed",
     title="Random outgoing weights of a recycled neuron change the output",
     statement="v ≠ 0 and h(x) ≠ 0  ⇒  f(x) changes, by v h(x)",
     given=(
@@ -383,6 +388,7 @@ def pairs(size: int) -> SearchStrategy[Loss]:
 TD_UNSQUARED = Claim(
     id="recycling.td-unsquared",
     source="ReDo, section 2 (L = Q(s, a) - Q^T(s, a))",
+    origin="printed",
     title="The loss as printed is least where Q is the target",
     statement="L(Q) = Q - y  ⇒  L(y) ≤ L(Q) for all Q",
     given=(),
