@@ -17,10 +17,10 @@ demo: setup ## two short trainings from pixels, a figure and a page about them, 
 tutorials: setup ## the tutorials in your browser; Ctrl-C ends them
 	$(PY) -m tutorials
 
-site: setup ## the tutorials as pages for any static server, in build/site
-	$(PY) scripts/static_site.py
+site: setup ## the tutorials as pages for any static server, in build/site; LIVE=address of site-wasm
+	$(PY) scripts/static_site.py $(if $(LIVE),--live $(LIVE))
 
-site-wasm: setup ## the same with Python in the reader's browser, in build/site-wasm: that needs the network
+site-wasm: setup ## the same with Python in the reader's browser, in build/site-wasm: it needs the network
 	$(PY) -m pip install --quiet --no-deps --require-hashes --requirement tools.lock
 	$(PY) scripts/static_site.py --wasm
 

@@ -4,6 +4,8 @@
     python scripts/static_site.py --wasm        build/site-wasm: there Python runs in the browser
     python scripts/static_site.py --thumbnails  tutorials/thumbnails/*.png, which the README shows
 
+    python scripts/static_site.py --live ../live      links that one from each page of build/site
+
 build/site asks no other host for anything: marimo's own scripts, which an exported page would
 fetch from a content network, lie beside the pages. A notebook's thumbnail is the figure that it
 names `cover`.
@@ -50,18 +52,35 @@ def thumbnail(notebook: Notebook, folder: Path) -> None:
     picture.quantize(PICTURE["colours"]).save(folder / f"{notebook.name}.png", optimize=True)
 
 
-def marimo_export(*arguments: str | Path) -> None:
+def uv() -> str:
+    """marimo asks it which files a notebook imports, and looks for it in $UV and on the PATH."""
+    beside = Path(sys.executable).with_name("uv")
+    found = os.environ.get("UV") or (str(beside) if beside.exists() else shutil.which("uv"))
+    return found or sys.exit("needs the package uv: make site-wasm installs it")
+
+
+def marimo_export(*arguments: str | Path, **environment: str) -> None:
     """Ends the program with marimo's message if a cell fails."""
     paths = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
     command = [sys.executable, "-m", "marimo", "-q", "-y", "export", *map(str, arguments)]
-    done = subprocess.run(
-        command, cwd=ROOT, env={**os.environ, "PYTHONPATH": paths}, capture_output=True, text=True
-    )
+    known = {**os.environ, "PYTHONPATH": paths, **environment}
+    done = subprocess.run(command, cwd=ROOT, env=known, capture_output=True, text=True)
     if done.returncode:
         sys.exit(f"{' '.join(command)}\n{done.stdout}{done.stderr}")
 
 
-def site(out: Path, found: list[Notebook]) -> None:
+def up(live: str) -> str:
+    """An address as seen from the index, seen from a page in a folder beside it."""
+    return live if "://" in live or live.startswith("/") else f"../{live}"
+
+
+def noticed(page: str, notice: str) -> str:
+    """The page with a notice on top."""
+    begin = page.index(">", page.index("<body")) + 1
+    return page[:begin] + notice + page[begin:]
+
+
+def site(out: Path, found: list[Notebook], live: str | None) -> None:
     shutil.rmtree(out, ignore_errors=True)
     out.mkdir(parents=True)
     static = Path(marimo.__file__).parent / "_static"
@@ -75,40 +94,95 @@ def site(out: Path, found: list[Notebook]) -> None:
         text = page.read_text()
         if NETWORK not in text:
             sys.exit(f"{page}: marimo no longer loads its scripts from {NETWORK}")
-        page.write_text(text.replace(NETWORK, "../marimo"))
+        link = f"{up(live)}/{notebook.name}/index.html" if live else "../index.html"
+        page.write_text(noticed(text.replace(NETWORK, "../marimo"), STILL.format(link=link)))
         thumbnail(notebook, out / "thumbnails")
-    (out / "index.html").write_text(index(found, STATIC))
+    (out / "index.html").write_text(
+        index(found, STATIC + (MOVES.format(live=live) if live else CLONE))
+    )
+
+
+def wheel_of_ours(folder: Path) -> Path:
+    """ref, theory, tutorials and the recorded runs that tutorial 7 reads."""
+    source = folder / "source"
+    source.mkdir()
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, source)
+    for name in ("ref", "theory", "tutorials"):
+        shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__*__", "*.png"))
+        for module in (ROOT / name).rglob("__init__.py"):
+            shutil.copy(module, source / module.relative_to(ROOT))
+    for table in (ROOT / "results").glob("*/*.csv"):
+        (copy := source / "tutorials" / table.relative_to(ROOT)).parent.mkdir(
+            exist_ok=True, parents=True
+        )
+        shutil.copy(table, copy)
+    pip = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation"]
+    subprocess.run([*pip, "-w", str(folder), "."], cwd=source, check=True)
+    shutil.rmtree(source)
+    (wheel,) = folder.glob("*.whl")
+    return wheel
 
 
 def wasm(out: Path, found: list[Notebook]) -> None:
-    """Each notebook with a wheel of ours beside it; Python itself comes from the network.
+    """Each notebook with a wheel of ours beside it; Python itself comes from HOSTS.
 
     The notebooks are exported from a folder where they are alone with the wheel: marimo would
-    bundle what lies beside a notebook, and not find ref and theory.
+    bundle what lies beside a notebook, and not find ref and theory. Its own scripts, which it
+    puts beside each, are kept once.
     """
     shutil.rmtree(out, ignore_errors=True)
     out.mkdir(parents=True)
     with tempfile.TemporaryDirectory() as name:
         alone = Path(name)
-        pip = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps"]
-        subprocess.run([*pip, "--no-build-isolation", "-w", name, "."], cwd=ROOT, check=True)
-        (wheel,) = alone.glob("*.whl")
         # No versions: marimo would pin those of this machine where it cannot ask for Pyodide's.
-        needs = f'dependencies = ["dominant-neurons[theory] @ {wheel.as_uri()}"]'
+        needs = f'dependencies = ["dominant-neurons[theory] @ {wheel_of_ours(alone).as_uri()}"]'
+        shutil.copy(ROOT / "tutorials/head.html", alone)
         for notebook in found:
             print(out.name, notebook.name, flush=True)
-            copy = alone / notebook.path.name
+            copy, page = alone / notebook.path.name, out / notebook.name / "index.html"
             copy.write_text(f"# /// script\n# {needs}\n# ///\n\n{notebook.path.read_text()}")
-            marimo_export("html-wasm", copy, "-o", out / notebook.name, "-f", "--mode", "run")
+            marimo_export("html-wasm", copy, "-o", page.parent, "-f", "--mode", "run", UV=uv())
+            share(page, out / "marimo")
             thumbnail(notebook, out / "thumbnails")
     (out / "index.html").write_text(index(found, IN_BROWSER))
 
 
-STATIC = """These pages show each tutorial as it opens, formulas, figures and all. To move the
-sliders, clone the repository and type <code>make tutorials</code>."""
-IN_BROWSER = """Here Python runs in your browser, so every slider moves. Your browser fetches it,
-with NumPy, SciPy and matplotlib, from cdn.jsdelivr.net and pypi.org when a page opens: that takes
-the network, and a minute the first time."""
+def share(page: Path, shared: Path) -> None:
+    """Move marimo's scripts from beside a page to `shared`, or delete them if they are there."""
+    assets = page.parent / "assets"
+    if (shared / "assets").exists():
+        shutil.rmtree(assets)
+    else:
+        shared.mkdir(exist_ok=True)
+        assets.rename(shared / "assets")
+    (page.parent / "CLAUDE.md").unlink(missing_ok=True)
+    text = page.read_text().replace('"./assets/', f'"../{shared.name}/assets/')
+    if "./assets/" in text.replace("../marimo/assets/", ""):
+        sys.exit(f"{page}: marimo names its scripts in another way")
+    page.write_text(noticed(text, MISSING))
+
+
+# Where a page of site-wasm gets Python, our packages' wheels and the list of their versions from.
+HOSTS = ("cdn.jsdelivr.net", "pypi.org", "files.pythonhosted.org", "wasm.marimo.app")
+LOOK = "font:15px/1.4 system-ui,sans-serif;margin:0;padding:.6em 1em;background:#fff3cd;color:#222"
+STILL = f"""<p id="still" style="{LOOK}">This page is still: its sliders and buttons need the
+<a href="{{link}}" style="color:#00507d">live version</a>, in which Python runs.</p>"""
+MISSING = f"""<p id="missing" role="alert" hidden style="{LOOK}"></p>
+<script>
+for (const host of {list(HOSTS)}) fetch(`https://${{host}}/`, {{mode: 'no-cors'}}).catch(() => {{
+  const told = document.getElementById('missing');
+  told.textContent ||= 'This page gets Python from the network, and cannot reach:';
+  told.textContent += ` ${{host}}`;
+  told.hidden = false;
+}});
+</script>"""
+STATIC = "These pages show each tutorial as it opens, formulas, figures and all. "
+MOVES = 'To move the sliders, open <a href="{live}/index.html">the live version</a>.'
+CLONE = "To move the sliders, clone the repository and type <code>make tutorials</code>."
+IN_BROWSER = f"""Here Python runs in your browser, so every slider moves. Your browser fetches it,
+with NumPy, SciPy and matplotlib, when a page opens: that takes the network
+({", ".join(HOSTS)}), and a minute the first time."""
 
 
 def main() -> None:
@@ -118,6 +192,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=ROOT / "build")
     parser.add_argument("--wasm", action="store_true", help="the site in which Python runs")
     parser.add_argument("--thumbnails", action="store_true", help="only those of the README")
+    parser.add_argument("--live", help="where the pages of --wasm are, seen from the index")
     options = parser.parse_args()
     found = notebooks()
     if options.thumbnails:
@@ -127,7 +202,7 @@ def main() -> None:
     elif options.wasm:
         wasm(options.out / "site-wasm", found)
     else:
-        site(options.out / "site", found)
+        site(options.out / "site", found, options.live)
         print(f"Now serve it: python3 -m http.server --directory {options.out / 'site'}")
 
 

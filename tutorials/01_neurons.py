@@ -472,7 +472,7 @@ def _():
                 "dominance.at-most-one",
             ),
             mo.md("The words are `ref/scores.py`, the network is `ref/nn.py`."),
-            style.neighbours(__file__),
+            style.neighbours("01_neurons"),
         ]
     )
     return

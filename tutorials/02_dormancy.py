@@ -413,7 +413,7 @@ def _():
                 "MAGI is OCP's own score of a neuron: the mean absolute gradient of its incoming "
                 "weights. The two sets of each activation are `dormancy.ACTIVATIONS`."
             ),
-            style.neighbours(__file__),
+            style.neighbours("02_dormancy"),
         ]
     )
     return

@@ -524,7 +524,7 @@ def _():
                 "dominance.rate-eventually",
                 "dominance.gradient-below",
             ),
-            style.neighbours(__file__),
+            style.neighbours("03_dominance"),
         ]
     )
     return

@@ -470,7 +470,7 @@ def _():
                 "rank.line-17",
                 "rank.dominance-is-a-bound",
             ),
-            style.neighbours(__file__),
+            style.neighbours("04_rank"),
         ]
     )
     return

@@ -692,7 +692,7 @@ def _():
                 "collapse.layer-norm-shifted",
                 "collapse.layer-norm-dominant",
             ),
-            style.neighbours(__file__),
+            style.neighbours("05_collapse"),
         ]
     )
     return

@@ -609,7 +609,7 @@ def _():
                 "recycling.irreversible",
                 "recycling.zombies",
             ),
-            style.neighbours(__file__),
+            style.neighbours("06_recycling"),
         ]
     )
     return

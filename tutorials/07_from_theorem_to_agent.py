@@ -29,7 +29,9 @@ with app.setup(hide_code=True):
     from tutorials import style
     from tutorials.exercises import exercises
 
-    RESULTS = Path(__file__).parent.parent / "results"
+    # beside the tutorials in a checkout, among them in the wheel of `make site-wasm`
+    _places = [path / "results" for path in Path(style.__file__).parents[:2]]
+    RESULTS = next((path for path in _places if path.is_dir()), _places[1])
     COLUMNS = {"run", "method", "seed", "panel", "environment_step", "value"}
     BATCH, DELTA = 256, 0.01  # observations that scores are taken on; of srank (README, DESIGN)
     SHARE, SATURATED, SRANK = "dense0/largest_share", "dense1/saturated", "dense0/srank"
@@ -583,7 +585,7 @@ def _():
                 "DIR` makes such a table of runs of yours. Put it into a folder of `results/`, and "
                 "it is on this page."
             ),
-            style.neighbours(__file__),
+            style.neighbours("07_from_theorem_to_agent"),
         ]
     )
     return

@@ -618,7 +618,7 @@ def _():
                 "recycling.batch-mean",
                 "collapse.no-softmax-loss",
             ),
-            style.neighbours(__file__),
+            style.neighbours("08_autograd"),
         ]
     )
     return

@@ -10,7 +10,6 @@ import io
 import re
 import warnings
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 from typing import Any
 
 import marimo as mo
@@ -224,11 +223,11 @@ def verdict(kind: str, says: str, solved: str = "") -> mo.Html:
     )
 
 
-def neighbours(path: str) -> mo.Html:
-    """The way to the tutorial before and after this one, whose file is given."""
+def neighbours(name: str) -> mo.Html:
+    """The way to the tutorial before and after this one."""
     links = (
         f'<a href="{address}">{html.escape(label)}</a>'
-        for label, address in contents.neighbours(Path(path).stem)
+        for label, address in contents.neighbours(name)
     )
     return mo.Html(
         '<nav aria-label="Tutorials" style="display:flex; flex-wrap:wrap; gap:0.5em 2em; '

@@ -135,6 +135,24 @@ def test_quick_moves_over_several_sliders_are_all_kept(served):
     page.wait_for_function(f"{TEXTS}.includes({state!r})", timeout=LIMIT)
 
 
+ROLES = ("slider", "combobox", "textbox", "radio", "checkbox", "button")
+MARIMOS = ".cm-content, [data-testid=notebook-menu-dropdown]"  # its code view, its menu
+
+
+@pytest.mark.parametrize("name", [path.stem for path in NOTEBOOKS])
+def test_a_tutorial_has_names_for_its_controls_and_fits_a_telephone(served, page, name):
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.emulate_media(color_scheme="dark")
+    served(name)
+    assert "dark" in page.evaluate("document.body.className")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    for role in ROLES:
+        controls = page.get_by_role(role)
+        for i in range(controls.count()):
+            if not controls.nth(i).evaluate(f"it => it.matches({MARIMOS!r})"):
+                assert '"' in controls.nth(i).aria_snapshot().partition("\n")[0], (role, i)
+
+
 def test_an_exercise_reads_fractions_helps_in_steps_and_is_remembered(served, link):
     page = served("03_dominance")
     field = page.get_by_label("c =").first
@@ -159,15 +177,19 @@ def test_an_exercise_reads_fractions_helps_in_steps_and_is_remembered(served, li
 def site(tmp_path_factory):
     """The address of build/site, on Python's own static server."""
     out = tmp_path_factory.mktemp("build")
-    subprocess.run(
-        [sys.executable, "scripts/static_site.py", "--out", str(out)], cwd=ROOT, check=True
-    )
+    command = [sys.executable, "scripts/static_site.py", "--out", str(out), "--live", "live"]
+    subprocess.run(command, cwd=ROOT, check=True)
+    yield from serve(out / "site")
+
+
+def serve(folder):
+    """The address of a folder on Python's own static server."""
 
     class Quiet(http.server.SimpleHTTPRequestHandler):
         def log_message(self, *_):
             pass
 
-    handler = partial(Quiet, directory=str(out / "site"))
+    handler = partial(Quiet, directory=str(folder))
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield f"http://127.0.0.1:{server.server_port}"
@@ -178,7 +200,7 @@ def test_the_site_works_without_another_host_and_its_links_resolve(page, site):
     failed = []
     page.on("response", lambda r: failed.append(r.url) if r.status >= 400 else None)
     page.goto(f"{site}/index.html")
-    links = page.eval_on_selector_all("a", "all => all.map(a => a.href)")
+    links = page.eval_on_selector_all("li a", "all => all.map(a => a.href)")
     assert len(links) == len(NOTEBOOKS)
     for link in links:
         page.goto(link)
@@ -186,9 +208,46 @@ def test_the_site_works_without_another_host_and_its_links_resolve(page, site):
         page.wait_for_selector("text=Where to look", timeout=LIMIT)
         page.wait_for_selector(".katex, marimo-tex", timeout=LIMIT)
         assert "Traceback" not in page.evaluate(CONTENT)
+        live = page.locator("#still a").get_attribute("href")
+        assert live == f"../live/{link.split('/')[-2]}/index.html"
         inside = page.eval_on_selector_all("a[href]", "all => all.map(a => a.href)")
-        for address in {a.partition("#")[0] for a in inside if a.startswith(site)}:
+        for address in {
+            a.partition("#")[0] for a in inside if a.startswith(site) and "/live/" not in a
+        }:
             assert page.request.get(address).ok, address
     assert failed == []
     assert page.errors == []
     assert not elsewhere(page)
+
+
+@pytest.fixture(scope="module")
+def wasm(tmp_path_factory):
+    """The address of the first page of build/site-wasm."""
+    uv = Path(sys.executable).with_name("uv")
+    if not uv.exists():
+        pytest.skip("no uv here: make site-wasm installs it")
+    out = tmp_path_factory.mktemp("wasm") / "site-wasm"
+    code = "import sys; from pathlib import Path; sys.path.insert(0, 'scripts'); import static_site"
+    code += "; static_site.wasm(Path(sys.argv[1]), static_site.notebooks()[:1])"
+    subprocess.run([sys.executable, "-c", code, str(out)], cwd=ROOT, check=True)
+    yield from serve(out)
+
+
+def test_a_page_with_python_in_it_names_the_hosts_that_it_misses(page, wasm):
+    """Other hosts are blocked: all that is ours loads, and a message says what does not."""
+    failed = []
+    page.route(lambda url: not url.startswith(wasm), lambda route: route.abort())
+    page.on("response", lambda r: failed.append(r.url) if r.status >= 400 else None)
+    page.goto(f"{wasm}/index.html")
+    page.goto(page.eval_on_selector("li a", "a => a.href"))
+    page.get_by_role("alert").first.wait_for(timeout=LIMIT)
+    told = page.locator("#missing").inner_text()
+    for host in ("cdn.jsdelivr.net", "pypi.org", "files.pythonhosted.org", "wasm.marimo.app"):
+        page.wait_for_function(
+            "host => document.getElementById('missing').innerText.includes(host)", arg=host
+        )
+    assert "cannot reach" in told
+    assert elsewhere(page) <= {
+        "cdn.jsdelivr.net", "pypi.org", "files.pythonhosted.org", "wasm.marimo.app"
+    }  # fmt: skip
+    assert failed == []
