@@ -329,7 +329,7 @@ def paths(
         g = tuple(fractions(*(shrink**t * n for n in row)) for t, row in enumerate(rows))
         x = fractions(1, *(abs(n) for n in numbers[1:width]))
         beta = BETAS[which]
-        decay = ONE / 4 if kind == 9 else ZERO
+        decay = ONE + ONE if kind == 9 else ZERO
         shift = fractions(*[-2 * (kind == 8)] * width)
         return Path(g, x, Fraction(z), Fraction(epsilon), *beta, decay, shift)
 

@@ -77,7 +77,7 @@ def common(size: int) -> SearchStrategy[Fall]:
         z = sorted(z, reverse=True)
         fall = [Fraction(c, 2)] * size
         if other > 9 and size > 1:
-            fall[-1] += other - 9
+            fall[-(other % 2)] += other - 9
         return falls(z, fall)
 
     numbers = st.lists(st.integers(1, 12), min_size=size, max_size=size)
