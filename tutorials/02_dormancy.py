@@ -20,7 +20,6 @@ with app.setup(hide_code=True):
     import numpy as np
 
     from theory import dormancy
-    from theory.claim import find
     from theory.decide import CLAIMS
     from tutorials import style
     from tutorials.exercises import exercises, hand_in
@@ -248,8 +247,7 @@ def _(claim_ui, drop_ui, find_ui):
 
 @app.cell(hide_code=True)
 def _(pressed, wanted, without):
-    with mo.status.spinner("Searching ..."):
-        outcome = find(CLAIMS[wanted], without, examples=300) if pressed else None
+    outcome = style.search(CLAIMS[wanted], without, examples=300) if pressed else None
     style.found(outcome, CLAIMS[wanted], without)
     return (outcome,)
 

@@ -22,7 +22,7 @@ with app.setup(hide_code=True):
 
     from ref import scores
     from theory import dominance
-    from theory.claim import admits, find
+    from theory.claim import admits
     from theory.decide import CLAIMS
     from tutorials import style
     from tutorials.exercises import exercises, hand_in
@@ -299,8 +299,7 @@ def _(claim_ui, drop_ui, find_ui):
 
 @app.cell(hide_code=True)
 def _(pressed, set_loaded, wanted, without):
-    with mo.status.spinner("Searching ..."):
-        outcome = find(CLAIMS[wanted], without, examples=300) if pressed else None
+    outcome = style.search(CLAIMS[wanted], without, examples=300) if pressed else None
     if outcome and isinstance(outcome.violation, dominance.layer.Neuron):
         set_loaded(outcome.violation)
     mo.vstack(
@@ -357,7 +356,7 @@ def _():
     loud_ui = mo.ui.slider(1, 8, 0.5, value=2, show_value=True, label="$g_1$")
     target_ui = mo.ui.slider(-4, 6, 0.5, value=-1, show_value=True, label="target $y$")
     rate_ui = mo.ui.slider(
-        0, 1, 0.015625, value=0.125, show_value=True, label=r"step size $\alpha$"
+        0.015625, 1, 0.015625, value=0.125, show_value=True, label=r"step size $\alpha$"
     )
     mo.hstack([loud_ui, target_ui, rate_ui], justify="start", gap=2)
     return loud_ui, rate_ui, target_ui
@@ -394,10 +393,8 @@ def _(critical, rate, run, start, survivors):
     _drawing, (_one, _many) = style.figure(1, 2, height=3.1)
     _top = max(1.0, rate * 1.1)
     for _j, _c in ((0, style.BLUE), (1, style.VERMILION)):
-        _ends = [
-            dominance.rates.inner(dominance.rates.update(replace(start, alpha=Fraction(a))))[_j]
-            for a in (0, _top)
-        ]
+        _last = dominance.rates.update(replace(start, alpha=Fraction(_top)))
+        _ends = [dominance.rates.inner(step)[_j] for step in (start, _last)]
         _one.plot((0, _top), list(map(float, _ends)), color=_c, label=f"$z_{_j + 1}$")
         if critical[_j] is not None and critical[_j] <= _top:
             _one.plot([float(critical[_j])], [0], "o", color=_c, markersize=8)
@@ -485,13 +482,12 @@ def _(step_ui, task_2):
 
 @app.cell(hide_code=True)
 def _(answer_2, task_2):
-    _rate = Fraction(str(answer_2 or 0))
-    right_2 = (
-        dominance.rates.inner(
-            dominance.rates.update(dominance.rates.start([2, 1], [[1, 1]], [1], 0, _rate))
+    def _after(rate):
+        return dominance.rates.inner(
+            dominance.rates.update(dominance.rates.start([2, 1], [[1, 1]], [1], 0, rate))
         )[0]
-        == 0
-    )
+
+    right_2 = bool(answer_2) and answer_2 > 0 and _after(Fraction(answer_2)) == 0
     task_2.check(answer_2, right_2)
     return (right_2,)
 

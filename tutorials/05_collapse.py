@@ -24,7 +24,6 @@ with app.setup(hide_code=True):
     from ref import autograd as ag
     from ref import dynamics, losses, nn, scores
     from theory import collapse
-    from theory.claim import find
     from theory.decide import CLAIMS
     from tutorials import style
     from tutorials.exercises import exercises
@@ -368,8 +367,7 @@ def _(claim_ui, drop_ui, find_ui):
 
 @app.cell(hide_code=True)
 def search(pressed, wanted, without):
-    with mo.status.spinner("Searching ..."):
-        outcome = find(CLAIMS[wanted], without, examples=300) if pressed else None
+    outcome = style.search(CLAIMS[wanted], without, examples=300) if pressed else None
     style.found(outcome, CLAIMS[wanted], without)
     return (outcome,)
 

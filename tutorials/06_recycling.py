@@ -22,7 +22,6 @@ with app.setup(hide_code=True):
     from ref import autograd as ag
     from ref import dynamics, losses, mitigations, nn, scores
     from theory import recycling
-    from theory.claim import find
     from theory.decide import CLAIMS
     from theory.recycling.training import follow
     from tutorials import style
@@ -368,8 +367,7 @@ def _(claim_ui, drop_ui, find_ui):
 
 @app.cell(hide_code=True)
 def search(pressed, wanted, without):
-    with mo.status.spinner("Searching ..."):
-        outcome = find(CLAIMS[wanted], without, examples=200) if pressed else None
+    outcome = style.search(CLAIMS[wanted], without, examples=200) if pressed else None
     style.found(outcome, CLAIMS[wanted], without)
     return (outcome,)
 

@@ -16,7 +16,7 @@ import marimo as mo
 import matplotlib
 from matplotlib.figure import Figure
 
-from theory.claim import Claim, Outcome
+from theory.claim import Claim, Outcome, find
 from theory.decide import CLAIMS
 from tutorials import contents
 
@@ -171,6 +171,16 @@ def drop(claim: Claim) -> mo.ui.dropdown:
     """Which of its assumptions to drop, or None."""
     names = {a.name if a.name == a.says else f"{a.name}: {a.says}": a.name for a in claim.given}
     return mo.ui.dropdown({"nothing": None} | names, value="nothing", label="Drop")
+
+
+def search(it: Claim, without: str | None, examples: int) -> Outcome:
+    """theory's `find`, which says on the page how far it is."""
+    with mo.status.spinner("Searching ...", subtitle="the smallest instances first") as shown:
+
+        def progress(size: Any, tried: int) -> None:
+            shown.update(subtitle=f"none of size {size}; {tried:,} instances so far")
+
+        return find(it, without, examples, progress=progress)
 
 
 def button() -> mo.ui.run_button:

@@ -136,7 +136,6 @@ def test_quick_moves_over_several_sliders_are_all_kept(served):
 
 
 ROLES = ("slider", "combobox", "textbox", "radio", "checkbox", "button")
-MARIMOS = ".cm-content, [data-testid=notebook-menu-dropdown]"  # its code view, its menu
 
 
 @pytest.mark.parametrize("name", [path.stem for path in NOTEBOOKS])
@@ -149,8 +148,19 @@ def test_a_tutorial_has_names_for_its_controls_and_fits_a_telephone(served, page
     for role in ROLES:
         controls = page.get_by_role(role)
         for i in range(controls.count()):
-            if not controls.nth(i).evaluate(f"it => it.matches({MARIMOS!r})"):
+            if not controls.nth(i).evaluate("it => it.matches('.cm-content')"):  # code, to read
                 assert '"' in controls.nth(i).aria_snapshot().partition("\n")[0], (role, i)
+
+
+def test_a_word_opens_on_what_it_means(served):
+    page = served("03_dominance")
+    page.locator("strong", has_text="zombie").first.click()
+    page.get_by_text("always on, it bends nothing").wait_for(timeout=LIMIT)
+    page.keyboard.press("Escape")
+    assert page.locator("#word").count() == 0
+    page.locator("strong", has_text="dominant").first.focus()
+    page.keyboard.press("Enter")
+    page.get_by_text("its score is above N/2").wait_for(timeout=LIMIT)
 
 
 def test_an_exercise_reads_fractions_helps_in_steps_and_is_remembered(served, link):
