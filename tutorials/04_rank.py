@@ -47,6 +47,33 @@ with app.setup(hide_code=True):
     }
 
 
+@app.function(hide_code=True)
+def clouds():
+    """Two batches of two neurons, and as arrows what their singular values are."""
+    drawing, panels = style.figure(1, 2, width=6.5, height=2.9, sharey=True)
+    loud = np.linspace(0.2, 3, ROWS)
+    batches = {
+        "two directions": np.stack([loud, loud[7 * np.arange(ROWS) % ROWS]], axis=1),
+        "nearly one": np.stack([loud, 0.6 * loud + 0.08 * np.cos(5 * loud)], axis=1),
+    }
+    said = []
+    for panel, (name, batch) in zip(panels, batches.items(), strict=True):
+        _, sigmas, directions = np.linalg.svd(batch, full_matrices=False)
+        panel.plot(*batch.T, "o", color=style.GREY, ms=4, alpha=0.7)
+        for size, direction, colour in zip(
+            sigmas, directions, (style.BLUE, style.VERMILION), strict=True
+        ):
+            end = size / np.sqrt(ROWS) * direction * np.sign(direction[0])
+            panel.annotate(
+                "", end, (0, 0), arrowprops={"arrowstyle": "->", "color": colour, "lw": 2.5}
+            )
+        said.append(f"{name}: σ = {sigmas[0]:.1f} and {sigmas[1]:.1f}")
+        panel.set(title=said[-1], xlabel="neuron 1", xlim=(-0.3, 3.2), ylim=(-1.3, 3.2))
+        panel.set_aspect("equal")
+    panels[0].set_ylabel("neuron 2")
+    return style.show(drawing, f"Clouds of {ROWS} points: {'; '.join(said)}")
+
+
 @app.cell(hide_code=True)
 def _():
     predicted_ui = style.predict(
@@ -62,7 +89,14 @@ def _():
     # Does a dominant neuron lower the rank?
 
     The features of a batch are a matrix $X$: $B$ rows, one an input, and $N$ columns, one a neuron.
-    How many directions does it use? Its singular values $\sigma_1 \ge \sigma_2 \ge \dots$ tell:
+    How many directions does it use? With two neurons a batch is a cloud of points, one an input,
+    and the **singular values** $\sigma_1 \ge \sigma_2$ say how far it reaches from the origin:
+    along the direction in which it reaches farthest, and along the one across.
+    """),
+            clouds(),
+            mo.md(r"""
+    An arrow's length is $\sigma_i / \sqrt B$, the root mean square of the points along it. With
+    more neurons there are more directions, and how many of them count is
 
     $$\mathrm{srank}_\delta(X) = \min\Big\{k : \sum_{i \le k} \sigma_i \ge (1 - \delta) \sum_i
     \sigma_i\Big\}, \qquad R = \sigma_1 \Big/ \sum_i \sigma_i .$$

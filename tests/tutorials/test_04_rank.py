@@ -1,6 +1,7 @@
 """What the tutorial on the rank shows, asserted on its definitions."""
 
 import math
+import re
 from importlib import import_module
 
 import pytest
@@ -78,3 +79,9 @@ def test_a_batch_with_a_dominant_neuron_can_have_full_rank():
     built = {"factor": 10, "rare": 12, "alike": 0, "seed": 0}
     assert app.run(defs=built)[1]["right_3"]
     assert not app.run(defs={**built, "factor": 1})[1]["right_3"]
+
+
+def test_singular_values_are_drawn_of_a_cloud_that_has_one_direction_and_of_one_that_has_two():
+    two, one = re.findall(r"σ = ([\d.]+) and ([\d.]+)", notebook.clouds())
+    assert float(one[1]) < 0.05 * float(one[0])
+    assert float(two[1]) > 0.2 * float(two[0])
