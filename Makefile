@@ -32,6 +32,7 @@ test: setup ## all tests, format, lint and types
 
 thorough: setup ## the slow tests too, a browser on the tutorials, 20,000 examples of every property and claim: hours
 	$(PY) -m pip install --quiet --no-deps --require-hashes --requirement tools.lock
+	@command -v coqc >/dev/null || echo "No coqc (Debian: coq): theory/proofs/ is not checked"
 	$(PY) -m pytest -m "slow or not slow" --hypothesis-profile=thorough
 
 mutants: setup ## change ref/'s formulas and theory/'s claims one by one and see that a test fails; can be resumed

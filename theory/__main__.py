@@ -18,8 +18,9 @@ from pathlib import Path
 from typing import Any
 
 from ref import dynamics
+from theory import proofs
 from theory.claim import Claim, Outcome, find
-from theory.decide import CHAPTERS, CLAIMS, Decision, decide
+from theory.decide import CHAPTERS, CLAIMS, FOR_ALL, UP_TO, Decision, decide, with_proofs
 from theory.dominance import networks
 from theory.dormancy import activations
 from theory.recycling import training
@@ -45,12 +46,15 @@ def decide_all(options: argparse.Namespace) -> int:
     # spawn: a solver or a BLAS that has begun to work does not survive a fork
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(options.jobs, context) as pool:
+        coq = pool.submit(proofs.unproved) if proofs.installed() else None
         futures = [pool.submit(decide, id, *arguments) for id in CLAIMS]
         decisions = []
         for future in futures:
             decisions.append(future.result())
             if sys.stderr.isatty():
                 print(f"\r{len(decisions)}/{len(CLAIMS)} claims", end="", file=sys.stderr)
+        if coq is not None:
+            decisions = with_proofs(decisions, coq.result())
     if sys.stderr.isatty():
         print("\r" + " " * 20 + "\r", end="", file=sys.stderr)
     open_ = sum(claim.verdict == "open" for claim in CLAIMS.values())
@@ -64,6 +68,8 @@ def decide_all(options: argparse.Namespace) -> int:
         failed = f", {len(bad)} NOT re-established" if bad else ""
         took = f"{time.perf_counter() - start:.0f} s, seed {options.seed}"
         print(f"\n{len(decisions)} claims in {took}: {decided}{failed}")
+        by_coq, by_solver = (sum(how in d.evidence for d in decisions) for how in (FOR_ALL, UP_TO))
+        print(f"{by_coq} proved for all N by Coq; {by_solver} by an SMT solver, for small N alone")
     for decision in bad:
         print(f"{decision.id}: {'; '.join(decision.problems)}", file=sys.stderr)
     return int(bool(bad))
@@ -155,7 +161,9 @@ def by_machine(claim: Claim[Any]) -> str:
     """What a run of `python -m theory` does for a claim."""
     if claim.verdict == "refuted":
         return "certificate"
-    return f"proved N<={max(claim.proved_at)}" if claim.proved else "drawn examples"
+    proved = [FOR_ALL] if claim.id in proofs.PROOFS else []
+    proved += [f"{UP_TO} {claim.proved_size} = {max(claim.proved_at)}"] if claim.proved else []
+    return ", ".join(proved) or "drawn examples"
 
 
 def write_readme(options: argparse.Namespace) -> int:
@@ -188,6 +196,9 @@ def show(options: argparse.Namespace) -> int:
             _section("Step by step", "\n".join(claim.steps(claim.counterexample)))
     _section("Where the proof breaks", claim.breaks)
     _section("Proof", claim.proof)
+    if claim.id in proofs.PROOFS:
+        proof = proofs.PROOFS[claim.id]
+        _section(f"Proved for all N by Coq, {proof.file}", proof.statement())
     if claim.tight_at is not None:
         _section("Tight at", str(claim.tight_at))
     _section("Remark", claim.remark)

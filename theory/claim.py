@@ -76,6 +76,7 @@ class Claim(Generic[Instance]):
     curve: Callable[[], Curve] | None = None
     proved: Callable[[int], bool] | None = None  # by an SMT solver, for all reals, at a size
     proved_at: tuple[int, ...] = ()  # the sizes at which `proved` is asked
+    proved_size: str = "N"  # of what they are the number
     remark: str = ""
     origin: Origin = "ours"  # of the statement
 

@@ -4,12 +4,15 @@ Apart from `__main__`, so that the processes that share the work can import it.
 """
 
 import time
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from typing import Any
 
 from theory import collapse, dominance, dormancy, rank, recycling
 from theory.claim import Claim, check, find, necessity, replay
+from theory.proofs import PROOFS
 
+FOR_ALL, UP_TO = "proved for all N", "proved up to"  # by Coq; by the SMT solver
 CHAPTERS = (dormancy, dominance, rank, collapse, recycling)
 CLAIMS: dict[str, Claim[Any]] = {
     claim.id: claim for chapter in CHAPTERS for claim in chapter.CLAIMS
@@ -40,7 +43,7 @@ def decide(id: str, examples: int, seed: int, search: bool) -> Decision:
                 evidence.append(f"found anew at size {found.size}")
     else:
         proved = _prove(claim, problems)
-        evidence += [f"proved N<={max(proved)}"] if proved else []
+        evidence += [f"{UP_TO} {claim.proved_size} = {max(proved)}"] if proved else []
         # what is open rests on nothing: a glance will do
         outcome = check(claim, examples if claim.verdict != "open" else -(-examples // 10), seed)
         evidence.append(f"survived {outcome.tried}")
@@ -53,6 +56,19 @@ def decide(id: str, examples: int, seed: int, search: bool) -> Decision:
             evidence.append(f"{len(anew)} of {len(claim.given)} assumptions found needed anew")
     seconds = time.perf_counter() - start
     return Decision(id, ", ".join(evidence), tuple(problems), seconds)
+
+
+def with_proofs(decisions: Iterable[Decision], unproved: str) -> list[Decision]:
+    """The decisions with what Coq finds, `unproved` as `theory.proofs` has it."""
+
+    def told(d: Decision) -> Decision:
+        if d.id not in PROOFS:
+            return d
+        if unproved:
+            return replace(d, problems=(*d.problems, unproved))
+        return replace(d, evidence=f"{FOR_ALL}, {d.evidence}")
+
+    return [told(d) for d in decisions]
 
 
 def _prove(claim: Claim[Any], problems: list[str]) -> list[int]:

@@ -266,10 +266,15 @@ def test_the_table_is_json_too_and_its_exit_status_tells(monkeypatch, capsys):
     for module in (cli, decide):
         monkeypatch.setattr(module, "CLAIMS", few)
     monkeypatch.setattr(cli, "ProcessPoolExecutor", InThisProcess)
+    monkeypatch.setattr(cli.proofs, "unproved", lambda: "")
+    monkeypatch.setattr(cli.proofs, "installed", lambda: True)
     assert cli.main(["--json", "--examples", "20"]) == 0
     rows = json.loads(capsys.readouterr().out)["claims"]
     assert [row["id"] for row in rows] == list(few)
     assert all({"id", "source", "verdict", "evidence"} <= row.keys() for row in rows)
+    assert [row["evidence"].startswith("proved for all N") for row in rows] == [
+        claim in cli.proofs.PROOFS for claim in few
+    ]
     spoilt = replace(TOY, needs={})
     for module in (cli, decide):
         monkeypatch.setattr(module, "CLAIMS", {**few, TOY.id: spoilt})
