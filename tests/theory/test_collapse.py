@@ -39,7 +39,7 @@ def test_what_holds_survives_fresh_instances(name):
 
 
 LONG = {"eq-5", "eq-5-square", "squared-norm", "fixed-heads", "ends-state-constant", "zero-bin"}
-LONG |= {"layer-norm-dominant", "layer-norm-shifted", "layer-norm-dormant"}
+LONG |= {"predictions-agree", "layer-norm-dominant", "layer-norm-shifted", "layer-norm-dormant"}
 SEARCHED = [pytest.param(x, marks=[pytest.mark.slow] if x in LONG else []) for x in REFUTED]
 
 
@@ -203,7 +203,7 @@ def test_the_flow_of_hl_gauss_is_the_semi_gradient_of_the_reference(c):
     bins = len(c.centres)
     objective = dynamics.hl_gauss(losses.bin_edges(0, bins, bins), 0.75)
     expected = semi_gradients(c, psi, w, objective)
-    for found, move in zip(collapse.limits.hl_gauss_flow(c, psi, w), expected, strict=True):
+    for found, move in zip(collapse.agreement.hl_gauss_flow(c, psi, w), expected, strict=True):
         assert np.abs(found / len(c.transition) - move).max() <= CLOSE
 
 
@@ -212,23 +212,68 @@ def test_predictions_agree_where_they_always_did_and_where_they_had_the_time():
         return classifier(((0, 1), (1, 0)), gamma, [psi], [w], (0, 1), "two-hot")
 
     start = apart("9/10", [0, 1], [0, 1])  # p-hat is (1/2, 1/2) and (1/3, 2/3)
-    assert collapse.limits.differences(start, 1)[0] == pytest.approx(1 / 6, abs=4 * EPS)
-    assert collapse.limits.predictions_close(start)
-    assert collapse.limits.predictions_close(apart("9/10", [1, 1], [0, 1]))
+    assert collapse.agreement.differences(start, 1)[0] == pytest.approx(1 / 6, abs=4 * EPS)
+    assert collapse.agreement.predictions_close(start)
+    assert collapse.agreement.predictions_close(apart("9/10", [1, 1], [0, 1]))
     slow = apart("99/100", [1, 0], [0, 0])
-    way = collapse.limits.differences(slow)
-    assert way[0] == 0 and not collapse.limits.predictions_close(slow)
+    way = collapse.agreement.differences(slow)
+    assert way[0] == 0 and not collapse.agreement.predictions_close(slow)
     assert collapse.flows.INTEGRATED < way[-1] < max(way)  # it falls, and later it is gone
-    assert collapse.limits.differences(slow, 100_000)[-1] <= collapse.flows.INTEGRATED
-    early = collapse.limits.differences(slow, 100)
+    assert collapse.agreement.differences(slow, 100_000)[-1] <= collapse.flows.INTEGRATED
+    early = collapse.agreement.differences(slow, 100)
     assert early[-1] == max(early)
 
 
 def test_of_the_differences_the_last_one_counts(monkeypatch):
     small, large = collapse.flows.INTEGRATED, 1.01 * collapse.flows.INTEGRATED
     for way, truth in [([1.0, large, small], True), ([1.0, small, large], False)]:
-        monkeypatch.setattr(collapse.limits, "differences", lambda _, way=way: way)
-        assert collapse.limits.predictions_close(None) is truth
+        monkeypatch.setattr(collapse.agreement, "differences", lambda _, way=way: way)
+        monkeypatch.setattr(collapse.agreement, "rests_apart", lambda _: False)
+        assert collapse.agreement.predictions_close(None) is truth
+        monkeypatch.setattr(collapse.agreement, "rests_apart", lambda _: True)
+        assert collapse.agreement.predictions_close(None) is False
+
+
+def test_that_predictions_stay_apart_is_proved_and_where_it_is_not_so_it_is_not():
+    pytest.importorskip("flint")
+    for c, bins in [(collapse.agreement.TEN, 3), (BY_ID["predictions-agree"].counterexample, 1)]:
+        assert collapse.agreement.rests_apart(c)
+        low, high = map(float, collapse.agreement.rest_near(c).values)
+        assert high - low > bins  # values so many bins apart, without reward
+    far = dataclasses.replace(c, psi=(row(-3, 1),))  # not near that point
+    other = dataclasses.replace(c, gamma=Fraction(1, 4))  # not at rest
+    even = dataclasses.replace(c, psi=(row(1, 1),))  # at rest or not, the states are alike
+    assert not any(map(collapse.agreement.rests_apart, (far, other, even)))
+
+
+def test_a_flow_from_weights_of_zero_ends_at_the_point_that_is_proved():
+    c = BY_ID["predictions-agree"].counterexample
+    start = dataclasses.replace(c, psi=(row(-4, 2),), w=(row(*[0] * 7),))
+    psi, w = collapse.agreement.way(start, 1e6)[-1]
+    move_psi, move_w = collapse.agreement.hl_gauss_flow(start, psi, w)
+    assert max(np.abs(move_psi).max(), np.abs(move_w).max()) <= collapse.flows.INTEGRATED
+    apart = collapse.agreement.differences(start, 1e6)[-1]
+    assert apart == pytest.approx(
+        collapse.agreement.differences(c, 1e6)[-1], abs=collapse.flows.INTEGRATED
+    )
+    assert apart > 3 / 10
+    smaller = Fraction(1000, 1463)  # the same point of rest with ψ_2 = 1 is not stable
+    psi, w = exact(c.psi) * smaller, exact(c.w) / smaller
+    scaled = dataclasses.replace(c, psi=tuple(map(tuple, psi)), w=tuple(map(tuple, w)))
+    assert collapse.agreement.rests_apart(scaled)
+    assert collapse.agreement.differences(scaled, 1e6)[-1] <= collapse.flows.INTEGRATED
+
+
+@given(st.sampled_from([3, 5]).flatmap(collapse.agreement.half_dead))
+def test_at_the_rest_of_a_half_dead_layer_nothing_moves(h):
+    """The reference's semi-gradient with the gates of a ReLU: state 1 is shut, state 2 fits."""
+    bins = collapse.flows.Bins(ZERO, Fraction(h.bins), h.bins, h.gamma)
+    value = collapse.agreement.rest_value(h)
+    w = np.log(bins.read(collapse.agreement.next_value(h, value))[0])
+    chain = ((1, 0), (h.leave, 1 - h.leave))
+    c = classifier(chain, h.gamma, [[0, 1]], [[0] * h.bins], range(h.bins), "direct")
+    move_psi, move_w = collapse.agreement.hl_gauss_flow(c, np.array([[0.0, 1.0]]), w[None])
+    assert np.abs(move_w).max() <= CLOSE and abs(move_psi[0, 1]) <= CLOSE
 
 
 def test_the_flow_that_theorem_3_prints_is_not_the_reference_s():

@@ -16,6 +16,7 @@ from typing import Any
 
 from theory.claim import Claim
 from theory.collapse import (
+    agreement,
     collapsed,
     eq_5,
     hl_gauss,
@@ -47,6 +48,7 @@ CLAIMS: tuple[Claim[Any], ...] = (
     *theorem_3.CLAIMS,
     *collapsed.CLAIMS,
     *limits.CLAIMS,
+    *agreement.CLAIMS,
     *zero_bin.CLAIMS,
     *layer_norm.CLAIMS,
     *limit_law.CLAIMS,

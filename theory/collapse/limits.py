@@ -1,6 +1,5 @@
 """Where the corrected Theorem 3 ends: collapse that cross-entropy does not prevent."""
 
-import math
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial
@@ -9,27 +8,19 @@ from typing import Any
 import numpy as np
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
-from scipy import special
-from scipy.integrate import solve_ivp
 
-from ref import losses
 from ref.checks import Array
 from theory import checks
 from theory.claim import Assumption, Claim, vector
 from theory.collapse.flows import (
-    ATOL,
     CONSTANT,
     GAMMAS,
     HALF,
-    INTEGRATED,
     LOGITS,
     ONE,
-    ONE_CLASS,
-    RTOL,
     STAY,
     STAYS,
     ZERO,
-    Bins,
     Classifier,
     Matrix,
     Row,
@@ -50,7 +41,6 @@ from theory.collapse.flows import (
     shaped,
     show,
     softmax,
-    spread,
     supports,
     target_at_collapse,
     two_hot,
@@ -160,58 +150,6 @@ STATE_CONSTANT = Claim(
     },
     proof="W1 never changes, as E1 = 0; so D = ΨΨ' - MM' is conserved like ΨΨ' - WW'. Let C\n"
     "= I - 11'/|X|. p̂ agrees: CΨ'M = 0, so CΨ'DΨC = C(Ψ'Ψ)²C ≥ 0; and D ≤ 0: it is 0: ΨC = 0.",
-)
-
-
-def hl_gauss_flow(c: Classifier, psi: Array, w: Array) -> tuple[Array, Array]:
-    """(dPsi, dW) of line (22) in floats, W itself and not by ln 2: HL-Gauss targets without reward.
-
-    On as many bins of width 1 from 0 on as W has columns.
-    """
-    bins = Bins(ZERO, Fraction(len(c.centres)), len(c.centres), c.gamma)
-    edges = losses.bin_edges(0.0, float(bins.high), bins.bins)
-    phat = special.softmax(psi.T @ w, axis=1)
-    backup = np.asarray(c.transition, float) @ losses.decode(phat, losses.centres(edges))
-    error = losses.hl_gauss(float(c.gamma) * backup, edges, float(bins.sigma))[0] - phat
-    return w @ error.T, psi @ error
-
-
-def differences(c: Classifier, until: float = 10_000) -> list[float]:
-    """The largest difference of two states' p̂ on the way of that flow from t = 0 on."""
-    psi, w = np.asarray(c.psi, float), math.log(2) * np.asarray(c.w, float)
-    cut = psi.size
-
-    def split(state: Array) -> tuple[Array, Array]:
-        return state[:cut].reshape(psi.shape), state[cut:].reshape(w.shape)
-
-    def slope(_: float, state: Array) -> Array:
-        return np.concatenate([move.ravel() for move in hl_gauss_flow(c, *split(state))])
-
-    start = np.concatenate([psi.ravel(), w.ravel()])
-    way = solve_ivp(slope, (0, until), start, method="LSODA", rtol=RTOL, atol=ATOL).y.T
-    logits = [psi_t.T @ w_t for psi_t, w_t in map(split, way)]
-    return [float(spread(special.softmax(x, axis=1)).max()) for x in logits]
-
-
-def predictions_close(c: Classifier) -> bool:
-    """What can be seen of a limit 0: the differences at t = 10,000."""
-    return differences(c)[-1] <= INTEGRATED
-
-
-PREDICTIONS_AGREE = Claim[Classifier](
-    id="collapse.predictions-agree",
-    source="beyond Theorem 3",
-    title="Without reward the states' predictions come to agree",
-    statement="R = 0, HL-Gauss targets, one recurrent class  ⇒  p̂_t(x) - p̂_t(y) → 0",
-    given=(ONE_CLASS,),
-    then=predictions_close,
-    instances=discounted_classifiers,
-    sizes=((2, 1, 2), (2, 2, 3)),
-    verdict="open",
-    remark="Measured, for γ ≤ 9/10: `then` asks that at t = 10,000 the differences are gone.\n"
-    "Nearer to 1 it takes longer: with γ = 99/100 and W_0 = 0 they first grow, to t = 1000.\n"
-    "That one class is needed is open too: 400 instances of any chain agreed in the end.\n"
-    "With collapse.state-constant it would decide when features end state-constant.",
 )
 
 
@@ -388,7 +326,6 @@ CLAIMS: tuple[Claim[Any], ...] = (
     STAYS_RANK_ONE,
     ENDS_STATE_CONSTANT,
     STATE_CONSTANT,
-    PREDICTIONS_AGREE,
     SADDLE,
     DEAD_LAYER,
     OUTPUT_BIAS,
