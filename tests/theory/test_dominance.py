@@ -14,7 +14,7 @@ from scipy import optimize, special
 from ref import autograd as ag
 from ref import nn, optim, scores
 from theory import dominance as d
-from theory.claim import Claim, check, find, necessity, replay
+from theory.claim import Claim, admits, check, find, necessity, replay
 from theory.dominance import networks
 
 CLAIMS = {claim.id.removeprefix("dominance."): claim for claim in d.CLAIMS}
@@ -67,23 +67,26 @@ def test_a_search_from_scratch_finds_every_assumption_needed(claim: Claim) -> No
 # ---------------------------------------------------------------------- Definition 1, Theorem 1
 
 
-def test_the_smallest_counterexample_to_theorem_1_is_read_step_by_step() -> None:
+def test_the_counterexample_to_theorem_1_is_read_step_by_step() -> None:
     claim = CLAIMS["theorem-1"]
     assert claim.steps is not None
     lines = claim.steps(claim.counterexample)
-    assert lines[:10] == [
-        "Layer k has N = 1 neuron. Activations at each input of D:",
-        "  input 1: g = (1)",
-        "  input 2: g = (0)",
-        "Mean over the inputs: E g_1 = (1 + 0)/2 = 1/2",
-        "Score: u_1 = N · E g_1 / (sum of all means) = 1 · 1/2 / (1/2) = 1",
-        "Dominant, u_1 > N/2 = 1/2?  1 > 1/2: yes",
-        "A neuron of layer k+1 receives z = w_1 g_1 + .. + w_N g_N + b, with w = (1), b = 0",
-        "w_1 = 1 at least the average weight, 1?  yes",
-        "At input 1: z = 1·1 = 1 > 0",
-        "At input 2: z = 1·0 = 0 ≤ 0",
+    assert lines[:12] == [
+        "Layer k has N = 2 neurons. Activations at each input of D:",
+        "  input 1: g = (2, 0)",
+        "  input 2: g = (0, 1)",
+        "Mean over the inputs: E g_1 = (2 + 0)/2 = 1",
+        "Mean over the inputs: E g_2 = (0 + 1)/2 = 1/2",
+        "Score: u_1 = N · E g_1 / (sum of all means) = 2 · 1 / (1 + 1/2) = 4/3",
+        "Dominant, u_1 > N/2 = 1?  4/3 > 1: yes",
+        "A neuron of layer k+1 receives z = w_1 g_1 + .. + w_N g_N + b, with w = (1, -1), b = 0",
+        "w_1 = 1 at least the average weight, (1 + (-1))/2 = 0?  yes",
+        "At input 1: z = 1·2 + (-1)·0 = 2 > 0",
+        "At input 2: z = 1·0 + (-1)·1 = -1 ≤ 0",
+        "Saturated, z ≤ 0 at every input?  no",
     ]
-    assert "At input 2: z = 1·0 + (-1)·1 = -1 ≤ 0" in lines
+    alone = d.layer.neuron([(1,), (0,)], (1,))  # with nothing to dominate it fails as well
+    assert admits(claim, alone) and not claim.then(alone)
 
 
 def test_every_line_of_the_proof_fails_on_the_audited_numbers() -> None:

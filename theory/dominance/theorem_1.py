@@ -100,11 +100,7 @@ BOTH_SIGNS = neuron([(2, 0), (0, 1)], (1, -1))
 
 def theorem_steps(n: Neuron) -> list[str]:
     end = "All that the theorem asks for is there, yet the neuron is neither of the two."
-    lines = [*neuron_steps(n), end]
-    if len(n.w) == 1:
-        lines += ["", "The same with two neurons, so that there is something to dominate:", ""]
-        lines += [*neuron_steps(BOTH_SIGNS), end]
-    return lines
+    return [*neuron_steps(n), end]
 
 
 DOMINANT = Assumption("dominant", "u_1 > N/2", is_dominant)
@@ -123,14 +119,15 @@ THEOREM_1 = Claim(
     instances=printed_neurons,
     sizes=WIDTHS,
     verdict="refuted",
-    counterexample=neuron([(1,), (0,)], (1,)),
+    counterexample=BOTH_SIGNS,
     breaks="Twice. Line 1, E|w_1 g_1| > Σ_{j≥2} E|w_j g_j|, does not follow: w_1 ≥ mean w is "
     "no bound on |w_j| (dominance.line-1). And the last line goes from the sign of a mean, "
     "E z, to the sign of z at every input (dominance.last-line): that is what fails above.",
     repaired_by=(*REPAIRS, "dominance.cone-relu"),
     steps=theorem_steps,
     remark="For independent symmetric continuous weights w_1 ≥ mean w has probability 1/2, so "
-    "for all of 256 neurons 2^-256.",
+    "for all of 256 neurons 2^-256. A layer of one neuron that is on for some inputs does it too: "
+    "g ∈ {(1), (0)}, w = (1).",
 )
 
 

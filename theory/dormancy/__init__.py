@@ -15,6 +15,7 @@ from theory.dormancy import (
     magi,
     ocp,
     overlap,
+    plane,
     said,
     scores,
     training,
@@ -34,6 +35,7 @@ softsign(z) = z / (1 + |z|), an activation function of which all numbers are exa
 CLAIMS: tuple[Claim[Any], ...] = (
     *scores.CLAIMS,
     *ocp.CLAIMS,
+    *plane.CLAIMS,
     *training.CLAIMS,
     *magi.CLAIMS,
     *overlap.CLAIMS,

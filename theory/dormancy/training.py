@@ -412,6 +412,8 @@ NO_GRADIENT = Assumption("no gradient", "dL/db_1 = 0 = dL/dw_1", first_without_g
 TOP = Step(
     "square", Fraction(1), (Fraction(0), Fraction(0)), (Fraction(0), Fraction(0)), ONES, Fraction(1)
 )
+# Two ReLUs at their kink: output 0, target 1.
+EDGE = replace(TOP, phi=RELU)
 
 
 ZERO_GRADIENT_OPTIMUM = Claim(
@@ -425,11 +427,13 @@ ZERO_GRADIENT_OPTIMUM = Claim(
     instances=steps_of_training,
     sizes=(0,),
     verdict="refuted",
-    counterexample=TOP,
-    breaks="A zero gradient is a stationary point: a maximum here, and in b_1 at that.",
+    counterexample=EDGE,
+    breaks="A zero gradient need not even be one: automatic differentiation gives relu'(0) = 0, "
+    "and above 0 the loss falls.",
     repaired_by=("dormancy.flat",),
     steps=optimum_steps,
-    remark="ReLU² at its edge, z = 0, is a saddle: the loss falls on one side only.",
+    remark="ReLU² has the derivative 0 at 0 and does the same. With φ(z) = z² the point is a "
+    "smooth maximum of the loss.",
 )
 
 

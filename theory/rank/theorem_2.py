@@ -5,6 +5,8 @@ from fractions import Fraction
 from functools import partial
 from typing import Any
 
+from hypothesis.strategies import SearchStrategy
+
 from theory.claim import Assumption, Claim, Curve
 from theory.rank.features import (
     CENTRED,
@@ -112,6 +114,50 @@ THEOREM_2 = Claim(
         ("right of (4)", lambda of: root(printed_square(of, widest_variance(of)))),
     ),
     curve=printed_curve,
+)
+
+
+def normalised_laws(size: tuple[int, int]) -> SearchStrategy[Law]:
+    """Features scaled so that E s_1 = 1, where they can be."""
+
+    def scale(of: Law) -> Law:
+        first = of.batch * moment(of, 0, 1)
+        return times_all(of, 1 / first) if first > 0 else of
+
+    return ordered_laws(size).map(scale)
+
+
+def normalised(of: Law) -> bool:
+    return of.batch * moment(of, 0, 1) == 1
+
+
+THEOREM_2_NORMALISED = Claim(
+    id="rank.theorem-2-normalised",
+    source=f"{PAPER}, Theorem 2, eq. (4), of features scaled to E s_1 = 1",
+    title="Theorem 2 in the units that its line (16) needs",
+    statement="i.i.d. rows, E s_1 = 1 ≥ E s_j  ⇒  E R ≥ the right side of (4), read as weakest",
+    given=(
+        FIRST_LARGEST,
+        LAW_NON_NEGATIVE,
+        NEVER_ZERO,
+        SEVERAL,
+        Assumption("E s_1 = 1", "E s_1 = 1: then (16) holds too", normalised, said=False),
+    ),
+    then=theorem_2,
+    instances=normalised_laws,
+    sizes=((2, 2), (3, 2)),
+    verdict="refuted",
+    counterexample=law(3, ("1/2", ("1/3", 0)), ("1/2", ("1/3", "1/3"))),
+    breaks="Lines (13), (14), (15) and (17), of which no unit is to blame. Neuron 1 is constant, "
+    "the other one is on half of the time.",
+    repaired_by=("rank.e1", "rank.e1k", "rank.e4", "rank.rms-share"),
+    steps=law_steps(
+        ("θ", theta),
+        ("E R", mean_ratio),
+        ("(right of (4))²", lambda of: printed_in_words(of, widest_variance(of))),
+        ("right of (4)", lambda of: root(printed_square(of, widest_variance(of)))),
+    ),
+    origin="reading",
 )
 
 
@@ -350,6 +396,7 @@ THEOREM_2_RESCALED_ALIVE = Claim(
 
 CLAIMS: tuple[Claim[Any], ...] = (
     THEOREM_2,
+    THEOREM_2_NORMALISED,
     THEOREM_2_ONE_NEURON,
     THEOREM_2_SIGNED,
     THEOREM_2_UNITS,
