@@ -79,6 +79,19 @@ def kills(bins: int) -> SearchStrategy[Kill]:
     return st.builds(build, weights, masses, masses, st.integers(0, 9), st.integers(1, 3))
 
 
+def cap_for_all_reals(bins: int) -> bool:
+    """|w·e| ≤ (max w - min w) Σ|e|/2 for an e that sums to 0."""
+    import z3
+
+    w, e = z3.RealVector("w", bins), z3.RealVector("e", bins)
+    low, high = z3.Reals("low high")
+    size = z3.Sum([z3.If(x < 0, -x, x) for x in e])
+    solver = z3.Solver()
+    solver.add(z3.Sum(e) == 0, *(low <= x for x in w), *(x <= high for x in w))
+    solver.add(2 * z3.Sum([a * b for a, b in zip(w, e, strict=True)]) > (high - low) * size)
+    return bool(solver.check() == z3.unsat)
+
+
 KILL_CAP = Claim(
     id="collapse.kill-cap",
     source="new; HL-Gauss beside MSE (section 4.1)",
@@ -98,6 +111,9 @@ KILL_CAP = Claim(
     remark="MSE has no such cap: |r v| grows with the error. Under Adam it does not matter which "
     "of the two it is (dominance.adam-kill). Practice: what HL-Gauss buys at a changed target, it "
     "buys with SGD or a large ε.",
+    proved=cap_for_all_reals,
+    proved_at=(2, 3, 4),
+    proved_size="G",
 )
 
 # ---------------------------------------------------------------------- width and unlearning

@@ -79,6 +79,17 @@ VARIES = Assumption("not constant", "z_i ≠ z_j for some i, j", not_constant, F
 NO_SHIFT = Assumption("no shift", "LayerNorm has no learned shift", no_shift, False)
 
 
+def revives_for_all_reals(width: int) -> bool:
+    """Of mean-free numbers that are not all 0 one is above 0 and one is not."""
+    import z3
+
+    d = [z3.Real(f"d{i}") for i in range(width)]
+    solver = z3.Solver()
+    solver.add(z3.Sum(d) == 0, z3.Or([x != 0 for x in d]))
+    solver.add(z3.Or(z3.And([x <= 0 for x in d]), z3.And([x > 0 for x in d])))
+    return bool(solver.check() == z3.unsat)
+
+
 LAYER_NORM_REVIVES = Claim(
     id="collapse.layer-norm-revives",
     source="Neuron Dominance, section 4.1, on LayerNorm",
@@ -93,6 +104,8 @@ LAYER_NORM_REVIVES = Claim(
     needs={"not constant": Normed(row(0, 0)), "no shift": Normed(row(1, -1), -ONE)},
     proof="Σ_i LN(z)_i = 0 and not all are 0: one is above 0 and one below.",
     remark="Per sample. One neuron may still be dead, of the least z in all of them.",
+    proved=revives_for_all_reals,
+    proved_at=(2, 3, 5, 10),
 )
 
 
@@ -182,7 +195,7 @@ LAYER_NORM_LARGEST = Claim(
     proof="The other N - 1 deviations sum to -d_i, so their squares to at least d_i²/(N-1):\n"
     "N var ≥ d_i² N/(N-1).",
     proved=largest_for_all_reals,
-    proved_at=(2, 3),
+    proved_at=(2, 3, 6),
 )
 
 
@@ -222,7 +235,7 @@ LAYER_NORM_NORM = Claim(
     "P ≤ s², and the at most N - 1 others sum to -s: Q ≥ s²/(N-1) ≥ P/(N-1).\n"
     "So |h|² = N P / (P + Q) ≤ N - 1.",
     proved=norm_of_h_for_all_reals,
-    proved_at=(2, 3),
+    proved_at=(2, 3, 5),
 )
 
 

@@ -114,7 +114,8 @@ CONSERVED = Claim(
     verdict="holds",
     proof="∂Φ = -E W', ∂W = -Φ'E  ⇒  ∂(Φ'Φ) = -(W E'Φ + Φ'E W') = ∂(WW').",
     proved=conserved_for_all_reals,
-    proved_at=(1, 2),
+    proved_at=(1, 2, 3),
+    proved_size="states, features and heads",
 )
 
 
@@ -173,6 +174,22 @@ def norm_never_grows(r: Regression) -> bool:
     return bool(gap <= 0 or gap * gap <= r.gamma * whole * whole)
 
 
+def never_grows_for_all_reals(states: int) -> bool:
+    """For each head: γ y'dPy ≤ √γ y'dy, if γ d'P ≤ d' and P is a stochastic matrix."""
+    import z3
+
+    p = [[z3.Real(f"p{i}{j}") for j in range(states)] for i in range(states)]
+    d, y, root = z3.RealVector("d", states), z3.RealVector("y", states), z3.Real("root")
+    each = range(states)
+    solver = z3.Solver()
+    solver.add(root > 0, root < 1, *(x >= 0 for x in d), *(x >= 0 for line in p for x in line))
+    solver.add(*(z3.Sum(line) == 1 for line in p))
+    solver.add(*(root * root * z3.Sum([d[i] * p[i][j] for i in each]) <= d[j] for j in each))
+    ahead = z3.Sum([d[i] * y[i] * p[i][j] * y[j] for i in each for j in each])
+    solver.add(root * ahead > z3.Sum([d[i] * y[i] * y[i] for i in each]))
+    return bool(solver.check() == z3.unsat)
+
+
 NEVER_GROWS = Claim(
     id="collapse.never-grows",
     source="beyond eq. (6)",
@@ -188,6 +205,9 @@ NEVER_GROWS = Claim(
     undefined=("discounted",),
     proof="d'P ≤ d'/γ, so |Py|_d² ≤ Σ_x d_x Σ_z P_xz y_z² ≤ |y|_d²/γ:\nγ <y, Py>_d ≤ √γ |y|_d².",
     remark="So semi-gradient TD with a learned linear head cannot diverge on free features.",
+    proved=never_grows_for_all_reals,
+    proved_at=(1, 2),
+    proved_size="states",
 )
 
 

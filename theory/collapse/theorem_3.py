@@ -105,6 +105,7 @@ NO_SOFTMAX_LOSS = Claim(
     proof="softmax does not change if all logits rise by the same. And P1 = 1, p̂1 = 1.",
     proved=no_softmax_loss_for_all_reals,
     proved_at=(2, 3, 4),
+    proved_size="G",
 )
 
 

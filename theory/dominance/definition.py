@@ -28,6 +28,18 @@ def half_is_dominance(layer: Means) -> bool:
     return ratio_is_dominance(Means(layer.means))
 
 
+def proved_half(n: int) -> bool:
+    """For all reals, N = n, of a positive sum: u_1 > N/2 ⇔ E g_1 > Σ_{j≥2} E g_j."""
+    import z3
+
+    means, score = z3.RealVector("m", n), z3.Real("u")
+    total = z3.Sum(means)
+    solver = z3.Solver()
+    solver.add(total > 0, score * total == n * means[0])
+    solver.add((2 * score > n) != (2 * means[0] > total))
+    return bool(solver.check() == z3.unsat)
+
+
 DEFINITION_1 = Claim(
     id="dominance.definition-1",
     source=f"{ND}, Definition 1",
@@ -43,6 +55,8 @@ DEFINITION_1 = Claim(
     proof="With S = Σ E g_j > 0:  N E g_1/S > N/2  ⇔  2 E g_1 > S  ⇔  E g_1 > S - E g_1.",
     remark="A layer of ReLUs that is not dead has S > 0. At N = 1 every such layer's only "
     "neuron is dominant.",
+    proved=proved_half,
+    proved_at=(1, 2, 5, 30),
 )
 
 
@@ -81,6 +95,18 @@ DEFINITION_1_SIGNED = Claim(
 )
 
 
+def proved_ratio(n: int) -> bool:
+    """The same of any ratio ρ > 0: u_1 > N ρ/(1 + ρ) ⇔ E g_1 > ρ Σ_{j≥2} E g_j."""
+    import z3
+
+    means, score, rho = z3.RealVector("m", n), z3.Real("u"), z3.Real("rho")
+    total = z3.Sum(means)
+    solver = z3.Solver()
+    solver.add(rho > 0, total > 0, score * total == n * means[0])
+    solver.add((score * (1 + rho) > n * rho) != (means[0] > rho * (total - means[0])))
+    return bool(solver.check() == z3.unsat)
+
+
 RATIO = Claim(
     id="dominance.ratio",
     source="repairs dominance.definition-1-signed, for any ratio",
@@ -93,6 +119,8 @@ RATIO = Claim(
     verdict="holds if",
     needs={"positive sum": Means(fractions(-3, 1), Fraction(2))},
     proof="E g_1/S > ρ/(1 + ρ)  ⇔  E g_1 (1 + ρ) > ρ S  ⇔  E g_1 > ρ (S - E g_1).",
+    proved=proved_ratio,
+    proved_at=(1, 2, 4, 8),
 )
 
 

@@ -121,6 +121,20 @@ RATIO_EVERYWHERE = replace(EVERYWHERE, says="g_1(x) > ρ Σ_{j≥2} g_j(x) at ev
 HEAVY_BIAS = neuron([(1,)], (1,), -1)
 
 
+def proved_pointwise_ratio(n: int) -> bool:
+    """For all reals, N = n: sign z = sign w_1."""
+    import z3
+
+    g, w, rho = z3.RealVector("g", n), z3.RealVector("w", n), z3.Real("rho")
+    z = z3.Sum([w[j] * g[j] for j in range(n)])
+    size = [z3.If(x < 0, -x, x) for x in w]
+    solver = z3.Solver()
+    solver.add(rho > 0, *(x >= 0 for x in g), g[0] > rho * z3.Sum([*g[1:], z3.RealVal(0)]))
+    solver.add(*(size[j] <= rho * size[0] for j in range(1, n)))
+    solver.add(z3.Not(z3.And((w[0] > 0) == (z > 0), (w[0] < 0) == (z < 0))))
+    return bool(solver.check() == z3.unsat)
+
+
 POINTWISE_RATIO = Claim(
     id="dominance.pointwise-ratio",
     source="repairs dominance.theorem-1-everywhere, -absolute",
@@ -137,6 +151,8 @@ POINTWISE_RATIO = Claim(
     "g_j < |w_1| g_1: the margin is positive. With w = (1, -ρ, .., -ρ) z has both signs as "
     "soon as g_1 is above ρ Σ_{j≥2} g_j at one input and below at another: the ratio is sharp.",
     remark="w_1 ≠ 0 is not needed, the sign of 0 being 0.",
+    proved=proved_pointwise_ratio,
+    proved_at=(1, 2, 3, 4),
 )
 
 
@@ -251,6 +267,19 @@ def level_neurons(size: Size) -> SearchStrategy[Neuron]:
     return printed_neurons(size) | neurons(size).map(level)
 
 
+def proved_equal_others(n: int) -> bool:
+    """For all reals, N = n, in terms of the means: a of neuron 1, c of each other one."""
+    import z3
+
+    w, a, c = z3.RealVector("w", n), z3.Real("a"), z3.Real("c")
+    total = z3.Sum(w)
+    mean = w[0] * a + c * (total - w[0])
+    solver = z3.Solver()
+    solver.add(c >= 0, a > c, n * w[0] >= total, z3.Or(w[0] <= 0, total >= 0))
+    solver.add((w[0] > 0) != (mean > 0))
+    return bool(solver.check() == z3.unsat)
+
+
 EQUAL_OTHERS = Claim(
     id="dominance.equal-others",
     source="repairs dominance.positive-weight, dominance.otherwise",
@@ -280,6 +309,8 @@ EQUAL_OTHERS = Claim(
     proof="With c = E g_2: E z = w_1 (E g_1 - c) + c N mean w. If w_1 > 0 the first term is "
     "positive and the second not negative; if w_1 ≤ 0 then mean w ≤ 0 and neither is positive.",
     remark="Of dominance only E g_1 > E g_j is used.",
+    proved=proved_equal_others,
+    proved_at=(2, 3, 4, 6),
 )
 
 
@@ -314,6 +345,18 @@ def fraction_curve() -> Curve:
     return Curve("u_1 / N", shares, lines, "share of the inputs")
 
 
+def proved_fraction(inputs: int) -> bool:
+    """For all real margins at so many inputs: #(Y > 0) Σ Y² ≥ (Σ Y)², which is Cantelli's."""
+    import z3
+
+    y = z3.RealVector("y", inputs)
+    above = z3.Sum([z3.If(x > 0, z3.RealVal(1), z3.RealVal(0)) for x in y])
+    total = z3.Sum(y)
+    solver = z3.Solver()
+    solver.add(total > 0, above * z3.Sum([x * x for x in y]) < total * total)
+    return bool(solver.check() == z3.unsat)
+
+
 FRACTION = Claim(
     id="dominance.fraction",
     source="repairs dominance.last-line",
@@ -332,6 +375,9 @@ FRACTION = Claim(
     tight_at=neuron([(1,), (0,)], (1,)),
     curve=fraction_curve,
     remark="Tight where Y is 0 or one positive number, as at the counterexample to Theorem 1.",
+    proved=proved_fraction,
+    proved_at=(1, 2, 3, 5),
+    proved_size="inputs",
 )
 
 

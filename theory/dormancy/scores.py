@@ -154,7 +154,7 @@ AVERAGE_ONE = Claim(
     "as all "
     "are ≥ 0 at most their sum, N. A dead layer is 0/0.",
     proved=proved_average,
-    proved_at=(1, 2, 3),
+    proved_at=(1, 2, 3, 5),
     steps=layer_steps,
 )
 
@@ -198,6 +198,18 @@ def few_large_shares(layer: Layer) -> bool:
     return few_slack(layer) >= 0
 
 
+def proved_few(n: int) -> bool:
+    """n shares of n or more neurons above τ: then n τ < 1. The others only add to the sum."""
+    import z3
+
+    a, rest, tau = z3.Reals([f"a{i}" for i in range(n)]), z3.Real("rest"), z3.Real("tau")
+    total = z3.Sum(a) + rest
+    solver = z3.Solver()
+    solver.add(tau > 0, total > 0, rest >= 0, *[x >= 0 for x in a])
+    solver.add(*[x > tau * total for x in a], n * tau >= 1)
+    return bool(solver.check() == z3.unsat)
+
+
 FEW_LARGE_SHARES = Claim(
     id="dormancy.few-large-shares",
     source="repairs dormancy.at-most-nine",
@@ -212,6 +224,9 @@ FEW_LARGE_SHARES = Claim(
     proof="m shares larger than τ sum to more than m τ, and to at most 1: m < 1/τ.",
     slack=few_slack,
     tight_at=Layer((Fraction(1),) * 9),
+    proved=proved_few,
+    proved_at=(1, 2, 5, 12),
+    proved_size="large shares",
 )
 
 
@@ -308,6 +323,17 @@ def set_is_invariant(layer: Layer) -> bool:
     return low(layer.sample * layer.c, layer.tau) == low(layer.sample, layer.tau)
 
 
+def proved_scale(n: int) -> bool:
+    import z3
+
+    a, tau, c = z3.Reals([f"a{i}" for i in range(n)]), z3.Real("tau"), z3.Real("c")
+    before = n * a[0] <= tau * z3.Sum(a)
+    after = n * (c * a[0]) <= tau * z3.Sum([c * x for x in a])
+    solver = z3.Solver()
+    solver.add(c > 0, tau >= 0, *[x >= 0 for x in a], before != after)
+    return bool(solver.check() == z3.unsat)
+
+
 SCALE_INVARIANT = Claim(
     id="dormancy.scale-invariant",
     source="repairs dormancy.scale-invariant-code",
@@ -322,6 +348,8 @@ SCALE_INVARIANT = Claim(
     proof="Both sides of the inequality are multiplied by c > 0.",
     remark="No division: a dead layer is wholly dormant by definition; only its scores are "
     "undefined.",
+    proved=proved_scale,
+    proved_at=(1, 2, 4, 8),
 )
 
 

@@ -62,7 +62,8 @@ EQ_10_SMALL = Claim(
     slack=eq_10_slack,
     tight_at=ONES,
     proved=cauchy_proved,
-    proved_at=(1, 2, 3),
+    proved_at=(1, 2, 3, 6),
+    proved_size="B",
 )
 
 

@@ -160,6 +160,7 @@ LINE_11 = Claim(
     tight_at=matrix((1,), (1,)),
     proved=non_negative_proved,
     proved_at=(1, 2, 3),
+    proved_size="B",
 )
 
 
