@@ -369,3 +369,97 @@ Proof.
   rewrite (sum_ext N _ (fun i => w O i * g i - c * (g i * g i))) by (intros; ring).
   rewrite sum_minus, sum_scale. reflexivity.
 Qed.
+
+(* dominance.some-survive: M neurons at z, read by v, target y; c = alpha times the square of the
+   input's norm. Plain gradient descent, the head frozen; then of every number t of steps. *)
+Record head := Head {
+  h_width : nat; h_v : nat -> R; h_y : R; h_c : R; h_z : nat -> R (* z at first *)
+}.
+
+Section Survival.
+Variable h : head.
+Local Notation M := (h_width h).
+Local Notation v := (h_v h).
+Local Notation y := (h_y h).
+Local Notation c := (h_c h).
+Local Notation z0 := (h_z h).
+
+Definition error_at (z : nat -> R) : R := sum M (fun j => v j * relu (z j)) - y.
+Definition descend (z : nat -> R) (j : nat) : R :=
+  z j - c * v j * error_at z * above (z j) 0.
+Fixpoint at_time (t : nat) : nat -> R :=
+  match t with O => z0 | S s => descend (at_time s) end.
+Definition active_squares (z : nat -> R) : R := sum M (fun j => v j * v j * above (z j) 0).
+Definition some_survive_given (t : nat) : Prop := 0 <= c /\ c * active_squares z0 <= 1.
+Definition some_survive_then (t : nat) : Prop :=
+  all M (fun j => 0 < z0 j -> v j * error_at z0 <= 0 -> 0 < at_time t j).
+
+(* e = 1 or -1: the sign that the error has at first *)
+Lemma error_keeps_sign e z : e = 1 \/ e = -1 -> 0 <= c -> c * active_squares z <= 1 ->
+  0 <= e * error_at z -> 0 <= e * error_at (descend z).
+Proof.
+  intros He Hc Hk Hr. set (r := error_at z) in *.
+  assert (E : e * error_at (descend z) - (1 - c * active_squares z) * (e * r)
+    = sum M (fun j => e * v j * (relu (descend z j) - (relu (z j) - c * v j * r * above (z j) 0)))).
+  { rewrite (sum_ext M _ (fun j => e * (v j * relu (descend z j)) - e * (v j * relu (z j))
+      + c * (e * r) * (v j * v j * above (z j) 0))) by (intros; ring).
+    rewrite sum_plus, sum_minus, !sum_scale. unfold error_at at 1, active_squares.
+    assert (R0 : sum M (fun j => v j * relu (z j)) = r + y) by (unfold r, error_at; ring).
+    rewrite R0. ring. }
+  assert (P : 0 <= sum M (fun j =>
+    e * v j * (relu (descend z j) - (relu (z j) - c * v j * r * above (z j) 0)))).
+  { apply sum_nonneg. intros j _. unfold descend, relu, above. fold r.
+    destruct (Rlt_dec 0 (z j)) as [Hz|Hz].
+    - destruct (Rlt_dec 0 (z j - c * v j * r * 1)) as [Ha|Ha]; [right; ring|].
+      (* it died: v r > 0, so that e v >= 0 *)
+      assert (0 < c * (v j * r)) by nra.
+      assert (0 < v j * r) by (destruct (Rlt_dec 0 (v j * r)); [assumption | nra]).
+      assert (0 <= e * v j).
+      { destruct He as [-> | ->]; nra. }
+      apply Rmult_le_pos; lra.
+    - destruct (Rlt_dec 0 (z j - c * v j * r * 0)); [exfalso; lra | right; ring]. }
+  assert (0 <= (1 - c * active_squares z) * (e * r)) by (apply Rmult_le_pos; lra). lra.
+Qed.
+
+Lemma stays_shut t j : ~ 0 < z0 j -> ~ 0 < at_time t j.
+Proof.
+  intros H. induction t as [|t IH]; [exact H|]. simpl. unfold descend, above.
+  destruct (Rlt_dec 0 (at_time t j)); [contradiction | lra].
+Qed.
+
+Lemma squares_shrink t : 0 <= c -> c * active_squares (at_time t) <= c * active_squares z0.
+Proof.
+  intros Hc. apply Rmult_le_compat_l; [exact Hc|]. apply sum_le. intros j _.
+  apply Rmult_le_compat_l; [apply Rle_0_sqr|]. unfold above.
+  destruct (Rlt_dec 0 (at_time t j)) as [H|H], (Rlt_dec 0 (z0 j)) as [H0|H0]; try lra.
+  exfalso. exact (stays_shut t j H0 H).
+Qed.
+
+Theorem some_survive t : some_survive_given t -> some_survive_then t.
+Proof.
+  intros [Hc Hk]. unfold some_survive_then. rewrite all_spec. intros j _ Hz Hr.
+  set (r0 := error_at z0) in *.
+  assert (He : exists e, (e = 1 \/ e = -1) /\ 0 <= e * r0 /\ e * v j <= 0 \/ r0 = 0).
+  { destruct (Rlt_dec 0 r0) as [H|H]; [exists 1; left; repeat split; [auto | lra | nra]|].
+    destruct (Rlt_dec r0 0) as [H1|H1]; [exists (-1); left; repeat split; [auto | lra | nra]|].
+    exists 1. right. lra. }
+  destruct He as [e [[He [Hs Hv]]|H0]].
+  - assert (K : forall s, 0 <= e * error_at (at_time s) /\ 0 < at_time s j).
+    { induction s as [|s [IHr IHz]]; [split; assumption|]. simpl. split.
+      - apply error_keeps_sign; auto. pose proof (squares_shrink s Hc). lra.
+      - unfold descend, above. destruct (Rlt_dec 0 (at_time s j)); [|contradiction].
+        set (now := error_at (at_time s)) in *.
+        assert (v j * now <= 0) by (destruct He as [-> | ->]; nra).
+        assert (c * (v j * now) <= 0) by nra. lra. }
+    apply K.
+  - (* a fitted network does not move *)
+    assert (K : forall s, error_at (at_time s) = 0 /\ at_time s j = z0 j).
+    { induction s as [|s [IHr IHz]]; [split; [exact H0 | reflexivity]|].
+      assert (D : forall i, descend (at_time s) i = at_time s i)
+        by (intros i; unfold descend; rewrite IHr; ring).
+      simpl. split; [|rewrite D; exact IHz]. unfold error_at in *.
+      rewrite (sum_ext M _ (fun i => v i * relu (at_time s i))) by (intros; rewrite D; reflexivity).
+      exact IHr. }
+    rewrite (proj2 (K t)). exact Hz.
+Qed.
+End Survival.

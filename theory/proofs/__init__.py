@@ -19,6 +19,7 @@ from theory.claim import Claim, admits
 from theory.collapse import flows, learned_heads
 from theory.dominance.adam import Gradients, corrected
 from theory.dominance.layer import average, margins, preactivations
+from theory.dominance.rates import gamma, inner
 from theory.rank.features import energies, square_sum
 from theory.recycling import gradients, redo
 
@@ -104,6 +105,13 @@ def means_and_ratio(i: Any) -> str:
 def step(i: Any) -> str:
     sizes = f"{len(i.g)} {len(i.v)}"
     return f"{sizes} {entries(i.g)} {rows(i.w)} {entries(i.v)} {real(i.y)} {real(i.alpha)}"
+
+
+def survival(i: Any) -> str:
+    """And two steps, of all that the theorem speaks of."""
+    rate = real(i.alpha * gamma(i))
+    layer = f"{len(i.v)} {entries(i.v)} {real(i.y)} {rate} {entries(inner(i))}"
+    return f"(Dominance.Head {layer}) 2"
 
 
 def moments(i: Any) -> tuple[str, str]:
@@ -221,6 +229,7 @@ PROOFS: dict[str, Proof] = {
     "dominance.fraction": Proof("Dominance.fraction", neuron),
     "dominance.mirror": Proof("Dominance.mirror", neuron),
     "dominance.one-step-kill": Proof("Dominance.one_step_kill", step, given_only=True),
+    "dominance.some-survive": Proof("Dominance.some_survive", survival, given_only=True),
     "dominance.epsilon-path": Proof("Epsilon.epsilon_path", path, given_only=True),
     "dominance.epsilon-survives": Proof("Epsilon.epsilon_survives", unit, given_only=True),
     "rank.eq-10-small": Proof(
