@@ -30,8 +30,9 @@ def identity(size: int) -> Array:
 
 
 def rows(matrix: Any) -> Matrix:
-    """The inverse of `exact`."""
-    return tuple(tuple(map(Fraction, row)) for row in matrix)
+    """The inverse of `exact`, also of NumPy's integers, of which a Fraction would overflow."""
+    plain = np.asarray(matrix).tolist()
+    return tuple(tuple(map(Fraction, row)) for row in plain)
 
 
 def show(matrix: Any) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
+from theory import checks
 from theory.claim import Assumption, Claim, vector
 from theory.dominance.below import (
     Below,
@@ -92,6 +93,9 @@ class Output:
     h: tuple[Vector, ...]
     w: Vector
     b: Fraction
+
+    def __post_init__(self) -> None:
+        checks.matrix("h", self.h, width=len(self.w))
 
     def __str__(self) -> str:
         return f"h ∈ {{{', '.join(map(vector, self.h))}}}, w = {vector(self.w)}, b = {self.b}"
@@ -179,6 +183,10 @@ class Segment:
     x: Vector
     y: Vector
     t: Fraction
+
+    def __post_init__(self) -> None:
+        checks.matrix("w", self.w, len(self.b), len(self.x))
+        checks.row("y", self.y, len(self.x))
 
     def __str__(self) -> str:
         w = "; ".join(map(vector, self.w))

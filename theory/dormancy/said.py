@@ -8,6 +8,8 @@ import numpy as np
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
+from ref.checks import require
+from theory import checks
 from theory.claim import Assumption, Claim, vector
 
 OCP = "OCP"
@@ -18,6 +20,12 @@ class Hessian:
     """A loss's second derivatives at a point, symmetric (n, n); the last parameter is frozen."""
 
     rows: tuple[tuple[int, ...], ...]
+
+    def __post_init__(self) -> None:
+        checks.matrix("rows", self.rows, len(self.rows), len(self.rows))
+        require(len(self.rows) >= 2, "rows", self.rows, "at least two parameters")
+        symmetric = tuple(zip(*self.rows, strict=True)) == self.rows
+        require(symmetric, "rows", self.rows, "a symmetric matrix")
 
     def __str__(self) -> str:
         return f"Hessian with rows {', '.join(map(vector, self.rows))}, the last parameter frozen"
@@ -197,6 +205,12 @@ class Logit:
     phat: tuple[Fraction, ...]
     p: tuple[Fraction, ...]
     bound: Fraction
+
+    def __post_init__(self) -> None:
+        checks.row("p", self.p)
+        checks.row("phat", self.phat, len(self.p))
+        for share in (*self.p, *self.phat):
+            checks.between("p, phat", share, 0, 1)
 
     def __str__(self) -> str:
         return f"p̂_i ∈ {vector(self.phat)}, p_i ∈ {vector(self.p)}, bound {self.bound}"

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
 from ref import scores
+from theory import checks
 from theory.claim import Assumption, Claim, vector
 
 Row = tuple[Fraction, ...]
@@ -249,6 +250,13 @@ class Layers:
 
     one: Row
     other: Row
+
+    def __post_init__(self) -> None:
+        for name in ("one", "other"):
+            means = getattr(self, name)
+            checks.row(name, means)
+            checks.not_negative(name, means)
+            checks.positive(f"the sum of {name}", sum(means, Fraction(0)))
 
     def __str__(self) -> str:
         return f"E|h| = {vector(self.one)} in one layer, {vector(self.other)} in another"
