@@ -46,6 +46,12 @@ def test_coq_proves_every_theorem_from_the_axioms_of_its_real_numbers_alone(coq)
 
 
 @needs_coq
+def test_that_adam_without_epsilon_knows_no_scale_is_proved_for_every_step(coq):
+    reals = coq.assumptions(proofs.OF_THE_REALS)
+    assert coq.assumptions(["Learning.adam_scale_free"]) <= reals
+
+
+@needs_coq
 def test_an_axiom_of_our_own_is_found_out(tmp_path, monkeypatch):
     cheat = "Axiom cheat : forall P : Prop, P.\nTheorem one_is_two : 1 = 2. apply cheat. Qed.\n"
     for name in ("Sums", "Instances"):

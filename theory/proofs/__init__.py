@@ -28,6 +28,7 @@ FILES = (
     "Instances",
     "Dominance",
     "Epsilon",
+    "Learning",
     "Dormancy",
     "Rank",
     "Collapse",
@@ -136,6 +137,28 @@ def unit(i: Any) -> str:
     return f"{len(i.g)} {len(i.x)} {entries(i.x)} {w} 1 {real(i.epsilon)} {' '.join(moments(i))}"
 
 
+def first_step(i: Any) -> str:
+    return f"{len(i.x)} {entries(i.x)} {' '.join(map(real, (i.z, i.p, i.alpha, i.epsilon)))}"
+
+
+def fall(i: Any) -> str:
+    return f"{len(i.z) - 1} {entries(i.z)} {entries(i.fall)}"
+
+
+def spared(i: Any) -> str:
+    return f"{len(i.z) - 1} {entries(i.z)} {entries(i.move)} {real(i.bound)}"
+
+
+def kill(i: Any) -> str:
+    weights = f"{len(i.w)} {entries(i.w)} {entries(i.p)} {entries(i.q)}"
+    return f"{weights} {' '.join(map(real, (min(i.w), max(i.w), i.rate, i.z)))}"
+
+
+def balanced(i: Any) -> str:
+    sizes, own = f"{len(i.w)} {len(i.x)}", f"{entries(i.w)} {real(i.b)} {real(i.v)}"
+    return f"{sizes} {own} {rows(i.x)} {entries(i.error)} {' '.join(map(real, i.rates))}"
+
+
 def layer(i: Any) -> str:
     return f"{len(i.means)} {entries(i.means)}"
 
@@ -230,6 +253,12 @@ PROOFS: dict[str, Proof] = {
     "dominance.mirror": Proof("Dominance.mirror", neuron),
     "dominance.one-step-kill": Proof("Dominance.one_step_kill", step, given_only=True),
     "dominance.some-survive": Proof("Dominance.some_survive", survival, given_only=True),
+    "dominance.adam-kill": Proof("Learning.adam_kill", first_step, given_only=True),
+    "dominance.adam-first-step": Proof("Learning.adam_first_step", first_step),
+    "dominance.common-fall": Proof("Learning.common_fall", fall, given_only=True),
+    "dominance.epsilon-spares": Proof("Learning.epsilon_spares", spared),
+    "collapse.kill-cap": Proof("Learning.kill_cap", kill, given_only=True),
+    "recycling.relu-balance": Proof("Learning.relu_balance", balanced, given_only=True),
     "dominance.epsilon-path": Proof("Epsilon.epsilon_path", path, given_only=True),
     "dominance.epsilon-survives": Proof("Epsilon.epsilon_survives", unit, given_only=True),
     "rank.eq-10-small": Proof(
