@@ -63,6 +63,7 @@ def train(arguments: list[str]) -> int:
             prog="python -m fast train",
             args=arguments,
             default=_Train(config, tyro.MISSING),
+            config=configs.TYRO,
         )
         config, path = parsed.config, parsed.out
 

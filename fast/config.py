@@ -9,10 +9,12 @@ default, "drq" the original DrQ, and "ours" a choice that no source fixes.
 import dataclasses
 import json
 import math
+import operator
 from dataclasses import field, replace
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
+import tyro
 from pydantic import Field, TypeAdapter, ValidationError
 
 from fast.envs import dmc
@@ -25,6 +27,7 @@ from fast.rules import (
     Few,
     Finite,
     NonNegative,
+    OpenShare,
     Pixels,
     Positive,
     Seed,
@@ -78,28 +81,204 @@ class LossConfig:
 
 
 @settings
-class InterventionConfig:
-    """What changes the critic from outside its gradient; fast/interventions.py.
+class Schedule:
+    """When something is due: whole numbers count updates, fractions are shares of the run.
 
-    An interval of 0 is filled in by `settle`, for `paper` with B.2's.
+    At every multiple of `every` from `start` on; the last time is the first one at or after `end`,
+    so that what goes on gradually comes to its end. Never after the last update.
     """
 
-    names: tuple[Literal["reset", "redo", "pruning", "late_norm"], ...] = ()
-    reset_interval: CountOrNone = 0  # updates; B.2: 100k
-    redo_interval: CountOrNone = 0  # updates; B.2: 1k
-    redo_tau: NonNegative = 0.1  # B.2
-    redo_batch: Size = 256  # replayed, unaugmented observations (Dopamine's ReDo)
+    every: Count | OpenShare = 1000
+    start: CountOrNone | Share = 0
+    end: Count | OpenShare = 1.0
+
+    def interval(self, updates: int) -> int:
+        """Updates between two times."""
+        return self.every if isinstance(self.every, int) else max(1, int(self.every * updates))
+
+    def span(self, updates: int) -> tuple[float, float]:
+        """The updates of `start` and `end`."""
+        ends = self.start, self.end
+        first, last = (e if isinstance(e, int) else e * updates for e in ends)
+        return first, last
+
+    def first(self, updates: int) -> int:
+        """The update after which it is due first."""
+        interval, (start, _) = self.interval(updates), self.span(updates)
+        return interval * max(1, math.ceil(start / interval))
+
+    def due(self, update: int, updates: int) -> bool:
+        """Whether it is due after that update of so many."""
+        interval, (start, end) = self.interval(updates), self.span(updates)
+        return update % interval == 0 and start <= update < min(updates, end + interval)
+
+
+@settings
+class Once:
+    """The one update after which something happens: a number, or a share of the run."""
+
+    at: Count | OpenShare = 0.5
+
+    def first(self, updates: int) -> int:
+        return self.at if isinstance(self.at, int) else int(self.at * updates)
+
+    def due(self, update: int, updates: int) -> bool:
+        return update == self.first(updates) < updates
+
+
+def every(when: int) -> Any:
+    return field(default_factory=lambda: Schedule(when))
+
+
+Learners = Annotated[tuple[str, ...], Field(min_length=1, max_length=8)]  # by name, as in critic
+
+
+@settings
+class Reset:
+    """The learner's body and its Adam drawn anew (Nikishin et al. 2022)."""
+
+    when: Schedule = every(100_000)  # B.2: 100k
+    on: Learners = ("critic",)
+
+
+@settings
+class ReDo:
+    """Recycle dormant neurons (ReDo, Algorithm 1; B.2)."""
+
+    when: Schedule = every(1000)  # B.2: 1k
+    on: Learners = ("critic",)
+    tau: NonNegative = 0.1  # B.2
+    batch: Size = 256  # replayed, unaugmented observations (Dopamine's ReDo)
+    # dormant: score at most tau. The others take a share of each layer that falls from `share` to 0
+    # over the run as a half cosine, of the lowest, random or highest scores (ReDo, 5.5).
+    select: Literal["dormant", "lowest", "random", "highest"] = "dormant"
+    share: Share = 0.1
+    most: OpenShare = 1.0  # of a layer at one time, the lowest scores first (GraMa, Table 7)
+    incoming: Literal["fresh", "live_norm"] = "fresh"  # ReDo, C.2: norm of the living
+    outgoing: Literal["zero", "fresh"] = "zero"
     # The next three as in Dopamine's ReDo, the official one, whose core B.2 keeps 'unchanged'.
-    redo_initialisation: Literal["xavier", "initial"] = "xavier"  # initial: ReDo's text, section 4
-    redo_bias_moments: Literal["keep", "zero"] = "keep"  # zero: at the recycled neurons' biases too
-    redo_step_count: Literal["keep", "zero"] = "keep"  # of Adam; zero: timoklein/redo, in PyTorch
-    redo_second_head_moments: bool = True  # False: as public code, which leaves them as they are
-    pruning_interval: CountOrNone = 0  # updates; B.2: 1k
-    pruning_sparsity: Share = 0.95  # B.2
-    pruning_start: Share = 0.2  # of the run's updates, B.2
-    pruning_end: Share = 0.8  # of the run's updates, B.2
-    pruning_distribution: Literal["erk", "uniform"] = "erk"  # public code has both
-    late_norm_at: Share = 0.5  # of the run's updates (4.1.4)
+    initialisation: Literal["xavier", "initial"] = "xavier"  # initial: ReDo's text, section 4
+    bias_moments: Literal["keep", "zero"] = "keep"  # zero: at the recycled neurons' biases too
+    step_count: Literal["keep", "zero"] = "keep"  # of Adam; zero: timoklein/redo, in PyTorch
+    second_head_moments: bool = True  # False: as public code, which leaves them as they are
+
+
+@settings
+class ReGraMa:
+    """Recycle neurons of little gradient (GraMa, 4.2)."""
+
+    when: Schedule = every(1000)  # its Appendix A
+    on: Learners = ("critic",)
+    tau: NonNegative = 0.01  # its Appendix A
+    by: Literal["incoming", "activation", "preactivation"] = "incoming"  # activation: as printed
+    batch: Size = 256
+    most: OpenShare = 1.0  # of a layer at one time: Table 7 has 0.05 for Humanoid
+
+
+@settings
+class ReBorn:
+    """Dormant neurons take over a part of over-active ones (Qin et al. 2024)."""
+
+    when: Schedule = every(1000)
+    on: Learners = ("critic",)
+    tau: NonNegative = 0.1
+    beta: Positive = 3.0  # over-active: above beta times the layer's mean
+    most: Few = 5  # dormant neurons that join one
+    batch: Size = 256
+
+
+@settings
+class ContinualBackprop:
+    """Replace the least useful mature neurons, a few at a time (Dohare et al. 2024)."""
+
+    when: Schedule = every(1)
+    on: Learners = ("critic",)
+    decay: Beta = 0.99
+    maturity: CountOrNone = 100  # steps before a neuron may be replaced
+    rate: Share = 1e-4  # of the mature neurons of a layer at each step
+    batch: Size = 32  # (ours) there the activations of the training batch
+
+
+@settings
+class ShrinkPerturb:
+    """All parameters towards fresh ones: shrink * old + perturb * fresh (Ash and Adams 2020)."""
+
+    when: Schedule = every(100_000)  # (ours, as Reset)
+    on: Learners = ("critic",)
+    shrink: Share = 0.8  # (ours)
+    perturb: Share = 0.2  # (ours)
+
+
+@settings
+class L2Init:
+    """A penalty on the squared distance from the initial parameters (Kumar et al. 2023)."""
+
+    on: Learners = ("critic",)
+    strength: NonNegative = 1e-2  # GraMa, Table 9
+
+
+@settings
+class Pruning:
+    """Gradual magnitude pruning of the kernels of the learner's body (B.2)."""
+
+    when: Schedule = field(default_factory=lambda: Schedule(1000, 0.2, 0.8))  # B.2
+    on: Learners = ("critic",)
+    sparsity: Share = 0.95  # B.2
+    distribution: Literal["erk", "uniform"] = "erk"  # public code has both
+
+
+@settings
+class PruneDormant:
+    """Dormant neurons held at 0 from then on (ReDo, Figure 6)."""
+
+    when: Schedule = every(1000)
+    on: Learners = ("critic",)
+    tau: NonNegative = 0.0
+    batch: Size = 256
+
+
+@settings
+class LateNorm:
+    """LayerNorm in the layers that have readers from then on (4.1.4)."""
+
+    when: Once = field(default_factory=Once)  # 4.1.4: at half time
+    on: Learners = ("critic",)
+
+
+@settings
+class MakeDominant:
+    """The incoming weights of a layer's largest neuron multiplied (3.2, B.3)."""
+
+    when: Once = field(default_factory=Once)
+    on: Learners = ("critic",)
+    layer: str = "heads.0.dense0"
+    factor: Finite = 1e7  # B.3
+    batch: Size = 256
+
+
+@settings
+class Interventions:
+    """What changes learners from outside their gradient; fast/interventions.py. None: it is off.
+
+    A method turns them on (`--method redo+pruning`), and each then has its own options.
+    """
+
+    reset: Reset | None = None
+    redo: ReDo | None = None
+    regrama: ReGraMa | None = None
+    reborn: ReBorn | None = None
+    continual_backprop: ContinualBackprop | None = None
+    shrink_perturb: ShrinkPerturb | None = None
+    l2_init: L2Init | None = None
+    pruning: Pruning | None = None
+    prune_dormant: PruneDormant | None = None
+    late_norm: LateNorm | None = None
+    make_dominant: MakeDominant | None = None
+
+    def on(self) -> dict[str, Any]:
+        """Those that are on, by name."""
+        there = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+        return {name: asked for name, asked in there.items() if asked is not None}
 
 
 @settings
@@ -112,7 +291,8 @@ class AgentConfig:
     temperature_learning_rate: Positive = 3e-4  # jaxrl
     betas: tuple[Beta, Beta] = (0.9, 0.999)  # B.2
     adam_eps: Positive = 1e-8  # B.2
-    weight_decay: NonNegative = 0.0  # decoupled, on the critic; B.2: none
+    weight_decay: NonNegative = 0.0  # on the critic; B.2: none
+    decay_in_loss: bool = False  # as L2, through Adam; False: decoupled
     decay_biases: bool = False  # whether the decay includes biases and LayerNorm parameters
     averaging_rate: Share = 0.005  # of the target critic (tau), B.2
     target_period: Count = 1  # updates between two steps of the target critic
@@ -158,10 +338,13 @@ class Config:
     env: EnvConfig = field(default_factory=EnvConfig)
     net: NetConfig = field(default_factory=NetConfig)
     loss: LossConfig = field(default_factory=LossConfig)
-    intervention: InterventionConfig = field(default_factory=InterventionConfig)
+    interventions: Interventions = field(default_factory=Interventions)
     agent: AgentConfig = field(default_factory=AgentConfig)
     run: RunConfig = field(default_factory=RunConfig)
 
+
+# An intervention that is on has options, and one that is off none: no subcommands.
+TYRO = (tyro.conf.AvoidSubcommands,)
 
 # A preset is what it changes of the defaults above, and the defaults are `paper`.
 PRESETS: dict[str, dict] = {
@@ -237,9 +420,9 @@ PRESETS: dict[str, dict] = {
 # A method is what it changes of a preset.
 METHODS: dict[str, dict] = {
     "baseline": {},
-    "reset": {"intervention": {"names": ("reset",)}},
-    "redo": {"intervention": {"names": ("redo",)}},
-    "pruning": {"intervention": {"names": ("pruning",)}},
+    "reset": {"interventions": {"reset": {}}},
+    "redo": {"interventions": {"redo": {}}},
+    "pruning": {"interventions": {"pruning": {}}},
     "hl-gauss": {"loss": {"kind": "hl_gauss"}},
     # B.2, footnote 6: the interval and sigma ten times as large.
     "hl-gauss-x10": {"loss": {"kind": "hl_gauss", "high": 1000.0, "sigma": 7.5}},
@@ -248,47 +431,69 @@ METHODS: dict[str, dict] = {
         "net": {"normalisation": "layer_norm"},
         "agent": {"weight_decay": 1e-4},
     },
-    "late-ln": {"intervention": {"names": ("late_norm",)}},
+    "late-ln": {"interventions": {"late_norm": {}}},
     "resnet18": {"net": {"encoder": "resnet18"}},
+    # Of the other papers.
+    "regrama": {"interventions": {"regrama": {}}},
+    "reborn": {"interventions": {"reborn": {}}},
+    "continual-backprop": {"interventions": {"continual_backprop": {}}},
+    "shrink-perturb": {"interventions": {"shrink_perturb": {}}},
+    "l2-init": {"interventions": {"l2_init": {}}},
+    "prune-dormant": {"interventions": {"prune_dormant": {}}},
+    "weight-decay": {"agent": {"weight_decay": 1e-5, "decay_in_loss": True}},  # ReDo's L2
+    "make-dominant": {"interventions": {"make_dominant": {}}},
 }
 
-# Updates between two events of each intervention, where the settings leave them open: B.2's, and
-# in presets that are shorter by far a tenth of the run, or a fiftieth of it or of the pruning.
-INTERVALS = {"reset": 100_000, "redo": 1000, "pruning": 1000}
+# In presets that are shorter by far a tenth of the run, a fiftieth of it or of the pruning.
+SHORT = {"reset": 0.1, "shrink_perturb": 0.1, "redo": 0.02, "regrama": 0.02, "reborn": 0.02,
+         "prune_dormant": 0.02, "pruning": 0.012}  # fmt: skip
 
 
 def build(task: str, method: str = "baseline", preset: str = "paper", seed: int = 0) -> Config:
     """The settings of a run before `settle` and `check`.
+
+    method: one of METHODS, or several joined by +: the later ones change what the earlier set.
 
     Raises:
         InputError: for an unknown method or preset, with the names nearest to it.
     """
     if preset not in PRESETS:
         raise unknown("--preset", preset, PRESETS)
-    if method not in METHODS:
-        raise unknown("--method", method, METHODS)
+    methods = method.split("+")
+    for name in methods:
+        if name not in METHODS:
+            raise unknown("--method", name, METHODS)
+    if len(set(methods)) < len(methods):
+        raise InputError("--method", method, "accepted: each method once")
     config = Config(task=task, method=method, preset=preset, seed=seed)
     per_task = {"env": {"action_repeat": dmc.repeat_of(task), "camera": dmc.camera_of(task)}}
-    for changes in (per_task, PRESETS[preset], METHODS[method]):
-        parts = {name: replace(getattr(config, name), **new) for name, new in changes.items()}
+    for changes in (per_task, PRESETS[preset], *(METHODS[name] for name in methods)):
+        parts = {
+            name: _turned_on(config, new)
+            if name == "interventions"
+            else replace(getattr(config, name), **new)
+            for name, new in changes.items()
+        }
         config = replace(config, **parts)
     return config
 
 
-def settle(config: Config) -> Config:
-    """Fill in what depends on the length of the run: intervals that are 0, and TASK-masked."""
-    run, asked = config.run, config.intervention
-    intervals = INTERVALS
+def _turned_on(config: Config, new: dict[str, dict]) -> Interventions:
+    kinds = {f.name: f.type.__args__[0] for f in dataclasses.fields(Interventions)}
+    made = {name: kinds[name](**values) for name, values in new.items()}
     if config.preset in ("laptop", "tiny"):
-        pruned = run.updates * (asked.pruning_end - asked.pruning_start)
-        shares = {"reset": run.updates / 10, "redo": run.updates / 50, "pruning": pruned / 50}
-        # `check` refuses the settings that make a share NaN or infinite.
-        intervals = {k: max(1, int(v)) if math.isfinite(v) else 1 for k, v in shares.items()}
-    new = {f"{name}_interval": value for name, value in intervals.items()}
-    new = {name: value for name, value in new.items() if getattr(asked, name) == 0}
+        for name in made.keys() & SHORT.keys():
+            when = replace(made[name].when, every=SHORT[name])
+            made[name] = replace(made[name], when=when)
+    return replace(config.interventions, **made)
+
+
+def settle(config: Config) -> Config:
+    """Fill in what depends on the length of the run: how long TASK-masked masks the reward."""
+    run = config.run
     if config.task.endswith("-masked") and run.reward_masked_updates == 0:
         run = replace(run, reward_masked_updates=run.updates // 2)
-    return replace(config, intervention=replace(asked, **new), run=run)
+    return replace(config, run=run)
 
 
 def check(config: Config) -> None:
@@ -301,12 +506,9 @@ def check(config: Config) -> None:
     """
     dmc.validate(config.task)
     _validated(dataclasses.asdict(config))
-    net, loss, asked = config.net, config.loss, config.intervention
+    net, loss = config.net, config.loss
     if loss.low >= loss.high:
         raise InputError("--loss.high", loss.high, f"accepted: a number above low, {loss.low}")
-    if asked.pruning_start >= asked.pruning_end:
-        accepted = f"accepted: a share after pruning-start, {asked.pruning_start}"
-        raise InputError("--intervention.pruning-end", asked.pruning_end, accepted)
     if net.encoder == "conv" and not net.strides:
         raise InputError("--net.strides", net.strides, "accepted: one stride or more")
     least = smallest_picture(net)
@@ -314,32 +516,21 @@ def check(config: Config) -> None:
         raise InputError(
             "--env.size", config.env.size, f"accepted by this encoder: {least} or more"
         )
-    if len(set(asked.names)) != len(asked.names):
-        raise InputError("--intervention.names", asked.names, "accepted: each of them once")
-    if "late_norm" in asked.names and net.normalisation != "none":
+    asked, updates = config.interventions.on(), config.run.updates
+    if "late_norm" in asked and net.normalisation != "none":
         reason = "late_norm needs --net.normalisation none: there it adds what is already there"
-        raise InputError("--intervention.names", asked.names, reason)
-    for name in asked.names:
-        option, first = _first_event(name, config)
-        if not 1 <= first < config.run.updates:
-            reason = (
-                f"{name} would never act: accepted is what is due within "
-                f"{config.run.updates:,} updates"
-            )
-            value = getattr(asked, option)
-            raise InputError(f"--intervention.{option.replace('_', '-')}", value, reason)
-
-
-def _first_event(name: str, config: Config) -> tuple[str, int]:
-    """The setting that says when an intervention acts, and the update after which it first does."""
-    settings, updates = config.intervention, config.run.updates
-    if name == "late_norm":
-        return "late_norm_at", int(settings.late_norm_at * updates)
-    option = f"{name}_interval"
-    first = interval = getattr(settings, option)
-    if name == "pruning":
-        first *= max(1, math.ceil(settings.pruning_start * updates / interval))
-    return option, first
+        raise InputError("--net.normalisation", net.normalisation, reason)
+    for name, intervention in asked.items():
+        when = getattr(intervention, "when", None)
+        field_of = f"--interventions.{name}.when".replace("_", "-")
+        if isinstance(when, Schedule) and not operator.lt(*when.span(updates)):
+            accepted = f"accepted: a time after its start, {when.start}"
+            raise InputError(f"{field_of}.end", when.end, accepted)
+        if when is not None and not 1 <= when.first(updates) < updates:
+            value = when.at if isinstance(when, Once) else when.every
+            option = "at" if isinstance(when, Once) else "every"
+            reason = f"{name} would never act: accepted is what is due within {updates:,} updates"
+            raise InputError(f"{field_of}.{option}", value, reason)
 
 
 def smallest_picture(net: NetConfig) -> int:
@@ -395,8 +586,21 @@ def _validated(values: dict[str, Any], source: Path | None = None) -> Config:
     try:
         return TypeAdapter(Config).validate_json(json.dumps(values))
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-    name = ".".join(part for part in first["loc"] if isinstance(part, str))
+        found = [(_named(e["loc"]), e) for e in error.errors(include_url=False)]
+    name, first = found[0]
     field = f"{source}: {name}" if source else "--" + name.replace("_", "-")
-    accepted = first["msg"].removeprefix("Input should be ")
-    raise InputError(field, first["input"], f"accepted: {accepted}")
+    told = [e["msg"].removeprefix("Input should be ") for other, e in found if other == name]
+    raise InputError(field, first["input"], f"accepted: {' or '.join(dict.fromkeys(told))}")
+
+
+def _named(place: tuple[int | str, ...]) -> str:
+    """A setting's dotted name: without what of a tuple, or which member of a union, was tried."""
+    names, kind = [], Config
+    for part in place:
+        options = {f.name: f.type for f in dataclasses.fields(kind)}
+        names.append(str(part))
+        of = options.get(part)
+        kind = next((k for k in (of, *get_args(of)) if dataclasses.is_dataclass(k)), None)
+        if kind is None:
+            break
+    return ".".join(names)

@@ -1,22 +1,24 @@
 """What changes a learner from outside its gradient, between two updates; of any agent.
 
-One function an intervention: it looks whether it is due after an update, acts on the learner in
-place, and returns what to record, or None where it was not due. To add one: write it here, put it
-into INTERVENTIONS, and its name and settings into `config.InterventionConfig`.
+One function an intervention: it acts on a learner in place when its schedule says so, and returns
+what to record. To add one: write it here, put it into INTERVENTIONS, and its settings, with its
+schedule, into `config.Interventions`. L2-init is no event but a penalty: the learner's.
 
 None acts after the last update: nothing could be learnt from it. What is in front of a learner's
-`body` and the replay buffer are left alone by all of them, the target network by all but Reset and
-late LN.
+`body` and the replay buffer are left alone by all but shrink and perturb, the target network by all
+but Reset and late LN.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
+from torch import Tensor
 
+from fast import config as settings
 from fast import mitigations, scores
 from fast.agents.learner import Learner
-from fast.config import InterventionConfig
+from fast.errors import InputError
 from fast.measures import Seen
 
 Record = dict[str, float]
@@ -29,25 +31,26 @@ class Moment:
     update: int
     updates: int
     learner: Learner
-    settings: InterventionConfig
     look: Callable[[int], dict[str, Seen]]  # the learner's layers on so many replayed observations
-    generator: torch.Generator  # of this moment and this intervention alone
+    generator: torch.Generator  # of this moment, this intervention and this learner alone
 
-    def due(self, interval: int) -> bool:
-        return self.update % interval == 0 and self.update < self.updates
+    def fresh(self) -> dict[str, Tensor]:
+        """Parameters drawn as at the start of a run."""
+        return dict(self.learner.fresh(self.generator).named_parameters())
+
+    def noise(self, shape: torch.Size, like: Tensor) -> Tensor:
+        """Uniform in [0, 1)."""
+        return torch.rand(shape, generator=self.generator).to(like)
 
 
-def reset(now: Moment) -> Record | None:
+def reset(asked: settings.Reset, now: Moment) -> Record:
     """The learner's body drawn anew, its Adam too (Nikishin et al. 2022; B.2).
 
     The target's body becomes the learner's; what is in front of it, the encoder, is kept in both.
     """
-    if not now.due(now.settings.reset_interval):
-        return None
     learner = now.learner
     params = learner.params
-    fresh = dict(learner.fresh(now.generator).named_parameters())
-    mitigations.reset(params, learner.state, fresh, learner.body)
+    mitigations.reset(params, learner.state, now.fresh(), learner.body)
     learner.hold()  # before the copy: the target is the learner, pruned where that is
     if learner.slow is not None:
         for part in learner.body:
@@ -56,60 +59,146 @@ def reset(now: Moment) -> Record | None:
     return {"parameters": sum(v.numel() for k, v in params.items() if _within(k, learner.body))}
 
 
-def redo(now: Moment) -> Record | None:
-    """The tau-dormant neurons of every layer that has readers drawn anew (ReDo; B.2)."""
-    settings, learner = now.settings, now.learner
-    if not now.due(settings.redo_interval):
-        return None
-    seen = now.look(settings.redo_batch)
-    dormant = {name: scores.dormant(seen[name].h, settings.redo_tau) for name in learner.readers}
-    params, fresh = learner.params, dict(learner.fresh(now.generator).named_parameters())
-    if settings.redo_initialisation == "xavier":
+def redo(asked: settings.ReDo, now: Moment) -> Record:
+    """Dormant neurons of every layer that has readers drawn anew (ReDo; B.2), or others."""
+    learner, seen = now.learner, now.look(asked.batch)
+    chosen = {name: _chosen(asked, now, seen[name].h) for name in learner.readers}
+    params, fresh = learner.params, now.fresh()
+    if asked.initialisation == "xavier":
         weights = {name: params[f"{name}.weight"] for name in learner.readers}
-        noise = {name: 2 * torch.rand(weight.shape, generator=now.generator) - 1
-                 for name, weight in weights.items()}  # fmt: skip
-        noise = {name: drawn.to(weights[name].device) for name, drawn in noise.items()}
+        noise = {name: 2 * now.noise(weight.shape, weight) - 1 for name, weight in weights.items()}
         fresh |= mitigations.xavier_uniform(params, noise)
     state = learner.state
-    if not settings.redo_second_head_moments:
+    if not asked.second_head_moments:
         state = {
             slot: {k: v for k, v in values.items() if not k.startswith("heads.1.")}
             for slot, values in state.items()
         }
-    how = {"bias_moments": settings.redo_bias_moments, "step_count": settings.redo_step_count}
-    mitigations.recycle(params, state, dormant, fresh, learner.readers, **how)
-    return {name: mask.sum().item() for name, mask in dormant.items()}
+    how = {"bias_moments": asked.bias_moments, "step_count": asked.step_count}
+    mitigations.recycle(
+        params, state, chosen, fresh, learner.readers, asked.incoming, asked.outgoing, **how
+    )
+    return _counts(chosen)
 
 
-def pruning(now: Moment) -> Record | None:
+def regrama(asked: settings.ReGraMa, now: Moment) -> Record:
+    """Neurons of little gradient drawn anew (GraMa, 4.2)."""
+    learner, seen = now.learner, now.look(asked.batch)
+    chosen = {}
+    for name in learner.readers:
+        of = {"incoming": seen[name].dweight, "activation": seen[name].dh,
+              "preactivation": seen[name].dz}[asked.by]  # fmt: skip
+        mask = scores.gradient_dormant(of, asked.tau, asked.by)
+        size = of.flatten(1).abs().sum(1) if asked.by == "incoming" else scores.mean_activation(of)
+        chosen[name] = _at_most(asked.most, mask, size)
+    mitigations.recycle(learner.params, learner.state, chosen, now.fresh(), learner.readers)
+    return _counts(chosen)
+
+
+def reborn(asked: settings.ReBorn, now: Moment) -> Record:
+    """Dormant neurons take over a part of over-active ones (Qin et al. 2024)."""
+    learner, seen = now.learner, now.look(asked.batch)
+    params = learner.params
+    h = {name: seen[name].h for name in learner.readers}
+    draws = {}
+    for name, readers in learner.readers.items():
+        weight = params[f"{name}.weight"]
+        names = [f"{reader.layer}.weight" for reader in readers]
+        parts = {k: torch.randn(params[k].shape, generator=now.generator).exp().to(params[k])
+                 for k in names}  # fmt: skip
+        order, choice, factor = (now.noise(weight.shape[:1], weight) for _ in range(3))
+        draws[name] = mitigations.Rebirth(order, choice, 0.3 + 0.5 * factor, parts)
+    how = {"tau": asked.tau, "beta": asked.beta, "most": asked.most}
+    mitigations.reborn(params, learner.state, h, now.fresh(), learner.readers, draws, **how)
+    return _counts({name: scores.dormant(x, asked.tau) for name, x in h.items()})
+
+
+def continual_backprop(asked: settings.ContinualBackprop, now: Moment) -> Record:
+    """The least useful mature neurons replaced, a few at a time (Dohare et al. 2024)."""
+    learner, seen = now.learner, now.look(asked.batch)
+    params = learner.params
+    if not learner.memory:
+        learner.memory = mitigations.continual_backprop_start(params, learner.readers)
+    h = {name: seen[name].h for name in learner.readers}
+    mitigations.continual_backprop(
+        params, learner.state, learner.memory, h, now.fresh(), learner.readers,
+        asked.decay, asked.maturity, asked.rate,
+    )  # fmt: skip
+    return _counts({name: learner.memory[name]["age"] == 0 for name in h})
+
+
+def shrink_perturb(asked: settings.ShrinkPerturb, now: Moment) -> Record:
+    """All parameters towards freshly drawn ones (Ash and Adams 2020); the target follows."""
+    params = now.learner.params
+    mitigations.shrink_and_perturb(params, now.fresh(), asked.shrink, asked.perturb)
+    return {"parameters": sum(v.numel() for v in params.values())}
+
+
+def pruning(asked: settings.Pruning, now: Moment) -> Record:
     """Gradual magnitude pruning of the kernels of the learner's body, not of biases (B.2).
 
     The smallest weights are masked; the learner holds them at 0 after every step of its optimizer.
     """
-    settings, updates, learner = now.settings, now.updates, now.learner
-    start, end = settings.pruning_start * updates, settings.pruning_end * updates
-    done = now.update - settings.pruning_interval >= end  # at the event before
-    if not now.due(settings.pruning_interval) or now.update < start or done:
-        return None
+    learner = now.learner
     params = learner.params
     prunable = {k: v for k, v in params.items() if _within(k, learner.body) and v.ndim > 1}
-    erk = settings.pruning_distribution == "erk"
+    erk = asked.distribution == "erk"
     distribution = mitigations.erk_sparsity if erk else mitigations.uniform_sparsity
-    final = distribution(prunable, settings.pruning_sparsity)
-    progress = mitigations.cubic_sparsity(now.update, start, end, 1.0)
+    final = distribution(prunable, asked.sparsity)
+    progress = mitigations.cubic_sparsity(now.update, *asked.when.span(now.updates), 1.0)
     sparsity = {name: progress * share for name, share in final.items()}
-    learner.masks = mitigations.magnitude_masks(prunable, sparsity, learner.masks or None)
+    before = {name: mask for name, mask in learner.masks.items() if name in prunable}
+    learner.masks |= mitigations.magnitude_masks(prunable, sparsity, before or None)
     learner.hold()
-    kept = sum(mask.sum() for mask in learner.masks.values()).item()
-    return {"sparsity": 1 - kept / sum(mask.numel() for mask in learner.masks.values())}
+    kept = sum(learner.masks[name].sum() for name in prunable).item()
+    return {"sparsity": 1 - kept / sum(v.numel() for v in prunable.values())}
 
 
-def late_norm(now: Moment) -> Record | None:
+def prune_dormant(asked: settings.PruneDormant, now: Moment) -> Record:
+    """Dormant neurons without any weight from here on (ReDo, Figure 6)."""
+    learner, seen = now.learner, now.look(asked.batch)
+    dormant = {name: scores.dormant(seen[name].h, asked.tau) for name in learner.readers}
+    for name, mask in mitigations.neuron_masks(learner.params, dormant, learner.readers).items():
+        learner.masks[name] = learner.masks[name] & mask if name in learner.masks else mask
+    learner.hold()
+    return _counts(dormant)
+
+
+def late_norm(asked: settings.LateNorm, now: Moment) -> Record:
     """LayerNorm in the layers that have readers, of the target too, from here on (4.1.4)."""
-    if now.update != int(now.settings.late_norm_at * now.updates) or now.update == now.updates:
-        return None
     now.learner.insert_norm(now.learner.readers)
     return {"layers": len(now.learner.readers)}
+
+
+def make_dominant(asked: settings.MakeDominant, now: Moment) -> Record:
+    """The incoming weights of a layer's largest neuron multiplied (3.2, B.3)."""
+    seen = now.look(asked.batch)
+    neuron = scores.activation_score(seen[asked.layer].h).argmax()
+    mitigations.scale_incoming(now.learner.params, asked.layer, neuron, asked.factor)
+    return {"neuron": neuron.item()}
+
+
+def _chosen(asked: settings.ReDo, now: Moment, h: Tensor) -> Tensor:
+    """Which neurons of a layer ReDo takes."""
+    size = scores.mean_activation(h)
+    if asked.select == "dormant":
+        return _at_most(asked.most, scores.dormant(h, asked.tau), size)
+    share = mitigations.cosine_fraction(now.update, now.updates, asked.share)
+    count = int(min(share, asked.most) * len(size))
+    if asked.select == "random":
+        return mitigations.random_choice(now.noise(size.shape, size), count)
+    return getattr(mitigations, asked.select)(size, count)
+
+
+def _at_most(share: float, chosen: Tensor, size: Tensor) -> Tensor:
+    """Of the chosen neurons those of lowest size, a share of the layer at most."""
+    if share == 1:
+        return chosen
+    return chosen & mitigations.lowest(size, int(share * len(size)))
+
+
+def _counts(chosen: dict[str, Tensor]) -> Record:
+    return {name: mask.sum().item() for name, mask in chosen.items()}
 
 
 def _within(name: str, parts: tuple[str, ...]) -> bool:
@@ -118,9 +207,34 @@ def _within(name: str, parts: tuple[str, ...]) -> bool:
 
 
 # In this order where several are due.
-INTERVENTIONS: dict[str, Callable[[Moment], Record | None]] = {
+INTERVENTIONS: dict[str, Callable[..., Record]] = {
     "reset": reset,
+    "shrink_perturb": shrink_perturb,
     "redo": redo,
+    "regrama": regrama,
+    "reborn": reborn,
+    "continual_backprop": continual_backprop,
     "pruning": pruning,
+    "prune_dormant": prune_dormant,
     "late_norm": late_norm,
+    "make_dominant": make_dominant,
 }
+
+
+def require(asked: settings.Interventions, learners: dict[str, Learner]) -> None:
+    """Refuse an intervention on a learner, or a layer, that there is not.
+
+    Raises:
+        InputError: naming the setting, and which learners or layers there are.
+    """
+    for name, intervention in asked.on().items():
+        field = f"--interventions.{name}".replace("_", "-")
+        recycling = name not in ("reset", "shrink_perturb", "l2_init", "pruning")
+        able = [k for k, held in learners.items() if held.readers or (not recycling and held.body)]
+        for learner in intervention.on:
+            if learner not in able:
+                raise InputError(f"{field}.on", learner, f"accepted: {', '.join(able)}")
+            layer = getattr(intervention, "layer", None)
+            there = learners[learner].readers
+            if layer is not None and layer not in there:
+                raise InputError(f"{field}.layer", layer, f"accepted: {', '.join(there)}")

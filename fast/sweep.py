@@ -125,7 +125,8 @@ def survey(
         if kind not in settings:
             config = replace(configs.build(*kind, preset), device=device)
             prog = "python -m fast sweep"
-            config = configs.settle(tyro.cli(Config, prog=prog, args=overrides, default=config))
+            how = {"prog": prog, "args": overrides, "default": config, "config": configs.TYRO}
+            config = configs.settle(tyro.cli(Config, **how))
             configs.check(config)
             settings[kind] = config
         jobs.append(_find(Job(run, replace(settings[kind], seed=run.seed), out / run.name)))

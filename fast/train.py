@@ -18,7 +18,7 @@ import numpy as np
 import torch
 
 from fast import config as configs
-from fast import measures, resources, terminal
+from fast import interventions, measures, resources, terminal
 from fast.agents.drq import DrQ
 from fast.allocator import keep_large_blocks
 from fast.config import Config
@@ -123,6 +123,10 @@ class Training:
         sizes = f"channels {config.net.channels}, hidden {config.net.hidden}"
         with resources.allocating("--net", sizes):
             self.agent = DrQ(config, 3 * stack, self.actions, generator(seed, WEIGHTS))
+        interventions.require(config.interventions, self.agent.learners)
+        if penalty := config.interventions.l2_init:
+            for name in penalty.on:
+                self.agent.learners[name].pull_to_start(penalty.strength)
         held, length = resources.capacity(config, env.steps_per_episode), env.steps_per_episode
         with resources.allocating("--run.replay-capacity", config.run.replay_capacity):
             self.replay = Replay(
@@ -203,16 +207,21 @@ class Training:
 
     def chosen(self) -> list[str]:
         """What the method changes of plain DrQ, with the numbers that were chosen."""
-        c, does, updates = self.config, self.config.intervention, self.config.run.updates
-        told = {
-            "reset": f"Reset every {does.reset_interval:,} updates",
-            "redo": f"ReDo every {does.redo_interval:,} updates, tau {does.redo_tau}",
-            "pruning": f"pruning ({does.pruning_distribution}) to {does.pruning_sparsity:.0%} from "
-            f"{does.pruning_start * updates:,.0f} to {does.pruning_end * updates:,.0f}, every "
-            f"{does.pruning_interval:,} updates",
-            "late_norm": f"LayerNorm from update {int(does.late_norm_at * updates):,} on",
-        }
-        lines = [told[name] for name in does.names]
+        c, updates, lines = self.config, self.config.run.updates, []
+        for name, asked in c.interventions.on().items():
+            usual = type(asked)()
+            numbers = {k: v for k, v in vars(asked).items() if k == "on" or v != getattr(usual, k)}
+            when = getattr(asked, "when", None)
+            if isinstance(when, configs.Schedule):
+                numbers["when"] = f"every {when.interval(updates):,} updates"
+                if when.span(updates) != (0, updates):
+                    numbers["when"] += " from {:,.0f} to {:,.0f}".format(*when.span(updates))
+            elif when is not None:
+                numbers["when"] = f"after update {when.first(updates):,}"
+            head = f"{name} of {', '.join(numbers.pop('on'))}"
+            timed = numbers.pop("when", "always")
+            rest = ", ".join(f"{key} {value}" for key, value in numbers.items())
+            lines.append(f"{head} {timed}" + (f": {rest}" if rest else ""))
         if c.loss.kind == "hl_gauss":
             span = f"[{c.loss.low:g}, {c.loss.high:g}]"
             lines.append(f"HL-Gauss: {c.loss.bins} bins on {span}, sigma {c.loss.sigma:g}")
@@ -321,23 +330,27 @@ class Training:
             self.log_timing()
 
     def intervene(self) -> None:
-        """Reset, recycle, prune, ... the critic after an update, where it is due; a record each."""
-        settings, updates = self.config.intervention, self.config.run.updates
-        for name in [name for name in INTERVENTIONS if name in settings.names]:
+        """Reset, recycle, prune, ... learners after an update, where it is due; a record each."""
+        updates = self.config.run.updates
+        asked = self.config.interventions.on()
+        there = [each for each in INTERVENTIONS if each in asked]
+        due = [each for each in there if asked[each].when.due(self.update, updates)]
+        for name, learner in [(each, on) for each in due for on in asked[each].on]:
             # Keyed by name: another intervention beside it changes none of its draws.
-            key = (self.config.seed, INTERVENTION, self.update, crc32(name.encode()))
+            purpose = crc32(f"{name} {learner}".encode())
+            key = self.config.seed, INTERVENTION, self.update, purpose
             own, for_draws = generator(*key), generator(*key, 1)
 
-            def look(size: int, own=own, for_draws=for_draws) -> dict[str, measures.Seen]:
+            def look(size: int, learner=learner, own=own, drawn=for_draws) -> dict:
                 batch = self.replay.sample(size, own)
-                return measures.look(self.agent, "critic", batch, self.agent.draws(size, for_draws))
+                return measures.look(self.agent, learner, batch, self.agent.draws(size, drawn))
 
-            critic = self.agent.critic
-            told = INTERVENTIONS[name](Moment(self.update, updates, critic, settings, look, own))
-            if told is not None:
-                critic.hold()
-                self.log("intervention", name=name, **told)
-            self.clock.lap("intervention")
+            held = self.agent.learners[learner]
+            now = Moment(self.update, updates, held, look, own)
+            told = INTERVENTIONS[name](asked[name], now)
+            held.hold()
+            self.log("intervention", name=name, learner=learner, **told)
+        self.clock.lap("intervention")
 
     def mask(self, batch: Batch) -> Batch:
         """The batch as the critic sees it: without reward while rewards are masked (B.1)."""

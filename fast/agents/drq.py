@@ -152,9 +152,13 @@ class DrQ:
         self.critic = Learner(
             critic, draw, generator, rate=rate, slow=True, readers=chains(critic, names),
             body=("trunk", "heads"), norm_eps=net.layer_norm_eps,
-            decay=settings.weight_decay, decay_vectors=settings.decay_biases, **adam,
+            decay=settings.weight_decay, decay_vectors=settings.decay_biases,
+            decay_in_loss=settings.decay_in_loss, **adam,
         )  # fmt: skip
-        self.actor = Learner(actor, draw, generator, rate=rate, body=("trunk", "head"), **adam)
+        self.actor = Learner(
+            actor, draw, generator, rate=rate, readers=chains(actor, actor.head.chains("head")),
+            body=("trunk", "head"), norm_eps=net.layer_norm_eps, **adam,
+        )  # fmt: skip
         self.temperature = Learner(
             Temperature(settings.initial_temperature), lambda module, generator: None, generator,
             rate=settings.temperature_learning_rate, **adam,

@@ -30,6 +30,7 @@ class Learner:
         eps: float = 1e-8,
         decay: float = 0.0,
         decay_vectors: bool = False,
+        decay_in_loss: bool = False,
         readers: mitigations.Readers | None = None,
         body: Sequence[str] = (),
         slow: bool = False,
@@ -38,8 +39,9 @@ class Learner:
     ):
         """
         Args:
-            decay: decoupled, w -= rate * decay * w, of kernels; of biases and norms too with
-                `decay_vectors`. With 0 AdamW is Adam.
+            decay: decoupled, w -= rate * decay * w, or with `decay_in_loss` as the gradient
+                decay * w that goes through Adam; of kernels, and with `decay_vectors` of biases
+                and norms too. With 0 AdamW is Adam.
             slow: whether there is a target network.
             norm_eps: of a LayerNorm that comes late.
         """
@@ -54,10 +56,14 @@ class Learner:
             {"params": [p for p in parameters if p.ndim <= 1],
              "weight_decay": decay * decay_vectors},
         ]  # fmt: skip
-        self.optimizer = torch.optim.AdamW(
+        kind = torch.optim.Adam if decay_in_loss else torch.optim.AdamW
+        self.optimizer = kind(
             [group for group in groups if group["params"]], rate, betas=betas, eps=eps, fused=True
         )
         self.masks: mitigations.Masks = {}
+        self.memory: dict[str, mitigations.Masks] = {}  # of continual backprop
+        self.start: dict[str, Tensor] = {}  # what L2-init pulls to, with `pull`
+        self.pull = 0.0
 
     @property
     def params(self) -> dict[str, Tensor]:
@@ -77,6 +83,9 @@ class Learner:
     def step(self, loss: Tensor) -> None:
         """One step of Adam down `loss`, of these parameters alone."""
         self.optimizer.zero_grad()
+        if self.start:
+            params = {name: value for name, value in self.params.items() if name in self.start}
+            loss = loss + mitigations.l2_init(params, self.start, self.pull)
         loss.backward(inputs=list(self.module.parameters()))
         self.optimizer.step()
         self.hold()
@@ -85,6 +94,11 @@ class Learner:
         """Pruned weights are 0, also after a step."""
         if self.masks:
             mitigations.apply_masks(self.params, self.masks)
+
+    def pull_to_start(self, strength: float) -> None:
+        """L2-init from now on: a penalty on the distance from these parameters."""
+        self.start = {name: value.detach().clone() for name, value in self.params.items()}
+        self.pull = strength
 
     @torch.no_grad()
     def follow(self, rate: float) -> None:
@@ -105,6 +119,7 @@ class Learner:
             "slow": None if self.slow is None else self.slow.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "masks": dict(self.masks),
+            "memory": {name: dict(values) for name, values in self.memory.items()},
         }
 
     def load_state_dict(self, state: dict) -> None:
@@ -122,6 +137,10 @@ class Learner:
         self.optimizer.load_state_dict(state["optimizer"])
         device = next(self.module.parameters()).device
         self.masks = {name: mask.to(device) for name, mask in state["masks"].items()}
+        self.memory = {
+            layer: {name: value.to(device) for name, value in values.items()}
+            for layer, values in state["memory"].items()
+        }
 
 
 def chains(module: nn.Module, paths: Sequence[Sequence[str]]) -> mitigations.Readers:

@@ -6,6 +6,8 @@ from dataclasses import fields, is_dataclass, replace
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from fast import config as configs
 from fast.agents.drq import Critic
@@ -26,16 +28,6 @@ B2 = {
     "loss.sigma": 0.75,
     "loss.low": 0.0,
     "loss.high": 100.0,
-    "intervention.reset_interval": 100_000,
-    "intervention.redo_interval": 1000,
-    "intervention.redo_initialisation": "xavier",  # Dopamine's ReDo, its core unchanged
-    "intervention.redo_bias_moments": "keep",  # the same
-    "intervention.redo_step_count": "keep",  # the same
-    "intervention.redo_tau": 0.1,
-    "intervention.pruning_interval": 1000,
-    "intervention.pruning_sparsity": 0.95,
-    "intervention.pruning_start": 0.2,
-    "intervention.pruning_end": 0.8,
 }
 JAXRL = {
     "env.size": 84,
@@ -79,11 +71,8 @@ ELSEWHERE = {
     "net.resnet_width": 64,
     "loss.kind": "mse",
     "loss.entropy_in_target": True,
-    "intervention.names": (),
-    "intervention.redo_batch": 256,
-    "intervention.redo_second_head_moments": True,
-    "intervention.pruning_distribution": "erk",
-    "intervention.late_norm_at": 0.5,  # 4.1.4: the second half of training
+    "agent.decay_in_loss": False,  # no decay that could be there
+    **{f"interventions.{f.name}": None for f in fields(configs.Interventions)},
 }
 
 
@@ -91,7 +80,7 @@ def settled(*choice):
     return configs.settle(configs.build(*choice))
 
 
-PARTS = ("env", "net", "loss", "intervention", "agent", "run")
+PARTS = ("env", "net", "loss", "interventions", "agent", "run")
 
 
 def flatten(config):
@@ -106,10 +95,17 @@ def test_the_paper_preset_is_appendix_b2_and_every_setting_has_a_source():
 @pytest.mark.parametrize(
     ("method", "changed"),
     [
-        ("reset", {"intervention.names": ("reset",)}),
-        ("redo", {"intervention.names": ("redo",)}),
-        ("pruning", {"intervention.names": ("pruning",)}),
-        ("late-ln", {"intervention.names": ("late_norm",)}),
+        ("reset", {"interventions.reset": configs.Reset(when=configs.Schedule(100_000))}),
+        ("redo", {"interventions.redo": configs.ReDo(when=configs.Schedule(1000), tau=0.1)}),
+        (
+            "pruning",
+            {
+                "interventions.pruning": configs.Pruning(
+                    when=configs.Schedule(1000, 0.2, 0.8), sparsity=0.95
+                )
+            },
+        ),
+        ("late-ln", {"interventions.late_norm": configs.LateNorm(when=configs.Once(0.5))}),
         ("hl-gauss", {"loss.kind": "hl_gauss"}),
         ("hl-gauss-x10", {"loss.kind": "hl_gauss", "loss.high": 1000.0, "loss.sigma": 7.5}),
         ("ln", {"net.normalisation": "layer_norm"}),
@@ -122,20 +118,57 @@ def test_a_method_is_a_preset_over_few_settings(method, changed):
     assert flatten(settled("cartpole-swingup", method)) == B2 | JAXRL | ELSEWHERE | changed
 
 
-def test_every_method_is_in_the_table_above():
-    assert len(configs.METHODS) == 10
+def test_every_method_of_the_main_paper_is_in_the_table_above():
+    others = {"regrama", "reborn", "continual-backprop", "shrink-perturb", "l2-init"}
+    others |= {"prune-dormant", "weight-decay", "make-dominant"}
+    assert len(configs.METHODS.keys() - others) == 10
+
+
+def test_methods_are_joined_by_a_plus_and_the_later_one_has_the_last_word():
+    joined = settled("cartpole-swingup", "redo+lnwd+pruning")
+    assert joined.interventions.on().keys() == {"redo", "pruning"}
+    assert joined.net.normalisation == "layer_norm"
+    assert settled("cartpole-swingup", "hl-gauss+hl-gauss-x10").loss.high == 1000.0
+    for wrong in ("redo+redo", "redo+", "", "redo+lnw"):
+        with pytest.raises(InputError) as error:
+            configs.build("cartpole-swingup", wrong)
+        assert error.value.field == "--method"
 
 
 @pytest.mark.parametrize(
     ("updates", "reset", "redo", "pruning"), [(8000, 800, 160, 96), (20, 2, 1, 1)]
 )
 def test_intervals_of_short_presets_scale_with_the_run(updates, reset, redo, pruning):
-    config = configs.build("cartpole-swingup", "reset", "laptop")
-    config = configs.settle(replace(config, run=replace(config.run, updates=updates)))
-    found = config.intervention
-    intervals = found.reset_interval, found.redo_interval, found.pruning_interval
-    assert intervals == (reset, redo, pruning)
-    assert configs.settle(config) == config
+    asked = configs.build("cartpole-swingup", "reset+redo+pruning", "laptop").interventions.on()
+    found = {name: each.when.interval(updates) for name, each in asked.items()}
+    assert found == {"reset": reset, "redo": redo, "pruning": pruning}
+
+
+TIMES = st.one_of(st.integers(1, 40), st.floats(0.01, 1))
+
+
+@given(st.integers(1, 60), TIMES, st.one_of(st.integers(0, 40), st.floats(0, 1)), TIMES)
+def test_a_schedule_is_due_at_multiples_from_its_start_to_the_first_at_its_end(
+    updates, every, start, end
+):
+    """Against the definition, update by update; whole numbers are updates, fractions shares."""
+    when = configs.Schedule(every, start, end)
+    interval = every if isinstance(every, int) else max(1, int(every * updates))
+    first, last = (x if isinstance(x, int) else x * updates for x in (start, end))
+    due, over = [], False
+    for update in range(1, updates):
+        if update % interval == 0 and update >= first and not over:
+            due.append(update)
+        over = over or (update % interval == 0 and update >= last)
+    assert [u for u in range(1, updates + 5) if when.due(u, updates)] == due
+    if due:
+        assert when.first(updates) == due[0]
+
+
+@pytest.mark.parametrize(("at", "updates", "due"), [(7, 20, 7), (0.5, 21, 10), (20, 20, None)])
+def test_what_happens_once_happens_once(at, updates, due):
+    found = [u for u in range(updates + 2) if configs.Once(at).due(u, updates)]
+    assert found == ([] if due is None else [due])
 
 
 def test_a_masked_task_masks_the_first_half_of_its_updates_unless_told_otherwise():
@@ -146,12 +179,6 @@ def test_a_masked_task_masks_the_first_half_of_its_updates_unless_told_otherwise
     assert configs.settle(config).run.reward_masked_updates == 5
 
 
-def test_an_interval_that_is_given_is_kept():
-    config = configs.build("cartpole-swingup", "redo", "laptop")
-    config = replace(config, intervention=replace(config.intervention, redo_interval=7))
-    assert configs.settle(config).intervention.redo_interval == 7
-
-
 @pytest.mark.parametrize(
     ("part", "change", "field"),
     [
@@ -159,11 +186,6 @@ def test_an_interval_that_is_given_is_kept():
         ("loss", {"bins": 1}, "--loss.bins"),
         ("loss", {"sigma": 0.0}, "--loss.sigma"),
         ("loss", {"kind": "huber"}, "--loss.kind"),
-        ("intervention", {"names": ("redo", "redo")}, "--intervention.names"),
-        ("intervention", {"names": ("rdo",)}, "--intervention.names"),
-        ("intervention", {"pruning_end": 0.1}, "--intervention.pruning-end"),
-        ("intervention", {"pruning_sparsity": 1.5}, "--intervention.pruning-sparsity"),
-        ("intervention", {"reset_interval": -1}, "--intervention.reset-interval"),
         ("net", {"encoder": "vgg"}, "--net.encoder"),
     ],
 )
@@ -181,7 +203,6 @@ NUMBERS = [
     if is_dataclass(part.type)
     for option in fields(part.type)
     if isinstance(option.default, int | float | tuple) and option.type is not bool
-    if option.name != "names"
 ]
 
 
@@ -240,48 +261,65 @@ def test_a_file_that_holds_no_settings_is_refused(tmp_path, text):
         configs.from_json(text, tmp_path / "config.json")
 
 
+def changed(config, name, **changes):
+    part = replace(getattr(config.interventions, name), **changes)
+    return replace(config, interventions=replace(config.interventions, **{name: part}))
+
+
 @pytest.mark.parametrize(
-    ("method", "change", "field"),
+    ("method", "changes", "field"),
     [
-        ("reset", {"reset_interval": 300}, "--intervention.reset-interval"),
-        ("redo", {"redo_interval": 1000}, "--intervention.redo-interval"),
-        # 280 is before 0.95 of 300 updates, and 560 after the last
-        ("pruning", {"pruning_interval": 280, "pruning_start": 0.95, "pruning_end": 1.0},
-         "--intervention.pruning-interval"),
-        ("late-ln", {"late_norm_at": 0.0}, "--intervention.late-norm-at"),
-        ("late-ln", {"late_norm_at": 1.0}, "--intervention.late-norm-at"),
+        ("redo", {"tau": -1.0}, "redo.tau"),
+        ("redo", {"select": "most"}, "redo.select"),
+        ("redo", {"most": 0.0}, "redo.most"),
+        ("redo", {"on": ()}, "redo.on"),
+        ("redo", {"batch": 2**63}, "redo.batch"),
+        ("redo", {"when": configs.Schedule(0)}, "redo.when.every"),
+        ("redo", {"when": configs.Schedule(1.5)}, "redo.when.every"),
+        ("redo", {"when": configs.Schedule(math.nan)}, "redo.when.every"),
+        ("pruning", {"when": configs.Schedule(1, -1)}, "pruning.when.start"),
+        ("pruning", {"when": configs.Schedule(1, 0.8, 0.2)}, "pruning.when.end"),
+        ("pruning", {"sparsity": 1.5}, "pruning.sparsity"),
+        ("late-ln", {"when": configs.Once(1.5)}, "late-norm.when.at"),
+        ("regrama", {"by": "outgoing"}, "regrama.by"),
+        ("l2-init", {"strength": math.inf}, "l2-init.strength"),
     ],
-)  # fmt: skip
-def test_an_intervention_that_would_never_act_is_refused(method, change, field):
+)
+def test_an_intervention_that_cannot_work_is_refused_by_its_name(method, changes, field):
     config = settled("cartpole-swingup", method, "tiny")
-    config = replace(config, intervention=replace(config.intervention, **change))
+    (name,) = config.interventions.on()
+    with pytest.raises(InputError) as error:
+        configs.check(changed(config, name, **changes))
+    assert error.value.field == f"--interventions.{field}"
+
+
+@pytest.mark.parametrize(
+    ("method", "when", "field"),
+    [
+        ("reset", configs.Schedule(300), "reset.when.every"),
+        ("redo", configs.Schedule(1000), "redo.when.every"),
+        # 280 is before 0.95 of 300 updates, and 560 after the last
+        ("pruning", configs.Schedule(280, 0.95, 1.0), "pruning.when.every"),
+        ("late-ln", configs.Once(0.001), "late-norm.when.at"),
+        ("late-ln", configs.Once(1.0), "late-norm.when.at"),
+    ],
+)
+def test_an_intervention_that_would_never_act_is_refused(method, when, field):
+    config = settled("cartpole-swingup", method, "tiny")
+    (name,) = config.interventions.on()
     with pytest.raises(InputError, match="never act") as error:
-        configs.check(config)
-    assert error.value.field == field
-    spared = replace(config, intervention=replace(config.intervention, names=()))
-    configs.check(spared)
+        configs.check(changed(config, name, when=when))
+    assert error.value.field == f"--interventions.{field}"
 
 
 def test_an_interval_of_one_update_less_than_the_run_is_accepted():
     config = settled("cartpole-swingup", "reset", "tiny")
-    configs.check(replace(config, intervention=replace(config.intervention, reset_interval=299)))
-
-
-@pytest.mark.parametrize("share", [math.nan, math.inf, -math.inf])
-@pytest.mark.parametrize("option", ["pruning_start", "pruning_end"])
-def test_a_share_that_is_no_number_is_refused_where_intervals_are_made_from_it(option, share):
-    config = configs.build("cartpole-swingup", "pruning", "laptop")
-    config = replace(config, intervention=replace(config.intervention, **{option: share}))
-    with pytest.raises(InputError, match=r"accepted: (less|greater) than or equal|finite") as error:
-        configs.check(configs.settle(config))
-    assert error.value.field == f"--intervention.{option.replace('_', '-')}"
+    configs.check(changed(config, "reset", when=configs.Schedule(299)))
 
 
 def test_late_norm_is_refused_where_the_norms_are_there_already():
-    config = settled("cartpole-swingup", "lnwd")
-    config = replace(config, intervention=replace(config.intervention, names=("late_norm",)))
     with pytest.raises(InputError, match="normalisation none"):
-        configs.check(config)
+        configs.check(settled("cartpole-swingup", "lnwd+late-ln"))
 
 
 def test_the_original_drq_preset_is_its_repositorys():

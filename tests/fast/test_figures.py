@@ -297,8 +297,7 @@ def test_a_face_names_the_settings_that_are_not_those_of_its_preset_and_method(t
     short = replace(usual, run=replace(usual.run, updates=400, reward_masked_updates=0))
     for config, expected in (
         (usual, []),
-        (configs.settle(replace(short, intervention=configs.build(MASKED, "reset").intervention)),
-         ["run.updates"]),
+        (configs.settle(short), ["run.updates"]),
         (replace(usual, loss=replace(usual.loss, kind="hl_gauss")), ["loss.kind"]),
     ):  # fmt: skip
         told = Run(Path("r"), json.loads(configs.to_json(config)), whole())

@@ -2,8 +2,7 @@
 
 import copy
 import json
-from dataclasses import replace
-from typing import get_args
+from dataclasses import fields, replace
 
 import pytest
 import torch
@@ -12,6 +11,7 @@ from torch.nn import functional as F
 from fast import config as configs
 from fast import mitigations, scores
 from fast.agents.drq import DrQ
+from fast.errors import InputError
 from fast.interventions import INTERVENTIONS, Moment
 from fast.nets.layers import tapped
 from fast.train import Stop, Training, train
@@ -21,12 +21,19 @@ HIDDEN = [f"heads.{head}.dense{layer}" for head in (0, 1) for layer in (0, 1)]
 LAYERS = ("trunk", "heads")
 
 
-def config_of(method, **settings):
-    """Thirty updates in episodes of twenty agent steps."""
+def config_of(method, **changes):
+    """Thirty updates in episodes of twenty agent steps; `changes` are of the one intervention."""
     config = configs.build("cartpole-swingup", method, "tiny")
     config = replace(config, env=replace(config.env, action_repeat=50))
     config = replace(config, run=replace(config.run, updates=UPDATES, score_batch=8))
-    return replace(config, intervention=replace(config.intervention, redo_batch=16, **settings))
+    asked = config.interventions
+    for name, each in asked.on().items():
+        new = {"batch": 16} if hasattr(each, "batch") else {}
+        asked = replace(asked, **{name: replace(each, **new, **changes)})
+    return replace(config, interventions=asked)
+
+
+TENTH = configs.Schedule(10)
 
 
 @pytest.fixture
@@ -70,6 +77,11 @@ def watch(monkeypatch, tmp_path):
         records = map(json.loads, (tmp_path / "run/metrics.jsonl").read_text().splitlines())
         return seen, [r for r in records if r["kind"] == "intervention"]
 
+    def clear():
+        """Room for another run."""
+        (tmp_path / "run").rename(tmp_path / f"before-{len(list(tmp_path.iterdir()))}")
+
+    run.clear = clear
     return run
 
 
@@ -83,9 +95,11 @@ def below(layers, values):
     return inside, {k: v for k, v in values.items() if k not in inside}
 
 
-def test_the_settings_know_the_interventions_that_there_are():
-    options = configs.InterventionConfig.__dataclass_fields__["names"].type
-    assert get_args(get_args(options)[0]) == tuple(INTERVENTIONS)
+def test_every_intervention_has_its_settings_and_a_method_that_turns_it_on():
+    names = [f.name for f in fields(configs.Interventions)]
+    assert set(INTERVENTIONS) == set(names) - {"l2_init"}  # that is a penalty
+    turned_on = [name for m in configs.METHODS.values() for name in m.get("interventions", ())]
+    assert sorted(turned_on) == sorted(names)
 
 
 def test_nothing_intervenes_in_the_baseline(watch):
@@ -97,7 +111,7 @@ def test_nothing_intervenes_in_the_baseline(watch):
 
 
 def test_reset_draws_trunk_and_heads_anew_and_keeps_all_else(watch):
-    seen, records = watch(config_of("reset", reset_interval=10))
+    seen, records = watch(config_of("reset", when=TENTH))
     assert [r["update"] for r in records] == [10, 20]  # not after the last update
     drawn = []
     for update, before, after, _, _ in seen:
@@ -126,7 +140,7 @@ def test_reset_draws_trunk_and_heads_anew_and_keeps_all_else(watch):
 
 
 def test_redo_draws_the_dormant_neurons_of_both_heads_anew_and_no_others(watch):
-    seen, records = watch(config_of("redo", redo_interval=10))
+    seen, records = watch(config_of("redo", when=TENTH))
     assert [r["update"] for r in records] == [10, 20]
     assert sum(r["heads.0.dense0"] + r["heads.1.dense1"] for r in records) > 0
     for update, before, after, used, critic in seen:
@@ -160,16 +174,16 @@ def test_redo_draws_the_dormant_neurons_of_both_heads_anew_and_no_others(watch):
 
 SWITCHES = {
     "as the paper says": {},
-    "initial": {"redo_initialisation": "initial"},
-    "biases": {"redo_bias_moments": "zero"},
-    "count": {"redo_step_count": "zero"},
-    "second head": {"redo_second_head_moments": False},
+    "initial": {"initialisation": "initial"},
+    "biases": {"bias_moments": "zero"},
+    "count": {"step_count": "zero"},
+    "second head": {"second_head_moments": False},
 }
 
 
 @pytest.mark.parametrize("switch", SWITCHES)
 def test_redo_is_dopamines_and_what_others_do_is_behind_a_switch_each(watch, switch):
-    seen, records = watch(config_of("redo", redo_interval=10, **SWITCHES[switch]))
+    seen, records = watch(config_of("redo", when=TENTH, **SWITCHES[switch]))
     assert records[0]["heads.1.dense1"] > 0
     _, before, after, _, _ = seen[9]
     name = "heads.1.dense1.weight"
@@ -198,7 +212,7 @@ def test_redo_is_dopamines_and_what_others_do_is_behind_a_switch_each(watch, swi
 
 @pytest.mark.parametrize("distribution", ["uniform", "erk"])
 def test_pruning_follows_its_schedule_and_pruned_weights_stay_at_zero(watch, distribution):
-    config = config_of("pruning", pruning_interval=4, pruning_distribution=distribution)
+    config = config_of("pruning", when=configs.Schedule(4, 0.2, 0.8), distribution=distribution)
     seen, records = watch(config)
     # 20 % and 80 % of 30 updates are 6 and 24
     assert [r["update"] for r in records] == [8, 12, 16, 20, 24]
@@ -247,24 +261,21 @@ def test_late_norm_comes_at_half_time_and_centres_the_layers(watch):
 
 
 def test_interventions_combine_and_pruned_weights_survive_no_reset(watch):
-    names = ("reset", "redo", "pruning", "late_norm")
-    seen, records = watch(config_of("hl-gauss", names=names, reset_interval=10, redo_interval=5))
-    assert {r["name"] for r in records} == set(names)
+    seen, records = watch(config_of("hl-gauss+reset+redo+pruning+late-ln"))
+    assert {r["name"] for r in records} == {"reset", "redo", "pruning", "late_norm"}
     for _, _, after, _, _ in seen:
         assert all((after["critic"][k][~mask] == 0).all() for k, mask in after["masks"].items())
 
 
 def test_after_a_reset_the_target_is_the_critic_also_where_that_is_pruned():
-    config = config_of("reset", reset_interval=10)
+    config = config_of("reset", when=TENTH)
     agent = DrQ(config, 9, 1, torch.Generator().manual_seed(0))
     weight = agent.critic.module.heads[1].dense0.weight
     agent.critic.masks = {
         "heads.1.dense0.weight": torch.arange(weight.numel()).view_as(weight) % 2 == 0
     }
-    now = Moment(
-        10, UPDATES, agent.critic, config.intervention, None, torch.Generator().manual_seed(1)
-    )
-    assert INTERVENTIONS["reset"](now)
+    now = Moment(10, UPDATES, agent.critic, None, torch.Generator().manual_seed(1))
+    assert INTERVENTIONS["reset"](config.interventions.reset, now)
     assert (weight == 0).any()
     found, expected = (dict(m.named_parameters()) for m in (agent.critic.slow, agent.critic.module))
     assert same(found, expected)
@@ -272,7 +283,7 @@ def test_after_a_reset_the_target_is_the_critic_also_where_that_is_pruned():
 
 def test_the_draws_of_an_intervention_are_its_own(watch, tmp_path):
     """The run's own generators draw the same with ReDo and without, until its first event."""
-    seen, _ = watch(config_of("redo", redo_interval=10))
+    seen, _ = watch(config_of("redo", when=TENTH))
     plain, _ = watch_again(watch, tmp_path)
     assert same(seen[9][1]["critic"], plain[9][1]["critic"])
     assert not same(seen[10][1]["critic"], plain[10][1]["critic"])
@@ -281,3 +292,141 @@ def test_the_draws_of_an_intervention_are_its_own(watch, tmp_path):
 def watch_again(watch, tmp_path):
     (tmp_path / "run").rename(tmp_path / "first")
     return watch(config_of("baseline"))
+
+
+def layer(state, name):
+    return state["critic"][f"{name}.weight"]
+
+
+def test_regrama_takes_the_neurons_of_little_gradient_and_at_most_its_share(watch):
+    for most in (1.0, 0.125):
+        seen, records = watch(config_of("regrama", when=TENTH, tau=0.9, most=most))
+        watch.clear()
+        assert [r["update"] for r in records] == [10, 20]
+        for record in records:
+            _, before, after, _, _ = seen[record["update"] - 1]
+            for name in HIDDEN:
+                changed = (layer(before, name) != layer(after, name)).any(1)
+                assert 0 < record[name] <= 16 * most
+                # a neuron above in the chain loses columns, which is no change of its own
+                if name.endswith("dense0"):
+                    assert changed.sum() == record[name]
+
+
+@pytest.mark.parametrize("select", ["lowest", "random", "highest"])
+def test_redo_by_rank_takes_a_share_that_falls_to_zero(watch, select):
+    seen, records = watch(config_of("redo", when=TENTH, select=select, share=0.5))
+    # half a cosine: 3/4 and 1/4 of one half of 16 neurons
+    assert [[r[name] for name in HIDDEN] for r in records] == [[6] * 4, [2] * 4]
+    _, before, after, (batch,), critic = seen[9]
+    with tapped(critic) as taps:
+        critic(critic.encoder(batch.obs), batch.action)
+    size = scores.mean_activation(taps["heads.0.dense0"][1].detach())
+    taken = (layer(before, "heads.0.dense0") != layer(after, "heads.0.dense0")).any(1)
+    assert taken.sum() == 6
+    if select == "lowest":
+        assert size[taken].max() <= size[~taken].min()
+    if select == "highest":
+        assert size[taken].min() >= size[~taken].max()
+
+
+def test_shrink_and_perturb_moves_all_parameters_towards_fresh_ones(watch):
+    seen, records = watch(config_of("shrink-perturb", when=TENTH, shrink=0.5, perturb=0.0))
+    assert [r["update"] for r in records] == [10, 20]
+    _, before, after, _, _ = seen[9]
+    assert all(torch.equal(after["critic"][k], 0.5 * v) for k, v in before["critic"].items())
+    assert same(before["target"], after["target"]) and same(before["actor"], after["actor"])
+
+
+def test_l2_init_pulls_the_critic_to_where_it_began(watch):
+    def distance(seen):
+        start, end = seen[0][1]["critic"], seen[-1][2]["critic"]
+        return sum((end[k] - start[k]).square().sum() for k in start)
+
+    pulled = distance(watch(config_of("l2-init", strength=1e3))[0])
+    watch.clear()
+    assert pulled < distance(watch(config_of("baseline"))[0]) / 4
+
+
+def test_continual_backprop_replaces_mature_neurons_a_few_at_a_time(watch):
+    changes = {"maturity": 5, "rate": 0.125}  # two of 16 neurons each time
+    seen, records = watch(config_of("continual-backprop", **changes))
+    assert [r["update"] for r in records] == list(range(1, UPDATES))
+    replaced = [r["heads.0.dense0"] for r in records]
+    assert replaced[:5] == [0] * 5 and max(replaced) == 2
+    for (_, before, after, _, _), count in zip(seen, replaced, strict=False):
+        changed = (layer(before, "heads.0.dense0") != layer(after, "heads.0.dense0")).any(1)
+        assert changed.sum() == count
+
+
+def test_a_dormant_neuron_that_was_pruned_stays_so(watch):
+    seen, records = watch(config_of("prune-dormant", when=TENTH, tau=0.5))
+    assert sum(r["heads.0.dense0"] for r in records) > 0
+    dead = (layer(seen[9][2], "heads.0.dense0") == 0).all(1)
+    assert dead.sum() == records[0]["heads.0.dense0"]
+    for _, _, after, _, _ in seen[10:]:  # they stay so, whatever the optimizer does
+        assert (layer(after, "heads.0.dense0")[dead] == 0).all()
+        assert (layer(after, "heads.0.dense1")[:, dead] == 0).all()
+
+
+def test_reborn_keeps_the_function_of_the_critic(watch):
+    seen, records = watch(config_of("reborn", when=TENTH, tau=0.0, beta=1.5))
+    assert [r["update"] for r in records] == [10, 20]
+    _, _, after, (batch,), critic = seen[9]
+    old = critic(critic.encoder(batch.obs), batch.action)
+    critic.load_state_dict(after["critic"], strict=False)
+    torch.testing.assert_close(critic(critic.encoder(batch.obs), batch.action), old)
+
+
+def test_a_neuron_is_made_dominant_once(watch):
+    seen, records = watch(config_of("make-dominant", when=configs.Once(10)))
+    (record,) = records
+    _, before, after, (batch,), critic = seen[9]
+    ratio = layer(after, "heads.0.dense0") / layer(before, "heads.0.dense0")
+    rows = torch.arange(16) == record["neuron"]
+    torch.testing.assert_close(ratio[rows], torch.full_like(ratio[rows], 1e7))
+    assert (ratio[~rows] == 1).all()
+    critic.load_state_dict(after["critic"], strict=False)
+    with tapped(critic) as taps:
+        critic(critic.encoder(batch.obs), batch.action)
+    dominant = scores.dominant(taps["heads.0.dense0"][1].detach())
+    assert dominant.nonzero().flatten().tolist() == [record["neuron"]]
+
+
+@pytest.mark.parametrize("method", ["reset", "redo", "regrama", "pruning", "shrink-perturb"])
+def test_an_intervention_acts_on_the_learner_that_it_is_told(watch, method):
+    seen, records = watch(config_of(method, when=TENTH, on=("actor",)))
+    assert {r["learner"] for r in records} == {"actor"}
+    for _, before, after, _, _ in seen:
+        assert same(before["critic"], after["critic"]) and same(before["target"], after["target"])
+
+
+@pytest.mark.parametrize(
+    ("method", "changes", "field"),
+    [
+        ("redo", {"on": ("crtic",)}, "redo.on"),
+        ("redo", {"on": ("critic", "temperature")}, "redo.on"),
+        ("reset", {"on": ("temperature",)}, "reset.on"),
+        ("make-dominant", {"layer": "heads.0.final"}, "make-dominant.layer"),
+    ],
+)
+def test_a_learner_or_a_layer_that_there_is_not_is_refused(tmp_path, method, changes, field):
+    with pytest.raises(InputError) as error:
+        train(config_of(method, **changes), tmp_path / "run", Stop())
+    assert error.value.field == f"--interventions.{field}"
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_decay_in_the_loss_goes_through_adam_and_a_decoupled_one_does_not():
+    """With no other gradient Adam's step is the whole rate, whatever the decay: L2's mark."""
+    for in_loss in (True, False):
+        config = configs.build("cartpole-swingup", "weight-decay", "tiny")
+        agent = replace(config.agent, decay_in_loss=in_loss, weight_decay=0.5, learning_rate=0.25)
+        held = DrQ(replace(config, agent=agent), 9, 1, torch.Generator().manual_seed(0)).critic
+        for p in held.module.parameters():
+            p.data.fill_(1.0)
+            p.grad = torch.zeros_like(p)
+        held.optimizer.step()
+        expected = 1 - 0.25 if in_loss else 1 - 0.25 * 0.5
+        for p in held.module.parameters():
+            torch.testing.assert_close(p, torch.full_like(p, expected if p.ndim > 1 else 1.0))

@@ -108,14 +108,16 @@ if order == "race":
 if order == "timing":
     for n in range(60):
         record("timing", n + 1, agent_step=5 + n, evaluation_ms=200.0 if n == 0 else 0.0,
-               scores_ms=100.0 if n == 0 else 0.0, update_ms=20.0, environment_ms=10.0)
+               scores_ms=100.0 if n == 0 else 0.0, update_ms=20.0, environment_ms=10.0,
+               seconds=n + 1.0)
     while True:
         time.sleep(0.01)
 if order == "short":
     for n in range(20):
-        record("timing", n + 1, agent_step=5 + n, evaluation_ms=0.0, scores_ms=0.0, update_ms=20.0)
+        record("timing", n + 1, agent_step=5 + n, evaluation_ms=0.0, scores_ms=0.0, update_ms=20.0,
+               seconds=n + 1.0)
 record("scores", 300)
-record("evaluation", 300)
+record("evaluation", 300, **{"return": 1.0, "returns": [1.0]})
 leave(0, "Complete")
 """
 

@@ -238,12 +238,18 @@ def short(task, method):
     return replace(config, run=replace(config.run, **run))
 
 
+EVERYTHING = (
+    "hl-gauss+reset+shrink-perturb+redo+regrama+reborn+continual-backprop+pruning+prune-dormant"
+    "+late-ln+make-dominant+l2-init"
+)
+
+
 @pytest.mark.parametrize("method", [*configs.METHODS, "all interventions"])
 def test_every_method_resumes_bit_exactly(method, tmp_path):
-    config = short("cartpole-swingup-masked", method if method in configs.METHODS else "hl-gauss")
-    if method == "all interventions":
-        names = ("reset", "redo", "pruning", "late_norm")
-        config = replace(config, intervention=replace(config.intervention, names=names))
+    if method in configs.METHODS:
+        config = short("cartpole-swingup-masked", method)
+    else:
+        config = short("cartpole-swingup-masked", EVERYTHING)
     whole, folder = tmp_path / "whole", tmp_path / "run"
     assert train(config, whole, Stop())
     assert not train(config, folder, StopAtEpisode(folder, 1))  # at update 21, after late LN
