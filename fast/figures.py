@@ -205,7 +205,7 @@ def _single_runs(chosen: Chosen, panels: Sequence[Panel], note: str = HEAD_0) ->
             record["environment_step"]
             for run in runs
             for record in run.of("intervention")
-            if record["name"] == "late_norm"
+            if record.get("name") == "late_norm"
         }
         last = max((row.environment_step for row in of_task), default=0)
         for axes, panel in zip(column, panels, strict=True):

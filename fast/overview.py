@@ -37,9 +37,9 @@ def overview_rows(runs: Sequence[Run]) -> list[Row]:
     rows = []
     for run in runs:
         rows += drawing.rows_of([run], PANELS)
-        random = [record for record in run.of("episode") if record["random"]]
+        random = [record for record in run.of("episode") if record.get("random")]
         if random:
-            returns = [np.nan if r["return"] is None else r["return"] for r in random]
+            returns = [np.nan if (v := r.get("return")) is None else v for r in random]
             head = (run.folder.name, run.config["task"], run.method, run.seed, RANDOM_POLICY)
             rows.append(Row(*head, random[-1]["environment_step"], float(np.mean(returns))))
     return rows

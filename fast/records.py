@@ -37,8 +37,8 @@ SETTINGS: dict[str, type] = {
     "run.reward_masked_updates": int,
     "run.score_batch": int,
 }
-# And of the records of a kind; a float may be null, and an integer. Those of the kinds that are
-# MEASURED hold nothing else but such numbers, every score record of a run the same ones.
+# And of the records of a kind, where they have it; a float may be null, and an integer. Those of
+# the kinds that are MEASURED hold such numbers alone, every score record of a run the same ones.
 FIELDS: dict[str, dict[str, type]] = {
     "evaluation": {"return": float, "returns": list},
     "episode": {"return": float, "random": bool},
@@ -218,10 +218,12 @@ def _is_record(record: dict[str, Any]) -> bool:
     counts = [record.get(name) for name in COUNTERS[1:]]
     if not isinstance(kind, str) or not all(type(n) is int and 0 <= n < 2**53 for n in counts):
         return False
-    fields = {name: _fits(record.get(name, ...), of) for name, of in FIELDS.get(kind, {}).items()}
+    of_kind = {name: of for name, of in FIELDS.get(kind, {}).items() if name in record}
+    if not all(_fits(record[name], of) for name, of in of_kind.items()):
+        return False
     numbers = [v for k, v in record.items() if k != "kind"] if kind in MEASURED else []
-    numbers += record["returns"] if kind == "evaluation" and fields["returns"] else []
-    return all(fields.values()) and all(_fits(value, float) for value in numbers)
+    numbers += record.get("returns", []) if kind == "evaluation" else []
+    return all(_fits(value, float) for value in numbers)
 
 
 def _fits(value: object, kind: type) -> bool:

@@ -44,8 +44,10 @@ class Facts:
         self.returns = series(run, "evaluation", "return")
         self.final_return = _last(self.returns[1])
         evaluations = run.of("evaluation")
-        self.episodes = len(evaluations[-1]["returns"]) if evaluations else 0  # behind one of them
-        random = [episode["return"] for episode in run.of("episode") if episode["random"]]
+        self.episodes = (
+            len(evaluations[-1].get("returns", ())) if evaluations else 0
+        )  # behind one of them
+        random = [episode.get("return") for episode in run.of("episode") if episode.get("random")]
         self.random_returns = np.array(random, dtype=np.float64)  # of uniformly random actions
         self.random_return = float(np.mean(self.random_returns)) if random else None
 

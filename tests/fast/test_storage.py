@@ -372,11 +372,6 @@ def other_type(path):
     file.write_text(file.read_text().replace('"random": false', '"random": "no"'))
 
 
-def lost_key(path):
-    file = path / "metrics.jsonl"
-    file.write_text(file.read_text().replace('"returns"', '"retusn"', 1))
-
-
 def lost_score(path):
     file = path / "metrics.jsonl"
     file.write_text(re.sub(r"/srank", "/srunk", file.read_text(), count=1))
@@ -392,7 +387,7 @@ def no_settings(path):
     file.write_text(file.read_text().replace('"size": 32', '"size": "32"'))
 
 
-DAMAGES = [nul_line, other_type, lost_key, lost_score, deep, no_settings]
+DAMAGES = [nul_line, other_type, lost_score, deep, no_settings]
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
