@@ -309,7 +309,7 @@ def _cell(value: Any) -> str:
 
 def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m theory", description=__doc__)
-    parser.add_argument("--examples", type=_positive, default=300, help="fresh ones per claim")
+    parser.add_argument("--examples", type=_positive, default=100, help="fresh ones per claim")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", action="store_true", help="a JSON object with `claims`")
     parser.add_argument(

@@ -321,3 +321,10 @@ def test_what_names_a_paper_first_is_not_ours_and_what_repairs_one_is(claim):
     if claim.source.startswith(mends):
         assert claim.origin == "ours"
     assert (claim.origin == "public code") == claim.source.startswith("public code")
+
+
+@pytest.mark.parametrize(
+    ("word", "chapter"), [("mixed", decide.dominance), ("Cantelli", decide.rank)]
+)
+def test_the_letters_of_a_chapter_say_what_its_words_mean(word, chapter):
+    assert f"{word} if" in chapter.LETTERS or f"{word}:" in chapter.LETTERS

@@ -33,7 +33,8 @@ Layer k has N neurons; g_j ≥ 0 is what neuron j gives for an input (after a Re
 D are the inputs, E a mean over them; an instance lists g for each: g ∈ {one, another, ..}.
 u_i = N E g_i / Σ_j E g_j is the score of neuron i; Σ_j is the sum over all neurons j.
 Neuron m of layer k+1 receives z = w_1 g_1 + .. + w_N g_N + b; m is mostly left out.
-It is saturated if z ≤ 0 at every input, a zombie if z > 0 at every input.
+It is saturated if z ≤ 0 at every input, a zombie if z > 0 at every input,
+mixed if neither.
 In learning: ŷ = Σ_j v_j relu(z_j), target y, r = ŷ - y, learning rate α, Γ = g_1² + .. + g_N².
 """
 

@@ -36,6 +36,7 @@ s_j is the sum of column j, c_j its norm (root of the sum of squares), n the sma
 srank (also 'srnk' in the paper) is the least k with σ_1 + .. + σ_k ≥ (1 - δ) (σ_1 + σ_2 + ..).
 i.i.d. rows: each drawn anew, with the given probabilities; E, Var: mean, variance over draws.
 Of an entry of column j: mean μ_j, variance v_j, q_j = √(μ_j² + v_j). w.p.: with probability.
+Cantelli: a number of mean m > 0 and variance v is ≤ 0 with probability at most v/(v + m²).
 """
 
 
