@@ -113,7 +113,6 @@ def test_a_walk_without_epsilon_dies_and_one_with_it_is_spared():
         (extinction.EXTINCTION, "small_step", lambda f: True),
         (extinction.EPSILON_SPARES, "within", lambda s: True),
     ],
-    ids=lambda x: str(x)[:40],
 )
 def test_a_false_assumption_or_constant_is_caught(monkeypatch, claim, name, fault):
     module = adam if hasattr(adam, name) else extinction

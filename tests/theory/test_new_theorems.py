@@ -106,7 +106,6 @@ def test_decay_at_the_papers_rate_leaves_98_5_percent_after_500_000_updates():
         (decay.DECAY_REVIVES, decay, "no_bias_decay", lambda s: True),
         (centred.CENTRED, centred, "centred_slack", lambda i: _without_one(i)),
     ],
-    ids=lambda x: str(x)[:30],
 )
 def test_a_false_assumption_or_formula_is_caught(monkeypatch, claim, module, name, fault):
     original = getattr(module, name)
