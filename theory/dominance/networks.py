@@ -19,7 +19,7 @@ def on_network(params: Params, x: Array) -> list[dict[str, Any]]:
     by more than what rounding may change. Not for layers with LayerNorm, where z is another.
     """
     require(
-        not any(name.startswith("norm") for name in params), "params", sorted(params), "no norm"
+        not any(".norm." in name for name in params), "params", sorted(params), "no norm"
     )
     taps: nn.Taps = {}
     nn.mlp(params, x, taps=taps)
