@@ -18,9 +18,7 @@ def on_network(params: Params, x: Array) -> list[dict[str, Any]]:
     Remark; 1 is the largest neuron below. "pointwise", "expectation": the displays of the repairs,
     by more than what rounding may change. Not for layers with LayerNorm, where z is another.
     """
-    require(
-        not any(".norm." in name for name in params), "params", sorted(params), "no norm"
-    )
+    require(not any(".norm." in name for name in params), "params", sorted(params), "no norm")
     taps: nn.Taps = {}
     nn.mlp(params, x, taps=taps)
     rows = []
