@@ -147,8 +147,9 @@ def pruning(asked: settings.Pruning, now: Moment) -> Record:
     final = distribution(prunable, asked.sparsity)
     progress = mitigations.cubic_sparsity(now.update, *asked.when.span(now.updates), 1.0)
     sparsity = {name: progress * share for name, share in final.items()}
-    before = {name: mask for name, mask in learner.masks.items() if name in prunable}
-    learner.masks |= mitigations.magnitude_masks(prunable, sparsity, before or None)
+    whole = {name: torch.ones_like(v, dtype=torch.bool) for name, v in prunable.items()}
+    before = {name: learner.masks.get(name, mask) for name, mask in whole.items()}
+    learner.masks |= mitigations.magnitude_masks(prunable, sparsity, before)
     learner.hold()
     kept = sum(learner.masks[name].sum() for name in prunable).item()
     return {"sparsity": 1 - kept / sum(v.numel() for v in prunable.values())}

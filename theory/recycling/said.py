@@ -285,7 +285,7 @@ def layers(size: int) -> SearchStrategy[Layers]:
         second = row(*(other if not same else [one[-1], *one[1:-1], one[0]]))
         return Layers(first, tuple(factor * x if not same else x for x in second))
 
-    numbers = st.lists(st.integers(0, 9), min_size=size, max_size=size)
+    numbers = st.lists(st.integers(0, 9), min_size=size, max_size=size).filter(any)
     return st.builds(build, numbers, numbers, st.integers(1, 9), st.booleans())
 
 
