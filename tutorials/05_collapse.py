@@ -15,7 +15,6 @@ app = marimo.App(
 
 with app.setup(hide_code=True):
     import math
-    from dataclasses import replace
     from fractions import Fraction
 
     import marimo as mo
@@ -231,7 +230,8 @@ def judge(
     start,
 ):
     instance = collapse.flows.Regression(
-        collapse.flows.rows(chain.transition),
+        # 0.2 as a float is no fifth, and five of them are not 1
+        tuple(tuple(Fraction(str(p)) for p in row) for row in chain.transition.tolist()),
         Fraction(gamma),
         collapse.flows.rows(start),
         collapse.flows.rows(heads),
@@ -404,7 +404,7 @@ def _():
 def _():
     bins_ui = mo.ui.slider(5, 201, 2, value=101, label="Bins on $[0, 100]$", show_value=True)
     sigma_ui = mo.ui.slider(
-        0.25, 3, 0.25, value=0.75, label="$\\sigma$ (in units of the return)", show_value=True
+        0.25, 1.25, 0.25, value=0.75, label="$\\sigma$ (in units of the return)", show_value=True
     )
     discount_ui = mo.ui.slider(0, 0.999, 0.001, value=0.99, label="$\\gamma$", show_value=True)
     mo.md(f"""
@@ -429,10 +429,10 @@ def _(bins_ui, discount_ui, sigma_ui):
 
 @app.cell(hide_code=True)
 def write_and_read(bins, discount, sigma):
+    _sigma_in_bins = Fraction(sigma) * bins / 100
     support = collapse.flows.Bins(
-        Fraction(0), Fraction(100), bins, Fraction(str(discount)), Fraction(sigma)
+        Fraction(0), Fraction(100), bins, Fraction(str(discount)), _sigma_in_bins
     )
-    support = replace(support, sigma=support.sigma / support.width())
     masses, zero_reads = support.read(0.0)
     rests_at = collapse.zero_bin.after_backups(support, 5000)
 

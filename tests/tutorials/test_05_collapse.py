@@ -129,7 +129,7 @@ def test_zero_is_read_as_0_69_and_backups_rest_at_1_83():
 
 
 @pytest.mark.parametrize(
-    ("bins", "sigma", "discount"), [(5, 0.25, 0.0), (201, 3.0, 0.999), (5, 3.0, 0.999)]
+    ("bins", "sigma", "discount"), [(5, 0.25, 0.0), (201, 1.25, 0.999), (5, 1.25, 0.999)]
 )
 def test_backups_never_rest_below_what_zero_is_read_as(bins, sigma, discount):
     _, found = notebook.write_and_read.run(bins=bins, sigma=sigma, discount=discount)

@@ -211,7 +211,9 @@ NEVER_GROWS = Claim(
 )
 
 
-strong_or_not = partial(regressions, kinds=("any", "balanced", "strong", "strong"))
+strong_or_not = partial(
+    regressions, gammas=GAMMAS_TO_1, kinds=("any", "balanced", "strong", "strong")
+)
 
 
 def strong_slack(r: Regression) -> float:

@@ -180,12 +180,32 @@ def steps_of(size: Size) -> SearchStrategy[Step]:
     )
 
 
+def in_steps(s: Step) -> Step:
+    """By signs, with weights and twice the target in units of the step: so they come back."""
+    w = tuple(tuple(s.alpha * x for x in row) for row in s.w)
+    return replace(s, w=w, y=s.alpha * s.y / 2, signs=True)
+
+
+def swinging(s: Step, q: Fraction) -> Step:
+    """One neuron with a head that learns, z = v: to q z, and back to z, for ever."""
+    z = abs(s.v[0]) or Fraction(1)
+    y = z * z * (1 - q + q * q)
+    return Step(fractions(1), ((z,),), (z,), y, 1 / (q * z * z), head=True)
+
+
 def any_steps(size: Size) -> SearchStrategy[Step]:
-    """A few by signs, or with a head that learns."""
+    """Half of them as eq. (2) has it, the others by signs or with a head that learns."""
+
+    def build(s: Step, kind: int, q: Fraction) -> Step:
+        if kind == 3 and size == (1, 1):
+            return swinging(s, q)
+        return (s, s, in_steps(s), replace(s, head=True))[kind]
+
     return st.builds(
-        lambda s, kind: replace(s, signs=kind == 1, head=kind == 2),
+        build,
         steps_of(size),
-        st.integers(0, 12),
+        st.integers(0, 3),
+        st.sampled_from(fractions(Fraction(1, 2), Fraction(1, 4))),
     )
 
 
