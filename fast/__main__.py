@@ -15,8 +15,8 @@ from typing import Annotated
 import tyro
 
 from fast import config as configs
-from fast import terminal
 from fast.errors import EpisodeBroken, InputError, unknown
+from fast.machine import terminal
 
 MOST_SEEDS, MOST_EPOCHS, MOST_MINUTES = (
     10_000,
@@ -67,7 +67,7 @@ def train(arguments: list[str]) -> int:
         )
         config, path = parsed.config, parsed.out
 
-    from fast import resources
+    from fast.machine import resources
     from fast.train import Diverged, Stop, train  # torch takes seconds to import
 
     stop = Stop()
@@ -108,7 +108,7 @@ def doctor(arguments: list[str]) -> int:
     argparse.ArgumentParser(prog="python -m fast doctor", description=doctor.__doc__).parse_args(
         arguments
     )
-    from fast.doctor import doctor as examine
+    from fast.machine.doctor import doctor as examine
 
     return 1 if examine() else 0
 
@@ -119,7 +119,7 @@ def report(arguments: list[str]) -> int:
     parser.add_argument("--runs", type=Path, required=True, help="folder of runs")
     parser.add_argument("--out", type=Path, help="where to write; without it, --runs")
     given = parser.parse_args(arguments)
-    from fast.report import report as write
+    from fast.report.page import report as write
 
     print(write(given.runs, given.out or given.runs))
     return 0
@@ -127,7 +127,7 @@ def report(arguments: list[str]) -> int:
 
 def figure(arguments: list[str]) -> int:
     """draw a figure of the paper from the runs in a folder"""
-    from fast.recipes import RECIPES
+    from fast.papers.neuron_dominance import RECIPES
 
     parser = argparse.ArgumentParser(
         prog="python -m fast figure",
@@ -143,7 +143,7 @@ def figure(arguments: list[str]) -> int:
         "--own", action="store_true", help="of all runs that are there, not of the paper's alone"
     )
     given = parser.parse_args(arguments)
-    from fast.figures import write
+    from fast.report.figures import write
 
     out = given.out or given.runs
     paths, refused = write(given.name, given.runs, out, given.preset, given.own)
@@ -165,7 +165,7 @@ def demo(arguments: list[str]) -> int:
 
 def sweep(arguments: list[str]) -> int:
     """train the runs that a figure needs, several at a time, or go on with them"""
-    from fast.recipes import figure_runs, plan, table
+    from fast.papers.neuron_dominance import figure_runs, plan, table
 
     cut = arguments.index("--") if "--" in arguments else len(arguments)
     parser = argparse.ArgumentParser(
@@ -207,10 +207,10 @@ def sweep(arguments: list[str]) -> int:
     if not runs:
         raise InputError("--figure", None, "accepted: a figure, or --tasks and --methods")
 
-    from fast import resources
-    from fast.forecast import dry_run
-    from fast.sweep import places, survey
-    from fast.sweep import sweep as complete
+    from fast.machine import resources
+    from fast.runs.forecast import dry_run
+    from fast.runs.sweep import places, survey
+    from fast.runs.sweep import sweep as complete
 
     device, spread = places(given.devices, given.jobs)
     jobs = survey(runs, given.preset, device, given.out, overrides)

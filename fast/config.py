@@ -19,7 +19,6 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from fast.envs import dmc
 from fast.errors import InputError, unknown
-from fast.records import VERSION
 from fast.rules import (
     Beta,
     Count,
@@ -36,6 +35,7 @@ from fast.rules import (
     Strides,
     settings,
 )
+from fast.runs.records import VERSION
 
 
 @settings

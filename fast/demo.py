@@ -12,8 +12,8 @@ from pathlib import Path
 from types import FrameType
 
 from fast.errors import InputError
-from fast.records import flat, read_run
-from fast.report import report
+from fast.report.page import report
+from fast.runs.records import flat, read_run
 
 METHODS = ("baseline", "lnwd")
 STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)

@@ -23,13 +23,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from fast import drawing, pictures, terminal
 from fast.errors import InputError
+from fast.experience import pictures
+from fast.experience.pictures import Pictures
+from fast.machine import terminal
 from fast.mitigations import scale_incoming
 from fast.monitor import Monitor
-from fast.pictures import Pictures
-from fast.runs import refuse_used
-from fast.supervised_figures import RUNS, UNITS, draw
+from fast.report import drawing
+from fast.report.supervised_figures import RUNS, UNITS, draw
+from fast.runs.folder import refuse_used
 
 Row = dict[str, str | int | float]
 CHUNK = 1000  # pictures that are measured at once

@@ -18,16 +18,17 @@ import numpy as np
 import torch
 
 from fast import config as configs
-from fast import interventions, measures, resources, terminal
+from fast import interventions, measures
 from fast.agents.drq import DrQ
-from fast.allocator import keep_large_blocks
 from fast.config import Config
 from fast.envs import dmc
 from fast.errors import EpisodeBroken, InputError
 from fast.experience.replay import Batch, Replay
 from fast.interventions import INTERVENTIONS, Moment
-from fast.records import read_run
-from fast.runs import REMEDY, RunFolder, read_config, refuse_used
+from fast.machine import resources, terminal
+from fast.machine.allocator import keep_large_blocks
+from fast.runs.folder import REMEDY, RunFolder, read_config, refuse_used
+from fast.runs.records import read_run
 
 
 class Diverged(RuntimeError):

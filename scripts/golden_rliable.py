@@ -1,10 +1,10 @@
-"""Make tests/fast/golden/rliable.json: what rliable says of two small score matrices.
+"""Make tests/fast/report/golden/rliable.json: what rliable says of two small score matrices.
 
 rliable is no dependency: its pins conflict with the current pandas. In an environment of its own:
 
     python -m venv /tmp/rliable && /tmp/rliable/bin/pip install \\
         rliable==1.2.0 arch==7.2.0 pandas==2.3.3
-    /tmp/rliable/bin/python scripts/golden_rliable.py > tests/fast/golden/rliable.json
+    /tmp/rliable/bin/python scripts/golden_rliable.py > tests/fast/report/golden/rliable.json
 
 rliable ignores the random state that it is given, so NumPy's global one is seeded. The scores
 have two decimals: they are the same in JSON and in memory.

@@ -145,14 +145,91 @@ def test_the_package_fast_imports_nothing():
     assert list(imported(ast.parse((ROOT / "fast/__init__.py").read_bytes()))) == []
 
 
+# Who may import whom within `fast`. A room is a folder, or a file beside them; a row names what it
+# may import beside itself. What has no row (commands) may import anything.
+ROOMS = {
+    "errors": set(),
+    "rules": set(),
+    "papers": {"errors"},
+    "nets": set(),
+    "losses": {"errors"},
+    "scores": {"errors"},
+    "mitigations": {"errors", "scores"},
+    "monitor": {"errors", "scores"},
+    "measures": {"nets", "scores"},
+    "envs": {"errors"},
+    "experience": {"errors"},
+    "agents": {"nets", "losses", "mitigations", "experience", "rules", "config"},
+    "interventions": {"agents", "measures", "mitigations", "scores", "config", "errors"},
+    "config": {"envs", "rules", "runs", "errors"},
+    "runs": {"config", "papers", "machine", "errors"},
+    "machine": {"config", "agents", "experience", "envs", "train", "errors"},
+    "report": {"config", "runs", "papers", "errors"},
+}
+MOST_FILES = 12  # of a room
+
+
+def rooms(root: Path) -> dict[str, set[str]]:
+    """{room: the rooms of `fast` that its files import}"""
+    found: dict[str, set[str]] = {}
+    for path in sorted((root / "fast").rglob("*.py")):
+        room = path.relative_to(root / "fast").parts[0].removesuffix(".py")
+        arrows = found.setdefault(room, set())
+        for node in ast.walk(ast.parse(path.read_bytes())):
+            match node:
+                case ast.Import(aliases):
+                    names = [alias.name for alias in aliases]
+                case ast.ImportFrom(module="fast", names=aliases):
+                    names = [f"fast.{alias.name}" for alias in aliases]
+                case ast.ImportFrom(module=str(module)):
+                    names = [module]
+                case _:
+                    continue
+            arrows |= {name.split(".")[1] for name in names if name.startswith("fast.")}
+        arrows.discard(room)
+    return found
+
+
+def test_each_room_of_fast_imports_what_its_row_allows():
+    found = rooms(ROOT)
+    assert ROOMS.keys() <= found.keys()
+    wrong = {room: found[room] - allowed for room, allowed in ROOMS.items()}
+    assert {room: names for room, names in wrong.items() if names} == {}
+    unused = {room: allowed - found[room] for room, allowed in ROOMS.items()}
+    assert {room: names for room, names in unused.items() if names} == {}
+
+
+@pytest.mark.parametrize(
+    ("path", "line", "arrow"),
+    [
+        ("fast/report/page.py", "from fast.machine.doctor import doctor", "machine"),
+        ("fast/report/page.py", "def f():\n    from fast import train", "train"),
+        ("fast/nets/layers.py", "import fast.config", "config"),
+    ],
+)
+def test_an_arrow_between_rooms_is_found(tmp_path, path, line, arrow):
+    (tmp_path / path).parent.mkdir(parents=True)
+    (tmp_path / path).write_text(line)
+    room = path.split("/")[1]
+    assert rooms(tmp_path) == {room: {arrow}} and arrow not in ROOMS[room]
+
+
+def test_no_room_has_more_files_than_a_reader_holds():
+    folders = [path for path in (ROOT / "fast").rglob("*") if path.is_dir()]
+    sizes = {path.name: len(list(path.glob("[a-z]*.py"))) for path in folders}
+    assert {name: size for name, size in sizes.items() if size > MOST_FILES} == {}
+
+
 # Reading a run, drawing a figure and --help must be quick: none of these may load torch.
-TORCH_FREE = ["config", "recipes", "sweep", "forecast", "figures", "overview", "drawing", "stats",
-              "supervised_figures", "pictures", "report", "demo", "doctor", "__main__"]  # fmt: skip
+TORCH_FREE = ["config", "papers", "runs", "report", "machine", "demo", "__main__"]
 
 
-@pytest.mark.parametrize("name", TORCH_FREE)
-def test_reading_and_drawing_import_no_torch(name):
-    code = f"import sys, fast.{name}; sys.exit('torch' in sys.modules)"
+@pytest.mark.parametrize("room", TORCH_FREE)
+def test_reading_and_drawing_import_no_torch(room):
+    path = ROOT / "fast" / room
+    files = [f"{room}.{file.stem}" for file in path.glob("[a-z]*.py")] or [room]
+    files = [f"fast.{name}" for name in files if name not in ("runs.folder", "machine.allocator")]
+    code = f"import sys, {', '.join(files)}; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == 0
 
 

@@ -14,11 +14,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from fast import recipes, terminal
 from fast.__main__ import COMMANDS, main
 from fast.config import PRESETS, build
 from fast.errors import InputError, unknown
-from fast.records import flat, read_run
+from fast.machine import terminal
+from fast.papers import neuron_dominance as recipes
+from fast.runs.records import flat, read_run
 
 ROOT = Path(__file__).parents[2]
 FAST = [sys.executable, "-m", "fast"]
@@ -62,7 +63,7 @@ def test_a_closed_output_is_no_error():
 
 WORK = """
 import sys
-from fast import terminal
+from fast.machine import terminal
 def work(arguments):
     bar = terminal.bar(3, "steps")
     for _ in range(3):
@@ -128,7 +129,7 @@ def test_no_encoding_and_no_variable_ends_in_a_traceback(site):
     assert done.returncode == 2, done.stderr
     assert done.stderr.startswith("error: --devices: ")
     code = "print('\\u03a9\\u2264') or 0"
-    code = f"from fast import terminal; raise SystemExit(terminal.run(lambda _: {code}))"
+    code = f"from fast.machine import terminal; raise SystemExit(terminal.run(lambda _: {code}))"
     done = call([], code, env=os.environ | site, stdout=subprocess.PIPE, encoding="utf-8")
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout in ("Ω≤\n", "\\u03a9\\u2264\n")
@@ -370,12 +371,12 @@ def idle(monkeypatch, tmp_path):
 
     monkeypatch.setattr("fast.train.make_env", make_env)
     monkeypatch.setattr("fast.train.Training", begin)
-    monkeypatch.setattr("fast.sweep.sweep", begin)
-    monkeypatch.setattr("fast.forecast.dry_run", begin)
+    monkeypatch.setattr("fast.runs.sweep.sweep", begin)
+    monkeypatch.setattr("fast.runs.forecast.dry_run", begin)
     monkeypatch.setattr("fast.supervised.pictures.read", begin)
     monkeypatch.setattr("fast.demo._train", begin)
-    monkeypatch.setattr("fast.doctor.doctor", begin)
-    monkeypatch.setattr("fast.resources.gpu_memory", lambda place: 10**9)
+    monkeypatch.setattr("fast.machine.doctor.doctor", begin)
+    monkeypatch.setattr("fast.machine.resources.gpu_memory", lambda place: 10**9)
     monkeypatch.setattr("fast.train.Stop.install", lambda self: None)
     monkeypatch.chdir(tmp_path)
     return tmp_path

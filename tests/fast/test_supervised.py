@@ -22,10 +22,12 @@ import pytest
 import torch
 from torch import nn
 
-from fast import drawing, pictures, supervised, supervised_figures
+from fast import supervised
 from fast.__main__ import main
 from fast.errors import InputError
-from fast.pictures import Pictures, digits
+from fast.experience import pictures
+from fast.experience.pictures import Pictures, digits
+from fast.report import drawing, supervised_figures
 from fast.supervised import Intervention, ShuffledLabels
 
 ROOT = Path(__file__).parents[2]
@@ -472,7 +474,8 @@ def test_an_interrupt_leaves_what_was_measured_and_a_figure_that_says_so(
 
 
 def test_the_figures_and_the_pictures_are_read_without_torch():
-    code = "import sys, fast.supervised_figures, fast.pictures; sys.exit('torch' in sys.modules)"
+    files = "fast.report.supervised_figures, fast.experience.pictures"
+    code = f"import sys, {files}; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == 0
 
 

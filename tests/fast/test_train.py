@@ -16,12 +16,12 @@ import pytest
 import torch
 
 from fast import config as configs
-from fast import recipes
 from fast.__main__ import main
 from fast.envs import dmc
 from fast.errors import InputError
-from fast.records import read_run
-from fast.runs import RunFolder, seal
+from fast.papers import neuron_dominance as recipes
+from fast.runs.folder import RunFolder, seal
+from fast.runs.records import read_run
 from fast.train import Diverged, Stop, Training, train
 
 ROOT = Path(__file__).parents[2]

@@ -1,7 +1,8 @@
 """Figures 2 to 17 of Neuron Dominance, each from the runs of its recipe: PNG, PDF and CSV.
 
 A function here draws one figure: its docstring says what the panels show and what of it the paper
-leaves open. Which runs belong is `fast/recipes.py`; what is missing stands on the figure's face.
+leaves open. Which runs belong is said in `fast/papers/neuron_dominance.py`; what is missing stands
+on the figure's face.
 Both critic heads are recorded; the paper shows one, and so do these figures: head 0. "First hidden
 layer" is the head's `dense0`, which can hold a dominant neuron, "penultimate" its `dense1`.
 """
@@ -21,11 +22,11 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from fast import config as configs
-from fast import drawing, stats, supervised_figures
-from fast.drawing import Drawing, Face, Panel, Row
 from fast.errors import InputError, as_input, unknown
-from fast.recipes import RECIPES, Recipe
-from fast.records import Floats, Run, differing, find_runs, flat, series
+from fast.papers.neuron_dominance import RECIPES, Recipe
+from fast.report import drawing, stats, supervised_figures
+from fast.report.drawing import Drawing, Face, Panel, Row
+from fast.runs.records import Floats, Run, differing, find_runs, flat, series
 
 RETURN = Panel("Evaluation return", "evaluation", ("return",))
 SCORE = Panel("Largest activation score, first hidden layer", "scores",

@@ -5,9 +5,9 @@ import sys
 
 import pytest
 
-from fast import doctor, resources
 from fast.envs import dmc
 from fast.errors import InputError
+from fast.machine import doctor, resources
 
 
 @pytest.fixture

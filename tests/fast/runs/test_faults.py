@@ -21,15 +21,16 @@ import pytest
 import torch
 
 from fast import config as configs
-from fast import drawing, figures, records, story
 from fast.__main__ import main
 from fast.errors import InputError
-from fast.records import COUNTERS, find_runs
-from fast.runs import RunFolder
+from fast.report import drawing, figures, story
+from fast.runs import records
+from fast.runs.folder import RunFolder
+from fast.runs.records import COUNTERS, find_runs
 from fast.train import ENVIRONMENT, EVALUATION, Stop, Training, make_env, train
 
 pytestmark = pytest.mark.slow
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 def config(method="baseline", updates=45):

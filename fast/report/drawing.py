@@ -25,7 +25,7 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, NullFormatter, NullLocator
 
 from fast.errors import InputError, as_input
-from fast.records import Floats, Run, series
+from fast.runs.records import Floats, Run, series
 
 # A method looks the same in every figure, and this is their order. Okabe and Ito's colours, told
 # apart by every kind of colour vision, and three more; the markers say it again.

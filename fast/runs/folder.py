@@ -30,8 +30,8 @@ import torch
 from fast import config as configs
 from fast.config import Config
 from fast.errors import InputError, as_input
-from fast.events import Events
-from fast.records import VERSION, is_unused, parse
+from fast.runs.events import Events
+from fast.runs.records import VERSION, is_unused, parse
 
 DIGEST = hashlib.sha256().digest_size  # bytes at the end of checkpoint.pt, which torch overlooks
 REMEDY = "what is recorded stays readable; train again into another folder"

@@ -12,8 +12,8 @@ from typing import TypeGuard
 
 import numpy as np
 
-from fast.drawing import DOMINANT_SHARE
-from fast.records import Floats, Run, differing, series
+from fast.report.drawing import DOMINANT_SHARE
+from fast.runs.records import Floats, Run, differing, series
 
 HEADS = (0, 1)  # of the critic
 # Neuron Dominance: twice the 500,000 masked updates of B.1, which are half of the training

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from matplotlib.lines import Line2D
 
-from fast import drawing
-from fast.drawing import Drawing, Face, Panel, Row
 from fast.errors import InputError
-from fast.records import Run
+from fast.report import drawing
+from fast.report.drawing import Drawing, Face, Panel, Row
+from fast.runs.records import Run
 
 RANDOM_POLICY = "random policy's return"
 FIRST, NEXT = "critic/heads.{}.dense0/", "critic/heads.{}.dense1/"

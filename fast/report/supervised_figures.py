@@ -16,11 +16,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from fast import drawing
-from fast.drawing import Drawing, Face
 from fast.errors import InputError
-from fast.recipes import RECIPES
-from fast.records import Floats
+from fast.papers.neuron_dominance import RECIPES
+from fast.report import drawing
+from fast.report.drawing import Drawing, Face
+from fast.runs.records import Floats
 
 # What each seed is run with, the run that nothing is done to first.
 RUNS = {

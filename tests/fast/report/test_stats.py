@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import mannwhitneyu, norm, trim_mean
 
-from fast import stats
 from fast.errors import InputError
+from fast.report import stats
 
 GOLDEN = json.loads((Path(__file__).parent / "golden" / "rliable.json").read_text())
 OURS, THEIRS = ([np.array(task) for task in GOLDEN[name]] for name in ("ours", "theirs"))

@@ -11,13 +11,13 @@ import pytest
 import torch
 
 from fast import config as configs
-from fast import resources
 from fast.__main__ import main
 from fast.agents.drq import DrQ
 from fast.errors import InputError
 from fast.experience.replay import Replay
+from fast.machine import resources
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 GB = 10**9
 HOST = 64 * GB
 
@@ -95,7 +95,7 @@ def test_the_memory_is_the_processs_where_ulimit_sets_one(which):
     letter = {"RLIMIT_AS": "v", "RLIMIT_DATA": "d"}[which]
     code = f"""
 import resource
-from fast import resources
+from fast.machine import resources
 resource.setrlimit(resource.{which}, ({GB}, {GB}))
 memory = resources.memory()
 assert 0 < memory.free < memory.total == {GB}, memory

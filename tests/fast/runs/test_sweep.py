@@ -18,14 +18,15 @@ from pathlib import Path
 import pytest
 
 from fast import config as configs
-from fast import forecast, recipes
-from fast import sweep as sweeps
 from fast.__main__ import main
 from fast.errors import InputError
-from fast.recipes import plan
-from fast.records import read_run
+from fast.papers import neuron_dominance as recipes
+from fast.papers.neuron_dominance import plan
+from fast.runs import forecast
+from fast.runs import sweep as sweeps
+from fast.runs.records import read_run
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 UPDATES = 300  # of the preset `tiny`
 
 # What `train` does to a folder, without training: it runs in OUT's parent, where `told` holds the

@@ -1,7 +1,8 @@
 """`python -m fast doctor`: one page on what this machine can do, each problem with its remedy.
 
 Updates are timed in processes of their own, because the allocator cannot be told twice how to
-behave: `python -m fast.doctor PRESET DEVICE default|kept` prints one such measurement as JSON.
+behave: `python -m fast.machine.doctor PRESET DEVICE default|kept` prints one such measurement as
+JSON.
 """
 
 import json
@@ -16,13 +17,13 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from fast import config as configs
-from fast import resources
 from fast.envs import dmc
 from fast.errors import InputError
+from fast.machine import resources
 
 TASK = "cartpole-swingup"
 PACKAGES = ("torch", "numpy", "dm_control", "mujoco", "gymnasium", "matplotlib", "tensorboard")
-CONSTRAINTS = Path(__file__).parents[1] / "constraints.txt"
+CONSTRAINTS = Path(__file__).parents[2] / "constraints.txt"
 
 
 def measure_updates(preset: str, device: str, allocator: str) -> dict[str, float]:
@@ -30,8 +31,8 @@ def measure_updates(preset: str, device: str, allocator: str) -> dict[str, float
     import torch
 
     from fast.agents.drq import DrQ
-    from fast.allocator import keep_large_blocks
     from fast.experience.replay import Batch
+    from fast.machine.allocator import keep_large_blocks
 
     if allocator == "kept":
         keep_large_blocks()
@@ -60,7 +61,7 @@ def measure_updates(preset: str, device: str, allocator: str) -> dict[str, float
 
 def measure_apart(preset: str, device: str, allocator: str) -> dict[str, float]:
     """`measure_updates` in a new process; raises RuntimeError with the last line it said."""
-    command = [sys.executable, "-m", "fast.doctor", preset, device, allocator]
+    command = [sys.executable, "-m", "fast.machine.doctor", preset, device, allocator]
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
         raise RuntimeError((done.stderr.strip() or f"exit {done.returncode}").splitlines()[-1])

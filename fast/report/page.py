@@ -18,11 +18,10 @@ from string import Template
 import matplotlib.image
 import numpy as np
 
-from fast import drawing, figures, overview, supervised_figures
 from fast.errors import InputError, as_input
-from fast.figures import Aggregate
-from fast.records import COUNTERS, Run, find_runs
-from fast.story import (
+from fast.report import drawing, figures, overview, supervised_figures
+from fast.report.figures import Aggregate
+from fast.report.story import (
     UNDEFINED,
     UNRECORDED,
     Facts,
@@ -38,6 +37,7 @@ from fast.story import (
     several,
     side_by_side,
 )
+from fast.runs.records import COUNTERS, Run, find_runs
 
 STRIP = 6  # frames shown of one episode
 MANY = 4  # runs, above which what is said of each is folded or told of all together

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from fast.records import COUNTERS
+from fast.runs.records import COUNTERS
 
 
 class Events(contextlib.AbstractContextManager):

@@ -23,11 +23,11 @@ from typing import Any, Literal
 import tyro
 
 from fast import config as configs
-from fast import terminal
 from fast.config import Config
 from fast.errors import InputError
-from fast.recipes import PlannedRun
-from fast.records import flat, is_unused, read_run
+from fast.machine import terminal
+from fast.papers.neuron_dominance import PlannedRun
+from fast.runs.records import flat, is_unused, read_run
 
 COMMAND = (sys.executable, "-m", "fast")  # its `train` does the work
 MOST_JOBS = 1000  # each is a process of its own

@@ -14,8 +14,8 @@ from typing import Any
 
 from fast.config import Config
 from fast.errors import InputError
-from fast.records import find_runs, read_run
-from fast.sweep import COMMAND, POLL, Job, Place, last_line, spawn
+from fast.runs.records import find_runs, read_run
+from fast.runs.sweep import COMMAND, POLL, Job, Place, last_line, spawn
 
 # What a trial changes of the run: every update is timed, and the first one comes early.
 TRIAL = ("--run.log-interval=1", "--run.first-update=5", "--run.evaluation-episodes=1")

@@ -18,10 +18,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fast import demo as demos
-from fast import drawing, overview, story
 from fast.errors import InputError
-from fast.records import Run, find_runs, flat, read_run, series
-from fast.report import page, report
+from fast.report import drawing, overview, story
+from fast.report.page import page, report
+from fast.runs.records import Run, find_runs, flat, read_run, series
 
 STEPS_PER_UPDATE = 8
 
@@ -303,7 +303,7 @@ def test_a_method_looks_the_same_in_every_figure_and_no_two_alike():
 
 def test_figure_page_and_demo_need_neither_torch_nor_pyplot():
     code = (
-        "import sys, fast.demo, fast.figures\n"
+        "import sys, fast.demo, fast.report.figures\n"
         "print('torch' in sys.modules, 'matplotlib.pyplot' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

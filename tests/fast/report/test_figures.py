@@ -16,12 +16,12 @@ import numpy as np
 import pytest
 
 from fast import config as configs
-from fast import drawing, figures, stats, supervised_figures
 from fast.__main__ import main
 from fast.errors import InputError
-from fast.recipes import RECIPES, PlannedRun
-from fast.records import Run, find_runs, read_run
-from fast.report import page, report
+from fast.papers.neuron_dominance import RECIPES, PlannedRun
+from fast.report import drawing, figures, stats, supervised_figures
+from fast.report.page import page, report
+from fast.runs.records import Run, find_runs, read_run
 
 PLANNED = 100
 SPARSE, MASKED = "cartpole-swingup_sparse", "reacher-easy-masked"

@@ -16,15 +16,16 @@ import pytest
 import torch
 
 from fast import config as configs
-from fast import events, figures, records
 from fast.__main__ import main
 from fast.errors import InputError
-from fast.records import Run, find_runs, read_run, series
-from fast.report import _strip, report
-from fast.runs import RunFolder, seal
+from fast.report import figures
+from fast.report.page import _strip, report
+from fast.runs import events, records
+from fast.runs.folder import RunFolder, seal
+from fast.runs.records import Run, find_runs, read_run, series
 from fast.train import Stop, train
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 ARGUMENTS = ["--task", "cartpole-swingup", "--method", "baseline", "--preset", "tiny",
              "--env.action-repeat", "50", "--run.updates", "130", "--run.replay-capacity", "60",
              "--run.evaluation-interval", "50", "--run.log-interval", "10"]  # fmt: skip
