@@ -24,7 +24,7 @@ site-wasm: setup ## the same with Python in the reader's browser, in build/site-
 	$(PY) -m pip install --quiet --no-deps --require-hashes --requirement tools.lock
 	$(PY) scripts/static_site.py --wasm
 
-thumbnails: setup ## the README's pictures of the tutorials
+thumbnails: setup ## the pictures of the tutorials in their README
 	$(PY) scripts/static_site.py --thumbnails
 
 test: setup ## all tests, format, lint and types

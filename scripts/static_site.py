@@ -2,7 +2,7 @@
 
     python scripts/static_site.py               build/site: all notebooks with outputs, an index
     python scripts/static_site.py --wasm        build/site-wasm: there Python runs in the browser
-    python scripts/static_site.py --thumbnails  tutorials/thumbnails/*.png, which the README shows
+    python scripts/static_site.py --thumbnails  tutorials/thumbnails/*.png, which their README shows
 
     python scripts/static_site.py --live ../live      links that one from each page of build/site
 
@@ -191,7 +191,9 @@ def main() -> None:
     )
     parser.add_argument("--out", type=Path, default=ROOT / "build")
     parser.add_argument("--wasm", action="store_true", help="the site in which Python runs")
-    parser.add_argument("--thumbnails", action="store_true", help="only those of the README")
+    parser.add_argument(
+        "--thumbnails", action="store_true", help="only those of tutorials/README.md"
+    )
     parser.add_argument("--live", help="where the pages of --wasm are, seen from the index")
     options = parser.parse_args()
     found = notebooks()

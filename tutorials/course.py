@@ -2,7 +2,8 @@
 
 from itertools import pairwise
 
-from tutorials.contents import COURSE, FOLDER, notebooks
+from tutorials import contents
+from tutorials.contents import COURSE, notebooks
 from tutorials.exercises import ALL
 
 CLASS = (  # minute it begins, what is done, where
@@ -17,15 +18,32 @@ CLASS = (  # minute it begins, what is done, where
     (90, "", ""),
 )  # fmt: skip
 PAGE = """<!-- `python -m tutorials.course` writes this file. -->
-# The tutorials, for who teaches with them
+# The tutorials
 
-{many} notebooks, about {hours} hours in all. A tutorial states a theorem as printed, asks for a
-prediction, lets the reader find where it fails, and ends with what is true and three exercises.
-`make tutorials` opens a list of them; what was solved is remembered in the browser.
+Study the theorems by playing with them: {many} notebooks, about {hours} hours in all. A tutorial
+states a theorem as printed, asks for a prediction, lets the reader find where it fails, and ends
+with what is true and three exercises. In this order; what was solved is remembered in the browser.
 
-| | minutes | before it | afterwards one can |
-|---|---|---|---|
+| | | minutes | before it | afterwards one can |
+|---|---|---|---|---|
 {rows}
+
+| command | what it does |
+|---|---|
+| `make tutorials` | serves them and opens a list of them in your browser, if there is one; Ctrl-C ends it |
+| `make site` | all of them with their outputs as pages in `build/site`, for any static server; no page asks another host for anything; `LIVE=address` links the next one, where the sliders move |
+| `make site-wasm` | the same with Python inside the reader's browser, in `build/site-wasm`: every slider moves, but Python itself comes from the network (cdn.jsdelivr.net, pypi.org, files.pythonhosted.org, wasm.marimo.app), and a page says which of them it misses |
+| `make thumbnails` | draws the pictures above anew |
+
+Serving means that Python runs here for whoever moves a slider there. So `make tutorials` listens to
+this machine alone (127.0.0.1) and asks for the token in the link that it prints and opens, a new one
+each time; what is typed into a tutorial is read by a small grammar (`tutorials/typed.py`) and never
+evaluated. Do not pass the link on: for a class, `make site` and `make site-wasm` make pages that run
+nothing on your machine. `.github/workflows/pages.yml` builds both and publishes them as GitHub Pages.
+
+They are [marimo](https://marimo.io) notebooks: plain Python, whose mathematics is that of `ref/` and
+`theory/`. On two cores without a GPU each shows its first figure 3.9 to 4.9 s after it is opened, and
+a figure 0.1 to 0.5 s after a slider's move (`python scripts/tutorial_times.py`, in Chromium).
 
 ## A class of 90 minutes
 
@@ -33,15 +51,14 @@ prediction, lets the reader find where it fails, and ends with what is true and 
 |---|---|---|
 {plan}
 
-Whoever has less time leaves out the last two rows. Do not share the link of a served tutorial with
-a class: `make site` makes pages to read, `make site-wasm` pages to play with, for any web server.
+Whoever has less time leaves out the last two rows.
 
 ## Exercises and solutions
 
 In a tutorial each has two hints, given after wrong answers, and its solution after three. Numbers
 may be typed as 1.5, 1,5 or 3/2.
 
-{exercises}"""
+{exercises}"""  # noqa: E501
 
 
 def solved(number: int, task: dict[str, object]) -> str:
@@ -59,8 +76,8 @@ def solved(number: int, task: dict[str, object]) -> str:
 def page() -> str:
     found = notebooks()
     rows = [
-        f"| [{int(it.name[:2])}. {it.title}]({it.path.name}) | {COURSE[it.name][0]} | "
-        f"{COURSE[it.name][1]} | {COURSE[it.name][2]} |"
+        f"| [![](thumbnails/{it.name}.png)]({it.path.name}) | **[{int(it.name[:2])}. {it.title}]"
+        f"({it.path.name}).** {it.sentence} | {' | '.join(map(str, COURSE[it.name]))} |"
         for it in found
     ]
     plan = [
@@ -83,5 +100,9 @@ def page() -> str:
     )
 
 
+def main() -> None:
+    (contents.FOLDER / "README.md").write_text(page(), encoding="utf-8")
+
+
 if __name__ == "__main__":
-    (FOLDER / "README.md").write_text(page(), encoding="utf-8")
+    main()

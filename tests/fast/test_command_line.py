@@ -300,7 +300,7 @@ def test_a_path_that_cannot_be_looked_at_is_told_in_one_line(name, capsys, monke
 
 def test_every_hour_of_the_readme_comes_from_one_assumption():
     """56 agent steps a second of DrQ-v2, an update each second step, at half the paper's batch."""
-    readme = (ROOT / "README.md").read_text()
+    readme = (ROOT / "fast/README.md").read_text()
     per_second = 56 / 2 / 2
     assert round(10**6 / per_second / 3600) == recipes.HOURS
     assert f"a million updates is taken to last\n{recipes.HOURS} hours" in readme

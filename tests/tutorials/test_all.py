@@ -48,6 +48,6 @@ def test_a_tutorial_needs_what_runs_in_a_browser_alone(notebook):
 
 
 def test_the_readme_links_a_tutorial_with_its_picture(notebook):
-    picture = f"tutorials/thumbnails/{notebook.stem}.png"
-    assert f"[![]({picture})](tutorials/{notebook.name})" in (ROOT / "README.md").read_text()
-    assert (ROOT / picture).read_bytes().startswith(b"\x89PNG")
+    picture, folder = f"thumbnails/{notebook.stem}.png", ROOT / "tutorials"
+    assert f"[![]({picture})]({notebook.name})" in (folder / "README.md").read_text()
+    assert (folder / picture).read_bytes().startswith(b"\x89PNG")

@@ -49,7 +49,7 @@ def test_a_notice_stands_at_the_top_of_the_page():
 
 
 def test_the_readme_names_every_host_that_a_page_asks():
-    readme = (ROOT / "README.md").read_text()
+    readme = (ROOT / "tutorials/README.md").read_text()
     assert all(host in readme and host in static_site.MISSING for host in static_site.HOSTS)
 
 
