@@ -103,7 +103,7 @@ def site(out: Path, found: list[Notebook], live: str | None) -> None:
 
 
 def wheel_of_ours(folder: Path) -> Path:
-    """ref, theory, tutorials and the recorded runs that tutorial 7 reads."""
+    """ref, theory, tutorials and the recorded runs that tutorial 8 reads."""
     source = folder / "source"
     source.mkdir()
     for name in ("pyproject.toml", "README.md", "LICENSE"):

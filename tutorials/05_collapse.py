@@ -20,18 +20,12 @@ with app.setup(hide_code=True):
     import marimo as mo
     import numpy as np
 
-    from ref import autograd as ag
-    from ref import dynamics, losses, nn, scores
+    from ref import dynamics, losses, scores
     from theory import collapse
     from theory.decide import CLAIMS
     from tutorials import style
     from tutorials.exercises import exercises
 
-    PAPER_READS, PAPER_RESTS, PAPER_BACKUPS = (
-        collapse.zero_bin.PAPER.read(0.0)[1],
-        collapse.zero_bin.after_backups(collapse.zero_bin.PAPER, 5000),
-        collapse.zero_bin.backups(collapse.zero_bin.PAPER),
-    )
     CLAIMS_HERE = [
         "collapse.fixed-heads",
         "collapse.fixed-heads-span",
@@ -41,9 +35,6 @@ with app.setup(hide_code=True):
         "collapse.prevents",
         "collapse.fixed-point",
         "collapse.stays-rank-one",
-        "collapse.layer-norm-shifted",
-        "collapse.layer-norm-revives",
-        "collapse.layer-norm-dominant",
     ]
 
 
@@ -402,242 +393,14 @@ def _():
 
 @app.cell(hide_code=True)
 def _():
-    bins_ui = mo.ui.slider(5, 201, 2, value=101, label="Bins on $[0, 100]$", show_value=True)
-    sigma_ui = mo.ui.slider(
-        0.25, 1.25, 0.25, value=0.75, label="$\\sigma$ (in units of the return)", show_value=True
-    )
-    discount_ui = mo.ui.slider(0, 0.999, 0.001, value=0.99, label="$\\gamma$", show_value=True)
-    mo.md(f"""
-    ## Why a return of zero becomes 1.83
-
-    HL-Gauss writes a value as a histogram, a normal around it cut off at the ends of the support,
-    and reads the histogram's mean. In the middle that returns the value, if $\\sigma$ is not much
-    smaller than a bin. At the edge half of the normal is missing, so what is left has a larger
-    mean. Every TD backup writes and reads once, and without reward it multiplies by $\\gamma$ in
-    between: learning comes to rest where a backup changes nothing.
-
-    {mo.hstack([bins_ui, sigma_ui, discount_ui], justify="start", gap=2)}
-    """)
-    return bins_ui, discount_ui, sigma_ui
-
-
-@app.cell(hide_code=True)
-def _(bins_ui, discount_ui, sigma_ui):
-    bins, sigma, discount = bins_ui.value, sigma_ui.value, discount_ui.value
-    return bins, discount, sigma
-
-
-@app.cell(hide_code=True)
-def write_and_read(bins, discount, sigma):
-    _sigma_in_bins = Fraction(sigma) * bins / 100
-    support = collapse.flows.Bins(
-        Fraction(0), Fraction(100), bins, Fraction(str(discount)), _sigma_in_bins
-    )
-    masses, zero_reads = support.read(0.0)
-    rests_at = collapse.zero_bin.after_backups(support, 5000)
-
-    _top = max(3 * float(support.width()), 1.8 * rests_at, 4 * sigma)
-    _figure, (_left, _right) = style.figure(1, 2, height=3.6)
-    _centres = np.array(support.centres(), float)
-    _width = float(support.width())
-    _left.bar(_centres, masses, 0.9 * _width, color=style.SKY, label="histogram of 0")
-    _left.axvline(0, color="k", lw=1)
-    _left.axvline(zero_reads, color=style.VERMILION, label=f"read as {zero_reads:.3f}")
-    _left.set(xlim=(-0.1 * _top, _top), title="Zero, written and read", xlabel="value")
-    _left.legend(loc="upper right")
-
-    _values = np.linspace(0, _top, 120)
-    _change = [support.read(discount * v)[1] - v for v in _values]
-    _right.plot(_values, _change, label="HL-Gauss")
-    _right.plot(_values, (discount - 1) * _values, color=style.GREY, lw=1, label="exact")
-    _right.axhline(0, color="k", lw=1)
-    _right.plot(rests_at, 0, "o", color=style.VERMILION, label=f"rests at {rests_at:.2f}")
-    _right.set(title="One backup without reward", xlabel="value before", ylabel="change of it")
-    _right.legend(loc="upper right")
-    _picture = style.show(_figure, "The HL-Gauss histogram of zero, and what one backup changes")
-    _says = mo.md(f"""
-    Zero is read as **{zero_reads:.3f}**, and learning with $\\gamma = {discount}$ that there is
-    no reward ends at **{rests_at:.2f}**. In the paper's setting (101 bins, $\\sigma = 0.75$,
-    $\\gamma = 0.99$) the numbers are {PAPER_READS:.3f} and
-    {PAPER_RESTS:.2f}. Make the bins finer at that $\\sigma$: the
-    error does not go away, for it is of the size of $\\sigma$. The paper argues that without
-    reward the target is mostly 'the first bin', 'the lowest value', which a collapsed network
-    cannot fit. But what a collapsed network says is the middle of the support, and its target is
-    $\\gamma$ times that. In the paper's setting the first bin takes
-    {PAPER_BACKUPS} exact backups to reach, and HL-Gauss rests above it.
-    """)
-    mo.vstack([_picture, _says])
-    return rests_at, support, zero_reads
-
-
-@app.cell(hide_code=True)
-def _():
-    offset_ui = mo.ui.slider(
-        -6, 6, 0.5, value=-4, label="Add to all pre-activations", show_value=True
-    )
-    contrast_ui = mo.ui.slider(
-        0, 3, 0.1, value=1, label="How much neuron 1 stands out", show_value=True
-    )
-    shift_ui = mo.ui.slider(-3, 3, 0.1, value=0, label="LayerNorm's learned shift", show_value=True)
-    mo.md(f"""
-    ## LayerNorm's revival, and its limits
-
-    Five neurons with pre-activations $z$ at one input. LayerNorm subtracts their mean and divides
-    by their standard deviation, so what is added to all of them cannot matter: a layer that is shut
-    as a whole opens again. What LayerNorm cannot undo is a shift that is learned *after* the
-    division.
-
-    {mo.vstack([offset_ui, contrast_ui, shift_ui])}
-    """)
-    return contrast_ui, offset_ui, shift_ui
-
-
-@app.cell(hide_code=True)
-def _(contrast_ui, offset_ui, shift_ui):
-    offset, contrast, shift = offset_ui.value, contrast_ui.value, shift_ui.value
-    return contrast, offset, shift
-
-
-@app.cell(hide_code=True)
-def normalise(contrast, offset, shift):
-    z = offset + contrast * np.array([2.0, -0.5, -0.5, -0.5, -0.5]) + np.array([0, 0.2, 0, -0.2, 0])
-    layer = {"norm0.weight": np.ones(5), "norm0.bias": np.full(5, shift)}
-    normed = nn.layer_norm(layer, "norm0", z[None])[0]
-    row = collapse.layer_norm.Normed(tuple(map(Fraction, z)), Fraction(shift))
-    alive = sum(collapse.layer_norm.above(row))
-    dominates = scores.dominant(ag.relu(normed[None])).any()
-
-    _figure, _axes = style.figure(1, 2, height=2.9, sharey=True)
-    for _panel, _z, _title in zip(
-        _axes, (z, normed), ("without LayerNorm", "with LayerNorm"), strict=True
-    ):
-        _panel.bar(range(1, 6), _z, 0.5, color=[style.GREEN if v > 0 else style.GREY for v in _z])
-        _panel.axhline(0, color="k", lw=1)
-        _panel.set(title=f"$z$ {_title}", xlabel="neuron")
-    mo.vstack(
-        [
-            style.show(_figure, "Pre-activations of five neurons without and with LayerNorm"),
-            mo.md(
-                f"Without LayerNorm **{(z > 0).sum()}** of 5 neurons are on, with it **{alive}**. "
-                f"With it "
-                f"{'one neuron **dominates** the layer' if dominates else 'no neuron dominates'}. "
-                f"A shift shuts the layer for **every** input exactly if it is "
-                f"$-\\sqrt{{N-1}} = -{math.sqrt(len(z) - 1):.0f}$ or lower; a higher one may "
-                "shut it for some. Without shift, let neuron 1 stand out by 3: LayerNorm leaves "
-                "it dominant, since it bounds an activation by $\\sqrt{N-1}$ and not by the "
-                "others'."
-            ),
-        ]
-    )
-    return alive, dominates, normed, z
-
-
-@app.cell(hide_code=True)
-def _():
-    loss_ui = mo.ui.dropdown(
-        ["squared error, one learned head", "squared error, 24 fixed heads", "HL-Gauss"],
-        value="squared error, 24 fixed heads",
-        label="Loss",
-    )
-    norm_ui = mo.ui.checkbox(value=False, label="LayerNorm")
-    shut_ui = mo.ui.checkbox(value=False, label="start with the second layer shut")
-    mo.md(f"""
-    ## The same on a network
-
-    Free features are not a network. Here is one by `ref/dynamics.py`: a ring of twelve states,
-    two ReLU layers of 24 neurons, Adam. The reward is hidden until step 120 (dotted) and there
-    from then on.
-
-    {mo.hstack([loss_ui, norm_ui, shut_ui], justify="start", gap=2)}
-    """)
-    return loss_ui, norm_ui, shut_ui
-
-
-@app.cell(hide_code=True)
-def _(loss_ui, norm_ui, shut_ui):
-    loss, norm, shut = loss_ui.value, norm_ui.value, shut_ui.value
-    return loss, norm, shut
-
-
-@app.cell(hide_code=True)
-def train(loss, norm, shut):
-    _generator = np.random.default_rng(0)
-    _ring = (np.roll(np.eye(12), 1, axis=1) + np.roll(np.eye(12), -1, axis=1)) / 2
-    _chain = dynamics.Chain(_ring, 1.0 * (np.arange(12) == 0), 0.9)
-    _inputs = 3 * _generator.standard_normal((12, 6))
-    _outputs = {
-        "squared error, one learned head": 1,
-        "squared error, 24 fixed heads": 24,
-        "HL-Gauss": 21,
-    }
-    _params = nn.init_mlp(_generator, (6, 24, 24, _outputs[loss]), norm=norm)
-    if shut:
-        _params["dense1.bias"] -= 100.0
-    _objective = dynamics.regression()
-    if loss == "HL-Gauss":
-        _objective = dynamics.hl_gauss(losses.bin_edges(0.0, 10.0, 21), 0.4)
-    _fixed = {}
-    if "fixed" in loss:
-        _fixed = {name: _params.pop(name) for name in ("final.weight", "final.bias")}
-    _, history = dynamics.learn(
-        _chain,
-        _params,
-        _objective,
-        dynamics.network(_inputs, _fixed),
-        240,
-        0.01,
-        120,
-        6,
-        dynamics.ADAM,
-    )
-
-    _figure, _axes = style.figure(1, 3, height=2.9)
-    _steps = [row["step"] for row in history]
-    for _panel, _key, _title in zip(
-        _axes,
-        ("dense1/feature_norm", "dense1/srank", "dense1/saturated"),
-        ("Size of the features", "srank of the features", "Saturated neurons"),
-        strict=True,
-    ):
-        _panel.plot(_steps, [row[_key] for row in history])
-        _panel.axvline(120, color=style.GREY, lw=1, ls=":")
-        _panel.set(title=_title, xlabel="step", xlim=(0, 240))
-    _axes[0].set_ylim(0, None)
-    _axes[1].set_ylim(0, 12.5)
-    _axes[2].set_ylim(-0.03, 1.03)
-    style.show(_figure, f"Norm, srank and saturation of the last hidden layer, {loss}")
-    return (history,)
-
-
-@app.cell(hide_code=True)
-def _(history):
-    _before, _after = (next(r for r in history if r["step"] == s) for s in (114, 240))
-    if math.isnan(_before["dense1/srank"]):
-        _says = "Before the reward the features are zero: no srank is defined, so none is drawn."
-    else:
-        _says = f"Before the reward the srank of the features is {_before['dense1/srank']:.0f}."
-    mo.md(f"""
-    {_says} At the end the largest error of a value is {_after["value_error"]:.2g}, and
-    {100 * _after["dense1/saturated"]:.0f} % of the neurons are saturated.
-
-    With one **learned** head the features keep most of their size through all the time without
-    reward, as the balance $\\Phi'\\Phi - WW'$ lets you expect. With 24 **fixed** heads, the
-    setting of eqs. (5) and (6), the layer is dead before the reward arrives and stays so; with
-    LayerNorm, whose scale and shift learn too, it dies later. A layer that starts shut stays shut
-    under **every** loss, as no gradient passes it; LayerNorm opens it. One seed of a tiny
-    network is an illustration, not evidence.
-    """)
-    return
-
-
-@app.cell(hide_code=True)
-def _():
     task_1, task_2, task_3 = exercises("05_collapse")
     keep_ui = mo.ui.text(label="c =")
-    reach_ui = mo.ui.text(label="backups:")
-    dead_ui = mo.ui.text(label="shift:")
+    half_ui = mo.ui.text(label="t =")
+    equal_ui = mo.ui.dropdown(
+        ["draw them apart again", "move all of them alike", "nothing"], label="Learning can"
+    )
     mo.md("## Exercises")
-    return dead_ui, keep_ui, reach_ui, task_1, task_2, task_3
+    return equal_ui, half_ui, keep_ui, task_1, task_2, task_3
 
 
 @app.cell(hide_code=True)
@@ -651,25 +414,26 @@ def exercise_1(keep_ui, task_1):
 
 
 @app.cell(hide_code=True)
-def exercise_2(reach_ui, task_2):
-    answer_2 = task_2.read(reach_ui.value)
-    _small = collapse.flows.Bins(Fraction(0), Fraction(10), 51, Fraction(9, 10))
-    _right = answer_2 == collapse.zero_bin.backups(_small)
-    mo.vstack([task_2.asked(), reach_ui, task_2.check(answer_2, _right)])
+def exercise_2(half_ui, task_2):
+    answer_2 = task_2.read(half_ui.value)
+    _right = answer_2 is not None and abs(answer_2 - math.log(2) / (1 - 0.9)) < 0.01
+    mo.vstack([task_2.asked(), half_ui, task_2.check(answer_2, _right)])
     return
 
 
 @app.cell(hide_code=True)
-def exercise_3(dead_ui, task_3):
-    answer_3 = task_3.read(dead_ui.value)
-
-    def _kills(shift):
-        return collapse.layer_norm.shift_low(
-            collapse.layer_norm.Normed((Fraction(1),) * 10, Fraction(str(shift)))
-        )
-
-    _right = answer_3 is not None and _kills(answer_3) and not _kills(answer_3 + Fraction(1, 100))
-    mo.vstack([task_3.asked(), dead_ui, task_3.check(answer_3, _right)])
+def exercise_3(equal_ui, task_3):
+    _edges = losses.bin_edges(0.0, 5.0, 5)
+    _still = {"dense0.bias": np.zeros(2), "final.bias": np.zeros(5)}
+    _start = {"dense0.weight": np.ones((2, 5)), "final.weight": np.eye(5)[:, :2]}
+    _ring = dynamics.Chain((np.eye(5) + np.roll(np.eye(5), 1, axis=1)) / 2, np.zeros(5), 0.9)
+    _net = dynamics.network(np.eye(5), _still, activation=lambda z: z)
+    _learnt = dynamics.learn(_ring, _start, dynamics.hl_gauss(_edges, 0.75), _net, 8, 1.0, every=8)
+    _phi = _learnt[0]["dense0.weight"]
+    _apart, _moved = np.ptp(_phi, axis=1).max() > 1e-9, np.abs(_phi - 1).max() > 1e-3
+    _same = "move all of them alike" if _moved else "nothing"
+    _right = equal_ui.value == ("draw them apart again" if _apart else _same)
+    mo.vstack([task_3.asked(), equal_ui, task_3.check(equal_ui.value, _right)])
     return
 
 
@@ -685,10 +449,7 @@ def _():
                 "collapse.theorem-3",
                 "collapse.remark-derived",
                 "collapse.prevents",
-                "collapse.zero-bin",
-                "collapse.hl-zero",
-                "collapse.layer-norm-shifted",
-                "collapse.layer-norm-dominant",
+                "collapse.stays-rank-one",
             ),
             style.neighbours("05_collapse"),
         ]

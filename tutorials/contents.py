@@ -34,23 +34,29 @@ COURSE = {
         "compute srank; say why dominance by means forces no low rank, and by what it is forced",
     ),
     "05_collapse": (
-        60,
+        40,
         "tutorials 1 and 4; TD learning, softmax",
         "decide whether features vanish under a squared error; say what cross-entropy does "
-        "instead; find where HL-Gauss comes to rest",
+        "instead, and what neither can undo",
     ),
-    "06_recycling": (
+    "06_zero": (
+        30,
+        "tutorial 5",
+        "find where HL-Gauss comes to rest; say what LayerNorm revives and what it cannot; read "
+        "a training whose reward comes late",
+    ),
+    "07_recycling": (
         45,
         "tutorials 1 and 2",
         "recycle neurons by ReDo and ReGraMa by hand; flip both verdicts without changing the "
         "function; say what silence on a batch proves",
     ),
-    "07_from_theorem_to_agent": (
+    "08_from_theorem_to_agent": (
         35,
         "tutorials 3 and 4",
         "read a recorded training against the theorems; say what it cannot show",
     ),
-    "08_autograd": (
+    "09_autograd": (
         50,
         "the chain rule; Python",
         "read `ref/autograd.py`; derive a pull; check it by random projection",

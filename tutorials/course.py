@@ -14,7 +14,7 @@ CLASS = (  # minute it begins, what is done, where
     (30, "In pairs: the smallest counterexample by hand; then the machine's.", "3, Break it"),
     (45, "Which inequality repairs it? Exercise 1.", "3, What is true"),
     (60, "Does dominance lower the rank? Predict, then build a batch of full rank.", "4, top"),
-    (75, "What a recorded training can show of all this, and what it cannot.", "7, its tables"),
+    (75, "What a recorded training can show of all this, and what it cannot.", "8, its tables"),
     (90, "", ""),
 )  # fmt: skip
 PAGE = """<!-- `python -m tutorials.course` writes this file. -->

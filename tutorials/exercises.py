@@ -52,7 +52,7 @@ class Exercise:
             return style.verdict("right", f"**Right.** {self.praise}", solved=self.key)
         if self.trouble:
             return style.verdict("unread", f"That cannot be read: {self.trouble}")
-        if not given:
+        if given is None or given == "" or (self.built and not given):
             wait = "Build it above, then press the button." if self.built else "Your answer?"
             return style.verdict("waiting", wait)
         if given not in self.tried:
@@ -112,7 +112,7 @@ ALL: dict[str, list[dict[str, Any]]] = {
             ],
             "solution": r"For instance $w = (0, 4, 1, 1)$, $b = (0.1, 5, 0, 0)$ and $\tau = 0.2$: "
             "neuron 1 returns 0.1 everywhere, and neuron 2 makes the mean large.",
-            "praise": "ReDo, the subject of tutorial 6, would reset this neuron, though it is "
+            "praise": "ReDo, the subject of tutorial 7, would reset this neuron, though it is "
             "never silent.",
         },
         {
@@ -304,6 +304,60 @@ ALL: dict[str, list[dict[str, Any]]] = {
             "praise": "One head can take one direction away, not two.",
         },
         {
+            "question": "Fixed heads in all directions, the chain *stay* ($P = I$), and "
+            r"$\gamma = 0.9$. After which time have the features half of their size? (Two digits.)",
+            "right": "6.93",
+            "meant": {
+                Fraction(77, 100): r"You took $\gamma$ for the rate: it is $1 - \gamma$.",
+                Fraction(693, 1000): r"$\ln 2 / 0.1$ is ten times that.",
+                5: r"$1 - 0.1\,t$ is the first step of a decay that slows down.",
+            },
+            "hints": [
+                r"Eq. (6) is $\Phi_t = e^{-t(I - \gamma P)}\,\Phi_0$, here with $P = I$.",
+                r"$e^{-t(1 - \gamma)} = 1/2$.",
+            ],
+            "solution": r"$t = \ln 2 / (1 - \gamma) = 0.693 / 0.1 = 6.93$.",
+            "praise": "The nearer the discount is to 1, the longer the features live.",
+        },
+        {
+            "question": "Under cross-entropy with HL-Gauss targets the features of all five states "
+            "have become equal, and are not 0. What can learning without reward still do to them?",
+            "right": "move all of them alike",
+            "meant": {
+                "draw them apart again": "Equal features have equal histograms and equal targets: "
+                "where would a difference come from?",
+                "nothing": "They are equal, not at rest: only a target that is the histogram "
+                "itself pushes nothing.",
+            },
+            "hints": [
+                "What are the histograms of two states whose features are equal?",
+                "And the targets that are made of them?",
+            ],
+            "solution": "Equal features, equal histograms, equal targets: the push is the same for "
+            "every state, so they move, and stay equal (`collapse.stays-rank-one`).",
+            "praise": "There may be an escape from zero, but not from rank one.",
+        },
+    ],
+    "06_zero": [
+        {
+            "question": r"You set $\gamma$ to 0, so that every backup has the target 0 exactly. In "
+            "the paper's setting, where does the value of HL-Gauss come to rest? (To two digits.)",
+            "right": "0,69",
+            "meant": {
+                0: "That is the target; the value is the mean of its histogram.",
+                Fraction(183, 100): r"That is where it rests for $\gamma = 0.99$.",
+                Fraction(1, 2): "That is the centre of the first bin; the second takes a part of "
+                "the mass.",
+            },
+            "hints": [
+                "The first figure shows the histogram that is written for a zero.",
+                "The value is the mean of what is left of the normal.",
+            ],
+            "solution": "0.69: what the histogram of 0 is read as. From there every backup writes "
+            "the same histogram again.",
+            "praise": "So no choice of discount brings HL-Gauss to zero.",
+        },
+        {
             "question": r"Two-hot targets, 51 bins on $[0, 10]$, $\gamma = 0.9$. The features have "
             "collapsed, so the histogram is uniform and every value is 5. How many exact backups "
             "without reward until the value is in the first bin?",
@@ -341,7 +395,7 @@ ALL: dict[str, list[dict[str, Any]]] = {
             "praise": r"Any shift above it leaves the input $(N-1, -1, \dots, -1)$ alive.",
         },
     ],
-    "06_recycling": [
+    "07_recycling": [
         {
             "question": r"Three neurons of equal mean activation 1, and $\tau = 0.1$. You rewrite "
             "neuron 1 with a factor $c$. Up to which $c$ does ReDo take it? (To three digits after "
@@ -396,7 +450,7 @@ ALL: dict[str, list[dict[str, Any]]] = {
             "praise": "Loud, unread, and with a gradient on $v_1$ that would put it to use.",
         },
     ],
-    "07_from_theorem_to_agent": [
+    "08_from_theorem_to_agent": [
         {
             "question": "In the layer above there are no biases, and no other weight is more than "
             "a third as large as that of the loudest neuron. Above which activation share is it "
@@ -450,7 +504,7 @@ ALL: dict[str, list[dict[str, Any]]] = {
             "praise": "The run is a counterexample to 'only if', and no more than that.",
         },
     ],
-    "08_autograd": [
+    "09_autograd": [
         {
             "question": r"$L = 3 \max(a, b)$ at $a = b = 2$. What gradient does the table give to "
             "$a$?",

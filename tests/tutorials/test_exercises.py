@@ -56,6 +56,11 @@ def task(name="03_dominance", i=0):
     return exercises(name)[i]
 
 
+def test_a_typed_0_is_an_answer():
+    it = task("06_zero")
+    assert "That is the target" in it.check(it.read("0"), False).text
+
+
 def test_there_is_no_verdict_before_an_answer():
     assert "Your answer?" in task().check(None, False).text
     assert "press the button" in task(i=2).check(0, False).text

@@ -81,15 +81,15 @@ def test_the_link_opens_the_index_and_every_tutorial(link):
 
 ROUTES = [
     ("GET", "/"),
-    ("GET", "/08_autograd/"),
+    ("GET", "/09_autograd/"),
     ("GET", "/?access_token="),
     ("GET", "/?access_token=guess"),
     ("GET", "/?access_token=é"),
     ("GET", "/thumbnails/01_neurons.png"),
-    ("GET", "/08_autograd/api/status"),
-    ("POST", "/08_autograd/api/kernel/instantiate"),
-    ("POST", "/08_autograd/api/kernel/set_ui_element_value"),
-    ("GET", "/08_autograd/ws?session_id=s_aaaaaa"),
+    ("GET", "/09_autograd/api/status"),
+    ("POST", "/09_autograd/api/kernel/instantiate"),
+    ("POST", "/09_autograd/api/kernel/set_ui_element_value"),
+    ("GET", "/09_autograd/ws?session_id=s_aaaaaa"),
 ]
 
 
@@ -121,7 +121,7 @@ def test_another_host_or_site_is_refused_even_with_the_token(link, headers, meth
 def test_the_token_opens_a_session(link):
     port = urlsplit(link).port
     given = {**cookie(link), **WEBSOCKET, "Origin": f"http://127.0.0.1:{port}"}
-    assert ask(link, "/08_autograd/ws?session_id=s_aaaaaa", given)[0] == 101
+    assert ask(link, "/09_autograd/ws?session_id=s_aaaaaa", given)[0] == 101
 
 
 def test_the_token_is_long_and_stands_in_no_list_of_processes(link):

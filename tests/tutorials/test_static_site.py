@@ -57,7 +57,7 @@ def test_the_wheel_of_the_pages_has_the_recorded_runs(tmp_path):
     names = zipfile.ZipFile(static_site.wheel_of_ours(tmp_path)).namelist()
     for table in (ROOT / "results").glob("*/*.csv"):
         assert f"tutorials/results/{table.parent.name}/{table.name}" in names
-    assert {"tutorials/08_autograd.py", "tutorials/typed.py", "ref/nn.py"} <= set(names)
+    assert {"tutorials/09_autograd.py", "tutorials/typed.py", "ref/nn.py"} <= set(names)
     assert not any(name.startswith(("fast/", "tests/")) for name in names)
 
 

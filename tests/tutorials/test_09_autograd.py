@@ -11,7 +11,7 @@ import pytest
 from ref import autograd as ag
 from tutorials.exercises import ALL as EXERCISES
 
-notebook = import_module("tutorials.08_autograd")
+notebook = import_module("tutorials.09_autograd")
 FORMULAS = (
     "a·b + tanh(a)",
     "log(exp(a) + exp(b))",

@@ -561,7 +561,7 @@ def _():
 
 @app.cell(hide_code=True)
 def _():
-    task_1, task_2, task_3 = exercises("08_autograd")
+    task_1, task_2, task_3 = exercises("09_autograd")
     tie_ui = mo.ui.text(label="gradient in a:")
     sum_ui = mo.ui.text(label="each entry:")
     cube_ui = mo.ui.text(label="pull(g, y, a) =")
@@ -618,7 +618,7 @@ def _():
                 "recycling.batch-mean",
                 "collapse.no-softmax-loss",
             ),
-            style.neighbours("08_autograd"),
+            style.neighbours("09_autograd"),
         ]
     )
     return

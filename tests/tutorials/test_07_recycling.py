@@ -11,7 +11,7 @@ from ref import nn
 from theory.claim import find
 from theory.decide import CLAIMS
 
-notebook = import_module("tutorials.06_recycling")
+notebook = import_module("tutorials.07_recycling")
 WIDE = np.linspace(-2.5, 2.5, 201)
 
 

@@ -524,7 +524,7 @@ def _():
 
 @app.cell(hide_code=True)
 def _():
-    task_1, task_2, task_3 = exercises("07_from_theorem_to_agent")
+    task_1, task_2, task_3 = exercises("08_from_theorem_to_agent")
     share_ui = mo.ui.text(label="share:")
     proof_ui = mo.ui.text(label="at most:")
     follows_ui = mo.ui.dropdown(
@@ -583,7 +583,7 @@ def _():
                 "DIR` makes such a table of runs of yours. Put it into a folder of `results/`, and "
                 "it is on this page."
             ),
-            style.neighbours("07_from_theorem_to_agent"),
+            style.neighbours("08_from_theorem_to_agent"),
         ]
     )
     return

@@ -11,7 +11,7 @@ import pytest
 from theory.claim import find
 from theory.decide import CLAIMS
 
-notebook = import_module("tutorials.07_from_theorem_to_agent")
+notebook = import_module("tutorials.08_from_theorem_to_agent")
 HEAD = ["run", "method", "seed", "panel", "environment_step", "value"]
 
 

@@ -546,7 +546,7 @@ def train(optimizer):
 
 @app.cell(hide_code=True)
 def _():
-    task_1, task_2, task_3 = exercises("06_recycling")
+    task_1, task_2, task_3 = exercises("07_recycling")
     small_ui = mo.ui.text(label="c =")
     sure_ui = mo.ui.text(label="percent:")
     who_ui = mo.ui.dropdown(
@@ -607,7 +607,7 @@ def _():
                 "recycling.irreversible",
                 "recycling.zombies",
             ),
-            style.neighbours("06_recycling"),
+            style.neighbours("07_recycling"),
         ]
     )
     return

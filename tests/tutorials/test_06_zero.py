@@ -1,0 +1,115 @@
+"""What the tutorial on a value of zero shows, asserted on its definitions."""
+
+import math
+from functools import cache
+from importlib import import_module
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from theory import collapse
+from theory.claim import find
+from theory.decide import CLAIMS
+
+notebook = import_module("tutorials.06_zero")
+
+
+@pytest.mark.parametrize("id", notebook.CLAIMS_HERE)
+def test_what_can_be_broken_breaks_in_the_time_that_a_reader_has(id):
+    claim = CLAIMS[id]
+    for without in [None] if claim.verdict == "refuted" else [a.name for a in claim.given]:
+        assert find(claim, without, examples=300).violation is not None, without
+
+
+def test_a_search_prints_what_breaks_the_claim():
+    claim = "collapse.layer-norm-shifted"
+    _, found = notebook.search.run(wanted=claim, without=None, pressed=True)
+    assert found["outcome"].tried == 1 and found["outcome"].violation.v == (0, 0)
+
+
+def written(predicted=None, **settings):
+    return notebook.write_and_read.run(predicted_ui=SimpleNamespace(value=predicted), **settings)
+
+
+def test_where_hl_gauss_rests_is_told_after_the_prediction_and_the_move_alone():
+    first, _ = written("higher", bins=101, sigma=0.75, discount=0.0)
+    moved, _ = written(None, bins=101, sigma=0.75, discount=0.99)
+    told, _ = written("higher", bins=101, sigma=0.75, discount=0.99)
+    assert "0.69" in first.text and "As you said" not in first.text
+    assert "Predict first" in moved.text and "As you said" in told.text
+
+
+def test_zero_is_read_as_0_69_and_backups_rest_at_1_83():
+    _, found = written(bins=101, sigma=0.75, discount=0.99)
+    assert round(found["zero_reads"], 3) == 0.688
+    assert round(found["rests_at"], 2) == 1.83
+
+
+@pytest.mark.parametrize(
+    ("bins", "sigma", "discount"), [(5, 0.25, 0.0), (201, 1.25, 0.999), (5, 1.25, 0.999)]
+)
+def test_backups_never_rest_below_what_zero_is_read_as(bins, sigma, discount):
+    _, found = written(bins=bins, sigma=sigma, discount=discount)
+    error = collapse.flows.HISTOGRAM * 100
+    assert found["rests_at"] >= found["zero_reads"] - error
+    assert found["zero_reads"] >= 50 / bins - error
+
+
+@cache
+def normalised(offset, contrast, shift):
+    return notebook.normalise.run(offset=offset, contrast=contrast, shift=shift)[1]
+
+
+def test_layer_norm_does_not_see_what_is_added_to_all():
+    low, high = normalised(-6.0, 1.0, 0.0), normalised(6.0, 1.0, 0.0)
+    assert (low["z"] < 0).all() and (high["z"] > 0).all()
+    assert low["alive"] == high["alive"] == 1 and low["dominates"]
+    np.testing.assert_allclose(low["normed"], high["normed"], rtol=0, atol=1e-12)
+
+
+def test_a_low_shift_kills_a_layer_that_has_layer_norm_and_a_high_one_opens_it():
+    assert normalised(0.0, 3.0, -2.0)["alive"] == 0
+    assert normalised(0.0, 0.0, 3.0)["alive"] == 5
+
+
+@cache
+def history(loss, norm, shut=False):
+    return notebook.train.run(loss=loss, norm=norm, shut=shut)[1]["history"]
+
+
+def dies_at(rows):
+    return next((row["step"] for row in rows if row["dense1/saturated"] == 1), math.inf)
+
+
+def test_a_learned_head_leaves_the_network_its_features():
+    sizes = [
+        row["dense1/feature_norm"] for row in history("squared error, one learned head", False)
+    ]
+    assert min(sizes) > 0.8 * sizes[0]
+
+
+def test_fixed_heads_kill_the_network_and_layer_norm_puts_it_off():
+    bare, normed = (history("squared error, 24 fixed heads", norm) for norm in (False, True))
+    assert 0 < dies_at(bare) < 120 < dies_at(normed) < 240
+    assert math.isnan(bare[-1]["dense1/srank"])
+
+
+@pytest.mark.parametrize("loss", ["squared error, one learned head", "HL-Gauss"])
+def test_a_shut_layer_stays_shut_unless_there_is_layer_norm(loss):
+    assert {row["dense1/saturated"] for row in history(loss, norm=False, shut=True)} == {1.0}
+    assert dies_at(history(loss, norm=True, shut=True)) == math.inf
+
+
+@pytest.mark.parametrize(
+    ("exercise", "field", "wrong", "right"),
+    [
+        (notebook.exercise_1, "rest_ui", "0", "0.69"),
+        (notebook.exercise_2, "reach_ui", "30", "31"),
+        (notebook.exercise_3, "dead_ui", "-2.99", "−3"),
+    ],
+)
+def test_the_exercises_tell_right_from_wrong(exercise, field, wrong, right):
+    for value, says in (("", "Your answer"), (wrong, "Not yet"), (right, "Right")):
+        output, _ = exercise.run(**{field: SimpleNamespace(value=value)})
+        assert says in output.text
