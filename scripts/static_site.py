@@ -109,7 +109,9 @@ def wheel_of_ours(folder: Path) -> Path:
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, source)
     for name in ("ref", "theory", "tutorials"):
-        shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__*__", "*.png"))
+        shutil.copytree(
+            ROOT / name, source / name, ignore=shutil.ignore_patterns("__*__", "thumbnails")
+        )
         for module in (ROOT / name).rglob("__init__.py"):
             shutil.copy(module, source / module.relative_to(ROOT))
     for table in (ROOT / "results").glob("*/*.csv"):

@@ -115,10 +115,10 @@ def write_and_read(bins, discount, predicted_ui, sigma):
     _right.axhline(0, color="k", lw=1)
     _right.plot(rests_at, 0, "o", color=style.VERMILION, label=f"rests at {rests_at:.2f}")
     _right.set(title="One backup without reward", xlabel="value before", ylabel="change of it")
-    _right.legend(loc="upper right")
+    _right.legend(loc="lower left")
     _picture = style.show(cover, "The HL-Gauss histogram of zero, and what one backup changes")
     _says = mo.md(f"""
-    Zero is read as **{zero_reads:.3f}**, and learning with $\\gamma = {discount}$ that there is
+    Zero is read as **{zero_reads:.3f}**, and learning with $\\gamma = {discount:g}$ that there is
     no reward ends at **{rests_at:.2f}**.
     """)
     if discount < 0.99:

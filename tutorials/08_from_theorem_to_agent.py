@@ -67,6 +67,22 @@ def read(folder):
 
 
 @app.function(hide_code=True)
+def reward_step(folder, runs):
+    """The environment step at which runs see their first reward; None where it is always there.
+
+    reward.csv says how many of the updates learn without it; scores are taken from the first
+    update to the last, which come at even distances.
+    """
+    steps = [x for run in runs.values() for _, x, _ in of_heads(run, SHARE)]
+    if not (folder / "reward.csv").exists() or not steps:
+        return None
+    with (folder / "reward.csv").open(newline="", encoding="utf-8") as file:
+        told = next(csv.DictReader(file))
+    first, last = min(x.min() for x in steps), max(x.max() for x in steps)
+    return first + (last - first) * int(told["masked_updates"]) / int(told["updates"])
+
+
+@app.function(hide_code=True)
 def of_heads(run, score):
     """(head, steps, values) of each network that recorded this score, such as critic/heads.0."""
     end = f".{score}"
@@ -93,7 +109,9 @@ def _():
     - the **srank** of the first layer's features, of at most 256.
 
     These are the quantities of Theorems 1 and 2 of *Neuron Dominance* (tutorials 3 and 4). So we
-    can ask: when a layer saturates or a rank falls, **was there a dominant neuron**? And how much
+    can ask: when a layer saturates or a rank falls, **was there a dominant neuron**? Some of the
+    agents learn from a reward of zero at first, whatever they do; a dashed line shows when the
+    reward appears to them (the returns are the true ones throughout). And how much
     can a bound in terms of shares say? At the end stands what such recordings cannot show at all.
     """)
     return
@@ -103,6 +121,7 @@ def _():
 def gather():
     folders = {path.name: read(path) for path in sorted(RESULTS.glob("*/")) if path.is_dir()}
     folders = {name: runs for name, runs in folders.items() if runs}
+    rewarded = {name: reward_step(RESULTS / name, runs) for name, runs in folders.items()}
     _lines = ["| folder | runs | methods | environment steps | recorded |", "|:--|:--|:--|:--|:--|"]
     for _name, _runs in folders.items():
         _methods = ", ".join(sorted({run["method"] for run in _runs.values()}))
@@ -131,7 +150,7 @@ def gather():
             else mo.md(""),
         ]
     )
-    return (folders,)
+    return folders, rewarded
 
 
 @app.cell(hide_code=True)
@@ -163,7 +182,7 @@ def _(methods_ui, zoom_ui):
 
 
 @app.cell(hide_code=True)
-def draw(folder, folders, methods, zoom):
+def draw(folder, folders, methods, rewarded, zoom):
     shown = {k: run for k, run in folders.get(folder, {}).items() if run["method"] in methods}
     _colours = (
         style.BLUE,
@@ -200,6 +219,18 @@ def draw(folder, folders, methods, zoom):
         if not _panel.lines:
             _panel.text(0.5, 0.5, "not recorded", ha="center", transform=_panel.transAxes)
         _panel.set_title(_title)
+        if _from := rewarded.get(folder):
+            _panel.axvline(_from / 1000, color=style.GREY, lw=1.2, ls="--")
+    _appears = f"; the reward appears at step {_from:,.0f}" if _from else ""
+    if _from:
+        _axes[0, 0].text(
+            _from / 1000,
+            0.98,
+            " reward appears",
+            va="top",
+            color="#595959",
+            transform=_axes[0, 0].get_xaxis_transform(),
+        )
     _share = _axes[0, 1]
     _share.axhline(0.5, color="k", lw=1, ls=":")
     _share.text(
@@ -224,7 +255,9 @@ def draw(folder, folders, methods, zoom):
     }
     if _handles:
         cover.legend(_handles.values(), _handles, loc="outside lower center", ncols=5)
-    style.show(cover, f"Return, largest share, saturation and srank of the runs in {folder}")
+    style.show(
+        cover, f"Return, largest share, saturation and srank of the runs in {folder}{_appears}"
+    )
     return cover, shown
 
 

@@ -10,6 +10,12 @@ from pathlib import Path
 FOLDER = Path(__file__).parent
 # name -> minutes to read and play, what to know before, what one can do afterwards
 COURSE = {
+    "00_agents": (
+        10,
+        "school mathematics",
+        "say what an agent, a policy, a replay, a critic and a neuron are; compute what later "
+        "rewards are worth, and what a neuron returns",
+    ),
     "01_neurons": (
         25,
         "what a derivative is, and that a network is made of layers",

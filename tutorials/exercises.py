@@ -84,6 +84,56 @@ def hand_in() -> mo.ui.button:
 
 
 ALL: dict[str, list[dict[str, Any]]] = {
+    "00_agents": [
+        {
+            "question": r"An agent is paid 0, then 0, then 8, and then it is over. With a discount "
+            r"of $\gamma = 1/2$, what is that worth at the start?",
+            "right": "2",
+            "meant": {
+                8: "That would be so without a discount.",
+                4: "The 8 comes two steps later, not one.",
+                1: "The 8 comes two steps later, not three.",
+            },
+            "hints": [
+                r"A reward that comes $k$ steps later is multiplied by $\gamma^k$.",
+                "The first reward comes now, so the third comes two steps later.",
+            ],
+            "solution": r"$0 + \frac12 \cdot 0 + \frac14 \cdot 8 = 2$.",
+            "praise": "A critic that knows everything would say so.",
+        },
+        {
+            "question": "A neuron has the weights $w = (2, -1)$ and the bias $b = -1$. What does "
+            "it return at $x = (1, 3)$?",
+            "right": "0",
+            "meant": {
+                -2: "That is $z$. What does the neuron make of it?",
+                2: "The sign of $z$ is lost: it is off where $z$ is below 0.",
+                -1: "You left out the bias. And what does the neuron make of $z$?",
+            },
+            "hints": [
+                "First $z = 2 \\cdot 1 - 1 \\cdot 3 - 1$.",
+                "Then $h = \\max(z, 0)$.",
+            ],
+            "solution": "$z = -2$, so $h = \\max(-2, 0) = 0$: it is off there.",
+            "praise": "It is off at this input; at another one it may be on.",
+        },
+        {
+            "question": "As long as an agent has never been paid, what does its critic learn?",
+            "right": "that every place is worth 0",
+            "meant": {
+                "nothing: it needs a reward": "A reward of 0 is one as well: look at the line that "
+                "it learns from.",
+                "that every place is worth 1": "Where would a 1 come from?",
+            },
+            "hints": [
+                "The line is value = reward + γ · value of the next place.",
+                "With rewards of 0, which values stay as they are?",
+            ],
+            "solution": "With rewards of 0 the line shrinks all values by γ, time and again: they "
+            "go to 0.",
+            "praise": "What that does to the neurons is the subject of tutorial 5.",
+        },
+    ],
     "01_neurons": [
         {
             "question": "Four neurons have mean activations $a = (6, 1, 1, 0)$. What is the score "

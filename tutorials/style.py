@@ -75,6 +75,25 @@ def show(drawing: Figure, says: str) -> mo.Html:
     )
 
 
+def _data(name: str) -> str:
+    kind = name.rpartition(".")[2]
+    content = base64.b64encode((contents.FOLDER / "pictures" / name).read_bytes()).decode()
+    return f"data:image/{kind};base64,{content}"
+
+
+def picture(name: str, says: str) -> mo.Html:
+    """tutorials/pictures/NAME.png."""
+    look = "max-width:100%; border-radius:6px"
+    return mo.Html(f'<img alt="{html.escape(says)}" style="{look}" src="{_data(name + ".png")}">')
+
+
+def film(name: str, says: str) -> mo.Html:
+    """tutorials/pictures/NAME.gif; NAME.png for who has asked the system for less motion."""
+    still = f'<source media="(prefers-reduced-motion: reduce)" srcset="{_data(name + ".png")}">'
+    moving = f'<img alt="{html.escape(says)}" style="max-width:100%" src="{_data(name + ".gif")}">'
+    return mo.Html(f"<picture>{still}{moving}</picture>")
+
+
 def digits(value: float, limits: Sequence[float]) -> str:
     """A number with two digits after the point, or as many more as tell it from the limits."""
     if value != value:

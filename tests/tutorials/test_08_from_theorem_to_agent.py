@@ -2,12 +2,15 @@
 
 import csv
 import math
+from dataclasses import replace
 from functools import cache
 from importlib import import_module
 from types import SimpleNamespace
 
 import pytest
 
+from fast.config import build, settle
+from fast.demo import SETTINGS as DEMO
 from theory.claim import find
 from theory.decide import CLAIMS
 
@@ -23,10 +26,13 @@ def write(path, rows, head=HEAD):
 
 def run_of(results, folder, rho=0.15, zoom=True, methods=None):
     """All cells that follow a choice of the reader; their definitions."""
-    folders = notebook.gather.run(RESULTS=results)[1]["folders"]
+    gathered = notebook.gather.run(RESULTS=results)[1]
+    folders, rewarded = gathered["folders"], gathered["rewarded"]
     if methods is None:
         methods = sorted({run["method"] for run in folders.get(folder, {}).values()})
-    _, drawn = notebook.draw.run(folder=folder, folders=folders, methods=methods, zoom=zoom)
+    _, drawn = notebook.draw.run(
+        folder=folder, folders=folders, methods=methods, rewarded=rewarded, zoom=zoom
+    )
     assert drawn["cover"].axes
     shown = drawn["shown"]
     verdicts = notebook.weigh.run(shown=shown)[1]["verdicts"]
@@ -51,6 +57,27 @@ def test_the_recordings_of_this_repository_are_found():
     assert {"demo", "laptop"} <= set(folders)
     for name in folders:
         assert recorded(name).shown  # whatever is there is read and drawn
+
+
+def test_the_reward_appears_where_the_settings_of_the_runs_let_it():
+    """In the recordings: agent steps are updates after the first one, of 8 environment steps."""
+    masked = replace(build("cartpole-swingup-masked", preset="laptop").run, updates=8000)
+    masked = settle(replace(build("cartpole-swingup-masked", preset="laptop"), run=masked))
+    whole = DEMO["run.updates"], DEMO["run.reward_masked_updates"]
+    known = {
+        "demo": (*whole, build("cartpole-swingup", preset="laptop")),
+        "laptop-masked": (masked.run.updates, masked.run.reward_masked_updates, masked),
+    }
+    rewarded = notebook.gather.run()[1]["rewarded"]
+    assert {name for name, step in rewarded.items() if step} == set(known)
+    for name, (updates, without, config) in known.items():
+        told = (notebook.RESULTS / name / "reward.csv").read_text()
+        assert told == f"updates,masked_updates\n{updates},{without}\n"
+        step = (config.run.first_update + without) * config.env.action_repeat
+        assert rewarded[name] == step
+        shown = {"folder": name, "folders": recorded(name).folders, "methods": ["baseline"]}
+        output, _ = notebook.draw.run(**shown, rewarded=rewarded, zoom=True)
+        assert f"appears at step {step:,}" in output
 
 
 def test_no_network_of_the_demo_had_a_dominant_neuron_and_yet_it_saturated():
