@@ -20,9 +20,9 @@ tutorials: setup ## the tutorials in your browser; Ctrl-C ends them
 site: setup ## the tutorials as pages for any static server, in build/site; LIVE=address of site-wasm
 	$(PY) scripts/static_site.py $(if $(LIVE),--live $(LIVE))
 
-site-wasm: setup ## the same with Python in the reader's browser, in build/site-wasm: it needs the network
+site-wasm: setup ## the same with Python in the reader's browser, from the network or from PYODIDE=folder or address
 	$(PY) -m pip install --quiet --no-deps --require-hashes --requirement tools.lock
-	$(PY) scripts/static_site.py --wasm
+	$(PY) scripts/static_site.py --wasm $(if $(PYODIDE),--pyodide $(PYODIDE)) $(if $(PYPI),--pypi $(PYPI))
 
 thumbnails: setup ## the pictures of the tutorials in their README
 	$(PY) scripts/static_site.py --thumbnails

@@ -5,6 +5,12 @@
     python scripts/static_site.py --thumbnails  tutorials/thumbnails/*.png, which their README shows
 
     python scripts/static_site.py --live ../live      links that one from each page of build/site
+    python scripts/static_site.py --wasm --pyodide X  puts Python itself beside the pages, from X
+
+X is the address or the folder of a Pyodide distribution (`full/`, of marimo's version), from which
+marimo takes what the notebooks need; other packages come from --pypi, or from PyPI. Then a page
+asks no other host for anything. marimo needs Playwright's Chromium to find out what is needed:
+`.venv/bin/playwright install chromium`.
 
 build/site asks no other host for anything: marimo's own scripts, which an exported page would
 fetch from a content network, lie beside the pages. A notebook's thumbnail is the figure that it
@@ -12,6 +18,8 @@ names `cover`.
 """
 
 import argparse
+import functools
+import http.server
 import importlib
 import io
 import os
@@ -19,6 +27,9 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -126,8 +137,35 @@ def wheel_of_ours(folder: Path) -> Path:
     return wheel
 
 
-def wasm(out: Path, found: list[Notebook]) -> None:
-    """Each notebook with a wheel of ours beside it; Python itself comes from HOSTS.
+RUNTIME = ("pyodide.mjs", "pyodide.asm.mjs", "pyodide.asm.wasm", "python_stdlib.zip")
+BESIDE = ("assets", "pyodide", "packages", "lockfile")  # what marimo puts beside a page
+
+
+@contextmanager
+def address(pyodide: str) -> Iterator[str]:
+    """That of a Pyodide distribution; a folder is served to this machine meanwhile."""
+    if "://" in pyodide:
+        yield pyodide
+        return
+    folder = Path(pyodide).resolve()
+    missing = [name for name in (*RUNTIME, "pyodide-lock.json") if not (folder / name).is_file()]
+    if missing:
+        sys.exit(f"--pyodide: {folder} is no Pyodide distribution, it lacks {', '.join(missing)}")
+    handler = functools.partial(Quiet, directory=str(folder))
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}/"
+    server.shutdown()
+
+
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
+def wasm(out: Path, found: list[Notebook], sources: tuple[str, ...] = ()) -> None:
+    """Each notebook with a wheel of ours beside it; Python itself comes from HOSTS, unless
+    `sources`, options of marimo's, say from where to put it beside the pages.
 
     The notebooks are exported from a folder where they are alone with the wheel: marimo would
     bundle what lies beside a notebook, and not find ref and theory. Its own scripts, which it
@@ -144,25 +182,25 @@ def wasm(out: Path, found: list[Notebook]) -> None:
             print(out.name, notebook.name, flush=True)
             copy, page = alone / notebook.path.name, out / notebook.name / "index.html"
             copy.write_text(f"# /// script\n# {needs}\n# ///\n\n{notebook.path.read_text()}")
-            marimo_export("html-wasm", copy, "-o", page.parent, "-f", "--mode", "run", UV=uv())
-            share(page, out / "marimo")
+            into = ("-o", page.parent, "-f", "--mode", "run", *sources)
+            marimo_export("html-wasm", copy, *into, UV=uv())
+            share(page, out / "marimo", "" if sources else MISSING)
             thumbnail(notebook, out / "thumbnails")
-    (out / "index.html").write_text(index(found, IN_BROWSER))
+    (out / "index.html").write_text(index(found, SELF_HOSTED if sources else IN_BROWSER))
 
 
-def share(page: Path, shared: Path) -> None:
-    """Move marimo's scripts from beside a page to `shared`, or delete them if they are there."""
-    assets = page.parent / "assets"
-    if (shared / "assets").exists():
-        shutil.rmtree(assets)
-    else:
-        shared.mkdir(exist_ok=True)
-        assets.rename(shared / "assets")
+def share(page: Path, shared: Path, notice: str) -> None:
+    """Move what marimo put beside a page to `shared`, where those of all pages are one."""
+    text = page.read_text()
+    for name in BESIDE:
+        if (beside := page.parent / name).exists():
+            shutil.copytree(beside, shared / name, dirs_exist_ok=True)
+            shutil.rmtree(beside)
+            text = text.replace(f'"./{name}/', f'"../{shared.name}/{name}/')
+            if f"./{name}/" in text.replace(f"../{shared.name}/{name}/", ""):
+                sys.exit(f"{page}: marimo names its {name} in another way")
     (page.parent / "CLAUDE.md").unlink(missing_ok=True)
-    text = page.read_text().replace('"./assets/', f'"../{shared.name}/assets/')
-    if "./assets/" in text.replace("../marimo/assets/", ""):
-        sys.exit(f"{page}: marimo names its scripts in another way")
-    page.write_text(noticed(text, MISSING))
+    page.write_text(noticed(text, notice))
 
 
 # Where a page of site-wasm gets Python, our packages' wheels and the list of their versions from.
@@ -185,6 +223,8 @@ CLONE = "To move the sliders, clone the repository and type <code>make tutorials
 IN_BROWSER = f"""Here Python runs in your browser, so every slider moves. Your browser fetches it,
 with NumPy, SciPy and matplotlib, when a page opens: that takes the network
 ({", ".join(HOSTS)}), and a minute the first time."""
+SELF_HOSTED = """Here Python runs in your browser, so every slider moves. It comes from where this
+page comes from, and takes a minute the first time."""
 
 
 def main() -> None:
@@ -196,13 +236,22 @@ def main() -> None:
     parser.add_argument(
         "--thumbnails", action="store_true", help="only those of tutorials/README.md"
     )
+    parser.add_argument("--pyodide", help="with --wasm: a Pyodide distribution, folder or address")
+    parser.add_argument("--pypi", help="with --pyodide: a package index, in place of PyPI")
     parser.add_argument("--live", help="where the pages of --wasm are, seen from the index")
     options = parser.parse_args()
+    if (options.pyodide and not options.wasm) or (options.pypi and not options.pyodide):
+        parser.error("--pyodide goes with --wasm, --pypi with --pyodide")
     found = notebooks()
     if options.thumbnails:
         for notebook in found:
             thumbnail(notebook, THUMBNAILS)
             print((THUMBNAILS / f"{notebook.name}.png").relative_to(ROOT))
+    elif options.pyodide:
+        with address(options.pyodide) as runtime:
+            sources = ["--offline", "--pyodide-index-url", runtime]
+            sources += ["--pypi-index-url", options.pypi] if options.pypi else []
+            wasm(options.out / "site-wasm", found, tuple(sources))
     elif options.wasm:
         wasm(options.out / "site-wasm", found)
     else:

@@ -119,7 +119,7 @@ COMMAND = r"python -m |python scripts/|make |tensorboard -|\. \.venv|sweep -|sup
 # Longer than a few seconds, or needs a browser: for `make thorough`.
 LONG = re.compile(
     r"theory(?! show| plot)|scripts/|tensorboard|fast doctor|sweep|supervised|figure"
-    r"|runs/x|runs/paper|DIR|--seed S"
+    r"|runs/x|runs/paper|DIR|--seed S|cartpole-balance"
 )
 SMALL = {"--preset": "tiny", "--devices": "cpu", "--jobs": "1", "--run.updates": "60"}
 ADDED = {

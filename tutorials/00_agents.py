@@ -77,10 +77,10 @@ def _():
             ),
             mo.md(r"""
     *Left: the agent before it has learned anything. Right: the same agent, from the same start,
-    after it has learned by trying; it was told nothing but its rewards.* What it does is chosen by
-    its **policy**: a network that reads the observation and returns an action. And it observes no
-    numbers such as the pole's angle, but what you would: three pictures of the last moments, as
-    one picture does not show what moves.
+    after 36 tries; it was told nothing but its rewards, and has far to go.* What it does is chosen
+    by its **policy**: a network that reads the observation and returns an action. It observes no
+    numbers such as the pole's angle, but what you would: three small pictures of the last moments,
+    as one does not show what moves.
     """),
             style.picture("observation", "Three small pictures of a cart with a pole, one later"),
             mo.md(r"""

@@ -32,7 +32,7 @@ with what is true and three exercises. In this order; what was solved is remembe
 |---|---|
 | `make tutorials` | serves them and opens a list of them in your browser, if there is one; Ctrl-C ends it |
 | `make site` | all of them with their outputs as pages in `build/site`, for any static server; no page asks another host for anything; `LIVE=address` links the next one, where the sliders move |
-| `make site-wasm` | the same with Python inside the reader's browser, in `build/site-wasm`: every slider moves, but Python itself comes from the network (cdn.jsdelivr.net, pypi.org, files.pythonhosted.org, wasm.marimo.app), and a page says which of them it misses |
+| `make site-wasm` | the same with Python inside the reader's browser, in `build/site-wasm`: every slider moves, but Python itself comes from the network (cdn.jsdelivr.net, pypi.org, files.pythonhosted.org, wasm.marimo.app), and a page says which of them it misses. `PYODIDE=X`, the folder or address of a Pyodide distribution (`full/`), puts Python beside the pages, and no page asks another host (`PYPI=Y`: a package index to build from; it takes `.venv/bin/playwright install chromium`) |
 | `make thumbnails` | draws the pictures above anew |
 
 Serving means that Python runs here for whoever moves a slider there. So `make tutorials` listens to

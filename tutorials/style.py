@@ -83,7 +83,7 @@ def _data(name: str) -> str:
 
 def picture(name: str, says: str) -> mo.Html:
     """tutorials/pictures/NAME.png."""
-    look = "max-width:100%; border-radius:6px"
+    look = "max-width:100%; border-radius:6px; display:block"
     return mo.Html(f'<img alt="{html.escape(says)}" style="{look}" src="{_data(name + ".png")}">')
 
 

@@ -261,3 +261,55 @@ def test_a_page_with_python_in_it_names_the_hosts_that_it_misses(page, wasm):
         "cdn.jsdelivr.net", "pypi.org", "files.pythonhosted.org", "wasm.marimo.app"
     }  # fmt: skip
     assert failed == []
+
+
+NUMPY_MISSES = "ModuleNotFoundError: No module named 'numpy'"
+RUN = """async wheels => {
+  const { loadPyodide } = await import('./pyodide.mjs');
+  const python = await loadPyodide();
+  for (const wheel of wheels) {
+    const content = await (await fetch(wheel)).arrayBuffer();
+    python.unpackArchive(content, 'wheel');
+  }
+  python.runPython('import hypothesis, tutorials.contents as contents');
+  const read = python.runPython('hypothesis.__version__, len(contents.COURSE)');
+  try { python.runPython('import ref.nn'); return [...read.toJs(), 'imported']; }
+  catch (error) { return [...read.toJs(), error.message]; }
+}"""
+
+
+def test_pyodide_runs_our_pages_up_to_numpy_without_another_host(page, tmp_path):
+    """NumPy, SciPy and matplotlib for Pyodide come with its distribution alone; this is its core.
+
+    With a whole one, `make site-wasm PYODIDE=folder` puts it beside the pages.
+    """
+    npm, version = shutil.which("npm"), "314.0.0"  # marimo's
+    if npm is None:
+        pytest.skip("no npm here, which has Pyodide's core")
+    packed = subprocess.run([npm, "pack", f"pyodide@{version}"], cwd=tmp_path, capture_output=True)
+    if packed.returncode:
+        pytest.skip("Pyodide's core cannot be fetched here")
+    subprocess.run(["tar", "xzf", f"pyodide-{version}.tgz"], cwd=tmp_path, check=True)
+    folder = tmp_path / "package"
+    pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", str(folder)]
+    pip += ["--python-version=3.14", "--only-binary=:all:", "--implementation=cp"]
+    pip += [f"--platform={name}" for name in ("pyemscripten_2026_0_wasm32", "any")]
+    pip += [f"--abi={name}" for name in ("cp314", "none")]
+    subprocess.run([*pip, "hypothesis>=6.112", "sortedcontainers"], check=True)
+    code = "import sys; from pathlib import Path; sys.path.insert(0, 'scripts'); import static_site"
+    code += "; static_site.wheel_of_ours(Path(sys.argv[1]))"
+    (made := tmp_path / "ours").mkdir()
+    subprocess.run([sys.executable, "-c", code, str(made)], cwd=ROOT, check=True)
+    for wheel in made.glob("*.whl"):
+        shutil.copy(wheel, folder)
+    (folder / "index.html").write_text("<!DOCTYPE html><title>Python</title>")
+    address = next(serving := serve(folder))
+    page.route(lambda url: not url.startswith(address), lambda route: route.abort())
+    page.goto(f"{address}/index.html")
+    wheels = sorted(path.name for path in folder.glob("*.whl"))
+    version, tutorials, then = page.evaluate(RUN, wheels)
+    serving.close()
+    assert any(wheel.startswith(f"hypothesis-{version}") for wheel in wheels)
+    assert tutorials == len(NOTEBOOKS)
+    assert NUMPY_MISSES in then
+    assert not elsewhere(page)

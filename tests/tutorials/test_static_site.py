@@ -1,7 +1,9 @@
 """What scripts/static_site.py adds to marimo's pages; test_browser.py opens the pages."""
 
 import importlib.util
+import re
 import sys
+import urllib.request
 import zipfile
 from pathlib import Path
 
@@ -32,16 +34,54 @@ def test_marimos_scripts_are_kept_once(tmp_path):
         (tmp_path / name / "assets/a.js").touch()
         page = tmp_path / name / "index.html"
         page.write_text('<body class="x"><script src="./assets/a.js"></script></body>')
-        static_site.share(page, tmp_path / "marimo")
+        static_site.share(page, tmp_path / "marimo", "")
         assert '"../marimo/assets/a.js"' in page.read_text()
     assert [path.parent.parent.name for path in tmp_path.rglob("a.js")] == ["marimo"]
+
+
+def offline_page(folder, lock):
+    """What marimo leaves of a page with Python beside it."""
+    for name in ("assets/a.js", "pyodide/pyodide.mjs", "packages/1/numpy.whl", f"lockfile/{lock}"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(name)
+    (folder / "index.html").write_text(
+        f'<head><script src="./assets/a.js"></script><marimo-wasm hidden="" '
+        f'data-pyodide-index-url="./pyodide/" data-pyodide-lockfile-url="./lockfile/{lock}" '
+        'data-pypi-index-url="./packages/index/"></marimo-wasm></head><body></body>'
+    )
+    return folder / "index.html"
+
+
+def test_pages_with_python_beside_them_share_it_and_keep_their_own_locks(tmp_path):
+    pages = [offline_page(tmp_path / name, f"{name}.json") for name in ("one", "two")]
+    for page in pages:
+        static_site.share(page, tmp_path / "marimo", "")
+        assert [path.name for path in page.parent.iterdir()] == ["index.html"]
+        for address in re.findall(r'(?:src|url)="([^"]+)"', page.read_text()):
+            assert (page.parent / address).exists() or address.endswith("/packages/index/")
+    locks = {path.name for path in (tmp_path / "marimo/lockfile").iterdir()}
+    assert locks == {"one.json", "two.json"}
+
+
+def test_a_folder_that_is_no_pyodide_is_refused_by_what_it_lacks(tmp_path):
+    for name in static_site.RUNTIME:
+        (tmp_path / name).write_text(name)
+    refused = pytest.raises(SystemExit, match=r"lacks pyodide-lock\.json")
+    with refused, static_site.address(str(tmp_path)):
+        pass
+    (tmp_path / "pyodide-lock.json").write_text("{}")
+    with static_site.address(str(tmp_path)) as served:
+        answer = urllib.request.urlopen(f"{served}pyodide.mjs")
+        assert answer.read() == b"pyodide.mjs"
+    with static_site.address("https://a.example/full/") as named:
+        assert named == "https://a.example/full/"
 
 
 def test_another_way_to_name_the_scripts_is_not_published(tmp_path):
     (tmp_path / "one/assets").mkdir(parents=True)
     (page := tmp_path / "one/index.html").write_text("<body>url(./assets/a.css)</body>")
     with pytest.raises(SystemExit, match="in another way"):
-        static_site.share(page, tmp_path / "marimo")
+        static_site.share(page, tmp_path / "marimo", "")
 
 
 def test_a_notice_stands_at_the_top_of_the_page():
