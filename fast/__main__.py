@@ -10,11 +10,10 @@ import shlex
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import tyro
 
-from fast import config as configs
 from fast.errors import EpisodeBroken, InputError, unknown
 from fast.machine import terminal
 
@@ -25,24 +24,11 @@ MOST_SEEDS, MOST_EPOCHS, MOST_MINUTES = (
 )  # far above what anybody runs: a slip of the hand
 
 
-PRESETS = ", ".join(configs.PRESETS)
-
-
-@dataclass(frozen=True)
-class _Train:
-    """Train visual DrQ, or resume a run with `--resume DIR` alone.
-
-    The defaults below are those of the chosen --task, --method and --preset.
-    """
-
-    config: Annotated[configs.Config, tyro.conf.arg(name="")]
-    out: Path
-    """New folder of the run."""
-
-
 def train(arguments: list[str]) -> int:
-    """train visual DrQ with neuron scores, or resume a run"""
+    """train an agent with neuron scores, or resume a run"""
     first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    first.add_argument("--agent", default="drq")
+    agent, settings = first.parse_known_args(arguments)
     for name in ("--task", "--method", "--preset", "--resume"):
         first.add_argument(name)
     chosen, _ = first.parse_known_args(arguments)
@@ -55,20 +41,12 @@ def train(arguments: list[str]) -> int:
     else:
         if chosen.task is None and not asks_help:
             raise InputError("--task", None, "accepted: a task such as cartpole-swingup")
-        defaults = {"task": "cartpole-swingup", "method": "baseline", "preset": "paper"}
-        typed = {name: value for name, value in vars(chosen).items() if value is not None}
-        config = configs.build(*({**defaults, **typed}[name] for name in defaults))
-        parsed = tyro.cli(
-            _Train,
-            prog="python -m fast train",
-            args=arguments,
-            default=_Train(config, tyro.MISSING),
-            config=configs.TYRO,
-        )
-        config, path = parsed.config, parsed.out
+        config, path = _typed(agent.agent, settings, chosen)
 
+    from fast.experience.play import Diverged
     from fast.machine import resources
-    from fast.train import Diverged, Stop, train  # torch takes seconds to import
+    from fast.runs.session import Stop
+    from fast.train import train
 
     stop = Stop()
     stop.install()
@@ -101,6 +79,36 @@ def train(arguments: list[str]) -> int:
         return 128 + stop.signal
     print(f"Complete: {path}", file=sys.stderr)
     return 0
+
+
+def _typed(agent: str, arguments: list[str], chosen: argparse.Namespace) -> tuple[Any, Path]:
+    """The settings and the folder of a new run."""
+    from fast import config as configs  # torch takes seconds to import
+
+    @dataclass(frozen=True)
+    class Train:
+        """Train an agent, or resume a run with `--resume DIR` alone.
+
+        --agent drq (from pixels) or sac (from states) comes first. The defaults below are those of
+        the chosen --agent, --task, --method and --preset.
+        """
+
+        config: Annotated[configs.Config, tyro.conf.arg(name="")]
+        out: Path
+        """New folder of the run."""
+
+    task = {"drq": "cartpole-swingup"}.get(agent, "HalfCheetah-v4")
+    defaults = {"task": task, "method": "baseline", "preset": "paper"}
+    typed = {name: getattr(chosen, name) for name in defaults}
+    told = {**defaults, **{name: value for name, value in typed.items() if value is not None}}
+    parsed = tyro.cli(
+        Train,
+        prog="python -m fast train",
+        args=arguments,
+        default=Train(configs.build(agent, **told), tyro.MISSING),
+        config=configs.TYRO,
+    )
+    return parsed.config, parsed.out
 
 
 def doctor(arguments: list[str]) -> int:
@@ -165,8 +173,10 @@ def demo(arguments: list[str]) -> int:
 
 def sweep(arguments: list[str]) -> int:
     """train the runs that a figure needs, several at a time, or go on with them"""
+    from fast.agents import AGENTS
     from fast.papers.neuron_dominance import figure_runs, plan, table
 
+    presets = "; ".join(f"of {n}: {', '.join(kind.file.PRESETS)}" for n, kind in AGENTS.items())
     cut = arguments.index("--") if "--" in arguments else len(arguments)
     parser = argparse.ArgumentParser(
         prog="python -m fast sweep",
@@ -177,7 +187,8 @@ def sweep(arguments: list[str]) -> int:
     parser.add_argument("--figure", help="number of a figure of the paper")
     parser.add_argument("--tasks", nargs="+", default=[], help="with --methods, not --figure")
     parser.add_argument("--methods", nargs="+", default=[])
-    parser.add_argument("--preset", help=PRESETS)
+    parser.add_argument("--agent", default="drq", help=", ".join(AGENTS))
+    parser.add_argument("--preset", help=presets)
     parser.add_argument("--out", type=Path, help="folder of the runs; sweeps may share one")
     parser.add_argument("--seeds", type=int, help="how many, from 0; without it, the figure's or 1")
     parser.add_argument("--jobs", type=int, help="runs at a time; without it, one for each device")
@@ -201,7 +212,10 @@ def sweep(arguments: list[str]) -> int:
         runs = figure_runs(given.figure, given.seeds)
     else:
         runs = plan(given.tasks, given.methods, given.seeds or 1)
-    for name, accepted in (("preset", PRESETS), ("out", "a folder for the runs")):
+    if given.agent not in AGENTS:
+        raise unknown("--agent", given.agent, AGENTS)
+    presets = ", ".join(AGENTS[given.agent].file.PRESETS)
+    for name, accepted in (("preset", presets), ("out", "a folder for the runs")):
         if getattr(given, name) is None:
             raise InputError(f"--{name}", None, f"a sweep needs it; accepted: {accepted}")
     if not runs:
@@ -213,7 +227,7 @@ def sweep(arguments: list[str]) -> int:
     from fast.runs.sweep import sweep as complete
 
     device, spread = places(given.devices, given.jobs)
-    jobs = survey(runs, given.preset, device, given.out, overrides)
+    jobs = survey(runs, given.agent, given.preset, device, given.out, overrides)
     left = [(job.config, job.folder) for job in jobs if job.unfinished]
     resources.require_all(left, spread)
     if given.dry_run:

@@ -27,7 +27,7 @@ SETTINGS: dict[str, str | int | float] = {
     "agent.learning_rate": 3e-3,
     "agent.temperature_learning_rate": 3e-3,
     "run.updates": 6000,
-    "run.reward_masked_updates": 2000,
+    "run.reward_masked": 2000,
     "run.evaluation_interval": 500,
     "run.score_interval": 100,
 }

@@ -1,25 +1,247 @@
 """What changes a learner from outside its gradient, between two updates; of any agent.
 
-One function an intervention: it acts on a learner in place when its schedule says so, and returns
-what to record. To add one: write it here, put it into INTERVENTIONS, and its settings, with its
-schedule, into `config.Interventions`. L2-init is no event but a penalty: the learner's.
+One function an intervention, and its settings, with its schedule: it acts on a learner in place
+when that says so, and returns what to record. To add one: write both here, a field of
+`Interventions` and a row of INTERVENTIONS. L2-init is no event but a penalty: the learner's.
 
 None acts after the last update: nothing could be learnt from it. What is in front of a learner's
 `body` and the replay buffer are left alone by all but shrink and perturb, the target network by all
 but Reset and late LN.
 """
 
+import dataclasses
+import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Literal
 
 import torch
+from pydantic import Field
 from torch import Tensor
 
-from fast import config as settings
 from fast import mitigations, scores
 from fast.agents.learner import Learner
 from fast.errors import InputError
 from fast.measures import Seen
+from fast.rules import (
+    Beta,
+    Count,
+    CountOrNone,
+    Few,
+    Finite,
+    NonNegative,
+    OpenShare,
+    Positive,
+    Share,
+    Size,
+    settings,
+)
+
+# --- when, and with what --------------------------------------------------------------------------
+
+
+@settings
+class Schedule:
+    """When something is due: whole numbers count updates, fractions are shares of the run.
+
+    At every multiple of `every` from `start` on; the last time is the first one at or after `end`,
+    so that what goes on gradually comes to its end. Never after the last update.
+    """
+
+    every: Count | OpenShare = 1000
+    start: CountOrNone | Share = 0
+    end: Count | OpenShare = 1.0
+
+    def interval(self, updates: int) -> int:
+        """Updates between two times."""
+        return self.every if isinstance(self.every, int) else max(1, int(self.every * updates))
+
+    def span(self, updates: int) -> tuple[float, float]:
+        """The updates of `start` and `end`."""
+        ends = self.start, self.end
+        first, last = (e if isinstance(e, int) else e * updates for e in ends)
+        return first, last
+
+    def first(self, updates: int) -> int:
+        """The update after which it is due first."""
+        interval, (start, _) = self.interval(updates), self.span(updates)
+        return interval * max(1, math.ceil(start / interval))
+
+    def due(self, update: int, updates: int) -> bool:
+        """Whether it is due after that update of so many."""
+        interval, (start, end) = self.interval(updates), self.span(updates)
+        return update % interval == 0 and start <= update < min(updates, end + interval)
+
+
+@settings
+class Once:
+    """The one update after which something happens: a number, or a share of the run."""
+
+    at: Count | OpenShare = 0.5
+
+    def first(self, updates: int) -> int:
+        return self.at if isinstance(self.at, int) else int(self.at * updates)
+
+    def due(self, update: int, updates: int) -> bool:
+        return update == self.first(updates) < updates
+
+
+def every(when: int) -> Any:
+    return field(default_factory=lambda: Schedule(when))
+
+
+Learners = Annotated[tuple[str, ...], Field(min_length=1, max_length=8)]  # by name, as in critic
+
+
+@settings
+class Reset:
+    """The learner's body and its Adam drawn anew (Nikishin et al. 2022)."""
+
+    when: Schedule = every(100_000)  # B.2: 100k
+    on: Learners = ("critic",)
+
+
+@settings
+class ReDo:
+    """Recycle dormant neurons (ReDo, Algorithm 1; B.2)."""
+
+    when: Schedule = every(1000)  # B.2: 1k
+    on: Learners = ("critic",)
+    tau: NonNegative = 0.1  # B.2
+    batch: Size = 256  # replayed, unaugmented observations (Dopamine's ReDo)
+    # dormant: score at most tau. The others take a share of each layer that falls from `share` to 0
+    # over the run as a half cosine, of the lowest, random or highest scores (ReDo, 5.5).
+    select: Literal["dormant", "lowest", "random", "highest"] = "dormant"
+    share: Share = 0.1
+    most: OpenShare = 1.0  # of a layer at one time, the lowest scores first (GraMa, Table 7)
+    incoming: Literal["fresh", "live_norm"] = "fresh"  # ReDo, C.2: norm of the living
+    outgoing: Literal["zero", "fresh"] = "zero"
+    # The next three as in Dopamine's ReDo, the official one, whose core B.2 keeps 'unchanged'.
+    initialisation: Literal["xavier", "initial"] = "xavier"  # initial: ReDo's text, section 4
+    bias_moments: Literal["keep", "zero"] = "keep"  # zero: at the recycled neurons' biases too
+    step_count: Literal["keep", "zero"] = "keep"  # of Adam; zero: timoklein/redo, in PyTorch
+    second_head_moments: bool = True  # False: as public code, which leaves them as they are
+
+
+@settings
+class ReGraMa:
+    """Recycle neurons of little gradient (GraMa, 4.2)."""
+
+    when: Schedule = every(1000)  # its Appendix A
+    on: Learners = ("critic",)
+    tau: NonNegative = 0.01  # its Appendix A
+    by: Literal["incoming", "activation", "preactivation"] = "incoming"  # activation: as printed
+    batch: Size = 256
+    most: OpenShare = 1.0  # of a layer at one time: Table 7 has 0.05 for Humanoid
+
+
+@settings
+class ReBorn:
+    """Dormant neurons take over a part of over-active ones (Qin et al. 2024)."""
+
+    when: Schedule = every(1000)
+    on: Learners = ("critic",)
+    tau: NonNegative = 0.1
+    beta: Positive = 3.0  # over-active: above beta times the layer's mean
+    most: Few = 5  # dormant neurons that join one
+    batch: Size = 256
+
+
+@settings
+class ContinualBackprop:
+    """Replace the least useful mature neurons, a few at a time (Dohare et al. 2024)."""
+
+    when: Schedule = every(1)
+    on: Learners = ("critic",)
+    decay: Beta = 0.99
+    maturity: CountOrNone = 100  # steps before a neuron may be replaced
+    rate: Share = 1e-4  # of the mature neurons of a layer at each step
+    batch: Size = 32  # (ours) there the activations of the training batch
+
+
+@settings
+class ShrinkPerturb:
+    """All parameters towards fresh ones: shrink * old + perturb * fresh (Ash and Adams 2020)."""
+
+    when: Schedule = every(100_000)  # (ours, as Reset)
+    on: Learners = ("critic",)
+    shrink: Share = 0.8  # (ours)
+    perturb: Share = 0.2  # (ours)
+
+
+@settings
+class L2Init:
+    """A penalty on the squared distance from the initial parameters (Kumar et al. 2023)."""
+
+    on: Learners = ("critic",)
+    strength: NonNegative = 1e-2  # GraMa, Table 9
+
+
+@settings
+class Pruning:
+    """Gradual magnitude pruning of the kernels of the learner's body (B.2)."""
+
+    when: Schedule = field(default_factory=lambda: Schedule(1000, 0.2, 0.8))  # B.2
+    on: Learners = ("critic",)
+    sparsity: Share = 0.95  # B.2
+    distribution: Literal["erk", "uniform"] = "erk"  # public code has both
+
+
+@settings
+class PruneDormant:
+    """Dormant neurons held at 0 from then on (ReDo, Figure 6)."""
+
+    when: Schedule = every(1000)
+    on: Learners = ("critic",)
+    tau: NonNegative = 0.0
+    batch: Size = 256
+
+
+@settings
+class LateNorm:
+    """LayerNorm in the layers that have readers from then on (4.1.4)."""
+
+    when: Once = field(default_factory=Once)  # 4.1.4: at half time
+    on: Learners = ("critic",)
+
+
+@settings
+class MakeDominant:
+    """The incoming weights of a layer's largest neuron multiplied (3.2, B.3)."""
+
+    when: Once = field(default_factory=Once)
+    on: Learners = ("critic",)
+    layer: str = "heads.0.dense0"
+    factor: Finite = 1e7  # B.3
+    batch: Size = 256
+
+
+@settings
+class Interventions:
+    """What changes learners from outside their gradient; fast/interventions.py. None: it is off.
+
+    A method turns them on (`--method redo+pruning`), and each then has its own options.
+    """
+
+    reset: Reset | None = None
+    redo: ReDo | None = None
+    regrama: ReGraMa | None = None
+    reborn: ReBorn | None = None
+    continual_backprop: ContinualBackprop | None = None
+    shrink_perturb: ShrinkPerturb | None = None
+    l2_init: L2Init | None = None
+    pruning: Pruning | None = None
+    prune_dormant: PruneDormant | None = None
+    late_norm: LateNorm | None = None
+    make_dominant: MakeDominant | None = None
+
+    def on(self) -> dict[str, Any]:
+        """Those that are on, by name."""
+        there = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+        return {name: asked for name, asked in there.items() if asked is not None}
+
+
+# --- what each does -------------------------------------------------------------------------------
 
 Record = dict[str, float]
 
@@ -43,7 +265,7 @@ class Moment:
         return torch.rand(shape, generator=self.generator).to(like)
 
 
-def reset(asked: settings.Reset, now: Moment) -> Record:
+def reset(asked: Reset, now: Moment) -> Record:
     """The learner's body drawn anew, its Adam too (Nikishin et al. 2022; B.2).
 
     The target's body becomes the learner's; what is in front of it, the encoder, is kept in both.
@@ -59,7 +281,7 @@ def reset(asked: settings.Reset, now: Moment) -> Record:
     return {"parameters": sum(v.numel() for k, v in params.items() if _within(k, learner.body))}
 
 
-def redo(asked: settings.ReDo, now: Moment) -> Record:
+def redo(asked: ReDo, now: Moment) -> Record:
     """Dormant neurons of every layer that has readers drawn anew (ReDo; B.2), or others."""
     learner, seen = now.learner, now.look(asked.batch)
     chosen = {name: _chosen(asked, now, seen[name].h) for name in learner.readers}
@@ -81,7 +303,7 @@ def redo(asked: settings.ReDo, now: Moment) -> Record:
     return _counts(chosen)
 
 
-def regrama(asked: settings.ReGraMa, now: Moment) -> Record:
+def regrama(asked: ReGraMa, now: Moment) -> Record:
     """Neurons of little gradient drawn anew (GraMa, 4.2)."""
     learner, seen = now.learner, now.look(asked.batch)
     chosen = {}
@@ -95,7 +317,7 @@ def regrama(asked: settings.ReGraMa, now: Moment) -> Record:
     return _counts(chosen)
 
 
-def reborn(asked: settings.ReBorn, now: Moment) -> Record:
+def reborn(asked: ReBorn, now: Moment) -> Record:
     """Dormant neurons take over a part of over-active ones (Qin et al. 2024)."""
     learner, seen = now.learner, now.look(asked.batch)
     params = learner.params
@@ -113,7 +335,7 @@ def reborn(asked: settings.ReBorn, now: Moment) -> Record:
     return _counts({name: scores.dormant(x, asked.tau) for name, x in h.items()})
 
 
-def continual_backprop(asked: settings.ContinualBackprop, now: Moment) -> Record:
+def continual_backprop(asked: ContinualBackprop, now: Moment) -> Record:
     """The least useful mature neurons replaced, a few at a time (Dohare et al. 2024)."""
     learner, seen = now.learner, now.look(asked.batch)
     params = learner.params
@@ -127,14 +349,14 @@ def continual_backprop(asked: settings.ContinualBackprop, now: Moment) -> Record
     return _counts({name: learner.memory[name]["age"] == 0 for name in h})
 
 
-def shrink_perturb(asked: settings.ShrinkPerturb, now: Moment) -> Record:
+def shrink_perturb(asked: ShrinkPerturb, now: Moment) -> Record:
     """All parameters towards freshly drawn ones (Ash and Adams 2020); the target follows."""
     params = now.learner.params
     mitigations.shrink_and_perturb(params, now.fresh(), asked.shrink, asked.perturb)
     return {"parameters": sum(v.numel() for v in params.values())}
 
 
-def pruning(asked: settings.Pruning, now: Moment) -> Record:
+def pruning(asked: Pruning, now: Moment) -> Record:
     """Gradual magnitude pruning of the kernels of the learner's body, not of biases (B.2).
 
     The smallest weights are masked; the learner holds them at 0 after every step of its optimizer.
@@ -155,7 +377,7 @@ def pruning(asked: settings.Pruning, now: Moment) -> Record:
     return {"sparsity": 1 - kept / sum(v.numel() for v in prunable.values())}
 
 
-def prune_dormant(asked: settings.PruneDormant, now: Moment) -> Record:
+def prune_dormant(asked: PruneDormant, now: Moment) -> Record:
     """Dormant neurons without any weight from here on (ReDo, Figure 6)."""
     learner, seen = now.learner, now.look(asked.batch)
     dormant = {name: scores.dormant(seen[name].h, asked.tau) for name in learner.readers}
@@ -165,13 +387,13 @@ def prune_dormant(asked: settings.PruneDormant, now: Moment) -> Record:
     return _counts(dormant)
 
 
-def late_norm(asked: settings.LateNorm, now: Moment) -> Record:
+def late_norm(asked: LateNorm, now: Moment) -> Record:
     """LayerNorm in the layers that have readers, of the target too, from here on (4.1.4)."""
     now.learner.insert_norm(now.learner.readers)
     return {"layers": len(now.learner.readers)}
 
 
-def make_dominant(asked: settings.MakeDominant, now: Moment) -> Record:
+def make_dominant(asked: MakeDominant, now: Moment) -> Record:
     """The incoming weights of a layer's largest neuron multiplied (3.2, B.3)."""
     seen = now.look(asked.batch)
     neuron = scores.activation_score(seen[asked.layer].h).argmax()
@@ -179,7 +401,7 @@ def make_dominant(asked: settings.MakeDominant, now: Moment) -> Record:
     return {"neuron": neuron.item()}
 
 
-def _chosen(asked: settings.ReDo, now: Moment, h: Tensor) -> Tensor:
+def _chosen(asked: ReDo, now: Moment, h: Tensor) -> Tensor:
     """Which neurons of a layer ReDo takes."""
     size = scores.mean_activation(h)
     if asked.select == "dormant":
@@ -222,7 +444,7 @@ INTERVENTIONS: dict[str, Callable[..., Record]] = {
 }
 
 
-def require(asked: settings.Interventions, learners: dict[str, Learner]) -> None:
+def require(asked: Interventions, learners: dict[str, Learner]) -> None:
     """Refuse an intervention on a learner, or a layer, that there is not.
 
     Raises:

@@ -1,0 +1,33 @@
+"""The agents: one file each, which reads as its paper.
+
+An agent has (there is no base class):
+
+    learners        {"critic": Learner, ...}, what interventions act on
+    act(obs, generator)             actions in [-1, 1]; without a generator as it is evaluated
+    draws(batch, generator)         the random numbers of one update
+    update(batch, draws, count)     the count-th update; scalars, still on the device
+    loss(learner, batch, draws)     what that learner descends, for the measures
+
+and its file settings with `require` and `told`, PRESETS, `networks(settings, shape, actions)` and
+the class. To add one: write the file, one row in AGENTS, and its settings in `config.Agent`.
+"""
+
+from types import ModuleType
+from typing import NamedTuple
+
+from fast.agents import drq, sac
+
+
+class Kind(NamedTuple):
+    """An agent's file, its class and settings, and what it learns from: `pixels` or `states`."""
+
+    file: ModuleType
+    make: type
+    settings: type
+    observes: str
+
+
+AGENTS = {
+    "drq": Kind(drq, drq.DrQ, drq.DrQSettings, "pixels"),
+    "sac": Kind(sac, sac.SAC, sac.SACSettings, "states"),
+}

@@ -18,20 +18,192 @@ actor has a copy of the encoder, drawn apart and replaced after each step of the
 a' in the very first update that is the encoder shared here.
 """
 
+from collections.abc import Sequence
 from functools import partial
-from typing import NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
 import torch
+from pydantic import Field
 from torch import Generator, Tensor, nn
 
 from fast import losses
 from fast.agents.learner import Learner, chains
 from fast.agents.sac import actor_loss, soft_value, temperature_loss
-from fast.config import Config, NetConfig
+from fast.errors import InputError
 from fast.experience.replay import Batch
 from fast.nets.encoders import Convolutions, ResNet18
 from fast.nets.heads import Temperature, normal, squashed_sample
 from fast.nets.layers import MLP, SQRT2, Dense, Draw, initialise, layer_norm, lecun, orthogonal
+from fast.rules import (
+    Beta,
+    Count,
+    Few,
+    Finite,
+    NonNegative,
+    Positive,
+    Share,
+    Size,
+    Strides,
+    Widths,
+    settings,
+)
+
+
+@settings
+class DrQSettings:
+    """The defaults are those of Neuron Dominance; "B.2" and the like are its appendices, "jaxrl"
+    the implementation that B.2 names as its default, "drq" the original DrQ."""
+
+    kind: Literal["drq"] = "drq"
+    # Encoder, latent layer and heads.
+    encoder: Literal["conv", "resnet18"] = "conv"  # C.1 replaces the convolutions by ResNet-18
+    channels: Size = 32  # of each 3x3 convolution (jaxrl)
+    strides: Strides = (2, 1, 1, 1)
+    resnet_width: Size = 64  # channels of ResNet-18's first stage (He et al. 2016)
+    latent: Size = 50  # linear, LayerNorm, tanh: one for the critic, one for the actor
+    hidden: Widths = (256, 256)  # of each head of the critic, and of the actor
+    normalisation: Literal["none", "layer_norm"] = "none"  # before each ReLU of the critic's heads
+    layer_norm_eps: Positive = 1e-6  # flax's; torch's own default is 1e-5
+    initialisation: Literal["jaxrl", "drq"] = "jaxrl"
+    log_std: Literal["clip", "tanh"] = "clip"  # how the actor keeps log std in [-10, 2]
+    bfloat16: bool = False  # convolutions in training and acting; scores are always float32
+    # What the critic's heads predict, and how it is compared with the target.
+    loss: Literal["mse", "hl_gauss"] = "mse"
+    bins: Annotated[int, Field(ge=2, le=2**20)] = 101  # of HL-Gauss, whose settings are B.2's
+    low: Finite = 0.0
+    high: Finite = 100.0  # targets are clipped to [low, high]; the share clipped is recorded
+    sigma: Positive = 0.75
+    entropy_in_target: bool = True  # False: as one public version of HL-Gauss DrQ has it
+    # The update.
+    batch_size: Size = 512  # B.2
+    discount: Share = 0.99  # B.2
+    n_step: Few = 1  # rewards in the target
+    learning_rate: Positive = 3e-4  # actor and critic, B.2
+    temperature_learning_rate: Positive = 3e-4  # jaxrl
+    betas: tuple[Beta, Beta] = (0.9, 0.999)  # B.2
+    adam_eps: Positive = 1e-8  # B.2
+    weight_decay: NonNegative = 0.0  # on the critic; B.2: none
+    decay_in_loss: bool = False  # as L2, through Adam; False: decoupled
+    decay_biases: bool = False  # whether the decay includes biases and LayerNorm parameters
+    averaging_rate: Share = 0.005  # of the target critic (tau), B.2
+    target_period: Count = 1  # updates between two steps of the target critic
+    actor_period: Count = 1  # updates between two steps of actor and temperature
+    target_augmentations: Few = 1  # K, averaged in the target
+    critic_augmentations: Few = 1  # M, summed in the critic's loss
+    pad: Annotated[int, Field(ge=0, le=4096)] = (
+        4  # the shift moves the picture by up to this (jaxrl)
+    )
+    initial_temperature: Positive = 0.1  # jaxrl
+    target_entropy_per_action: Finite = -1.0  # jaxrl: minus the number of actions
+    # How the agent plays and what it keeps.
+    first_update: Count = 1000  # agent step of it; before it actions are random (jaxrl)
+    updates_per_step: Positive = 1.0  # jaxrl
+    replay_capacity: Count = 100_000  # agent steps, B.2
+
+    def smallest_picture(self) -> int:
+        """Side in pixels of the smallest picture that the encoder takes."""
+        if self.encoder == "resnet18":  # any; but its first norm must not be of a single number
+            return 5 if self.resnet_width == 1 else 1
+        size = 1
+        for stride in reversed(self.strides):
+            size = (size - 1) * stride + 3
+        return size
+
+    def require(self, shape: Sequence[int]) -> None:
+        """Refuse what these settings cannot be, together and for observations of this shape.
+
+        Raises:
+            InputError: naming the setting.
+        """
+        if self.low >= self.high:
+            raise InputError("--agent.high", self.high, f"accepted: a number above low, {self.low}")
+        if self.encoder == "conv" and not self.strides:
+            raise InputError("--agent.strides", self.strides, "accepted: one stride or more")
+        least = self.smallest_picture()
+        if shape[-1] < least:
+            reason = f"accepted by this encoder: {least} or more"
+            raise InputError("--env.size", shape[-1], reason)
+
+    def told(self) -> list[str]:
+        """What of it is not plain DrQ, for the line that announces a run."""
+        lines = []
+        if self.loss == "hl_gauss":
+            span = f"[{self.low:g}, {self.high:g}]"
+            lines.append(f"HL-Gauss: {self.bins} bins on {span}, sigma {self.sigma:g}")
+        if self.normalisation != "none" or self.weight_decay:
+            lines.append(f"normalisation {self.normalisation}, decay {self.weight_decay:g}")
+        return lines
+
+
+# What a preset changes of the defaults, which are `paper`.
+PRESETS: dict[str, dict] = {
+    "paper": {},
+    # The original DrQ (github.com/denisyarats/drq); the number of updates is ours. There an update
+    # comes between choosing an action and taking it: ours, after it, sees one transition more.
+    "drq-original": {
+        "agent": {
+            "hidden": (1024, 1024),
+            "initialisation": "drq",
+            "layer_norm_eps": 1e-5,
+            "log_std": "tanh",
+            "learning_rate": 1e-3,
+            "temperature_learning_rate": 1e-3,
+            "averaging_rate": 0.01,
+            "target_period": 2,
+            "actor_period": 2,
+            "target_augmentations": 2,
+            "critic_augmentations": 2,
+            "first_update": 1001,
+        },
+        "run": {"updates": 500_000},
+    },
+    # Two cores and twenty minutes. All of it is ours.
+    "laptop": {
+        "env": {"size": 64, "render_quality": "no-shadows"},
+        "agent": {
+            "strides": (2, 2, 1, 1),
+            "bfloat16": True,
+            "batch_size": 64,
+            "learning_rate": 1e-3,
+            "temperature_learning_rate": 1e-3,
+            # Values approach their level with a time constant of 1 / (averaging rate * (1 -
+            # discount)): 3,300 updates, where the paper's rate takes 20,000.
+            "averaging_rate": 0.03,
+            "first_update": 500,
+        },
+        "run": {
+            "updates": 20_000,
+            "evaluation_interval": 1000,
+            "evaluation_episodes": 3,
+            "score_interval": 200,
+            "log_interval": 200,
+            "checkpoint_interval": 1000,
+        },
+    },
+    # Seconds: for the tests. All of it is ours.
+    "tiny": {
+        "env": {"size": 32, "render_quality": "fast"},
+        "agent": {
+            "channels": 4,
+            "strides": (2, 2, 1, 1),
+            "resnet_width": 4,
+            "latent": 8,
+            "hidden": (16, 16),
+            "batch_size": 8,
+            "first_update": 20,
+            "replay_capacity": 400,
+        },
+        "run": {
+            "updates": 300,
+            "evaluation_interval": 150,
+            "evaluation_episodes": 1,
+            "score_interval": 50,
+            "score_batch": 32,
+            "log_interval": 50,
+            "checkpoint_interval": 1,
+        },
+    },
+}
 
 
 class Draws(NamedTuple):
@@ -66,21 +238,19 @@ class Critic(nn.Module):
     edges: Tensor  # of the histogram's bins, (bins + 1,)
     centres: Tensor  # (bins,)
 
-    def __init__(self, channels: int, actions: int, config: Config):
+    def __init__(self, settings: DrQSettings, shape: Sequence[int], actions: int):
         super().__init__()
-        net, loss = config.net, config.loss
-        self.classifies = loss.kind != "mse"
-        if net.encoder == "resnet18":
-            self.encoder: nn.Module = ResNet18(channels, net.resnet_width, net.bfloat16)
+        s, channels = settings, shape[0]
+        self.classifies = s.loss != "mse"
+        if s.encoder == "resnet18":
+            self.encoder: nn.Module = ResNet18(channels, s.resnet_width, s.bfloat16)
         else:
-            self.encoder = Convolutions(channels, net.channels, net.strides, net.bfloat16)
-        self.trunk = trunk(self.encoder.features(config.env.size), net)
-        norm = None if net.normalisation == "none" else layer_norm(net.layer_norm_eps)
-        inputs, outputs = net.latent + actions, loss.bins if self.classifies else 1
-        self.heads = nn.ModuleList(
-            MLP(inputs, (net.hidden, net.hidden), outputs, norm=norm) for _ in range(2)
-        )
-        edges, dtype = losses.bin_edges(loss.low, loss.high, loss.bins), torch.get_default_dtype()
+            self.encoder = Convolutions(channels, s.channels, s.strides, s.bfloat16)
+        self.trunk = trunk(self.encoder.features(shape[-1]), s)
+        norm = None if s.normalisation == "none" else layer_norm(s.layer_norm_eps)
+        inputs, outputs = s.latent + actions, s.bins if self.classifies else 1
+        self.heads = nn.ModuleList(MLP(inputs, s.hidden, outputs, norm=norm) for _ in range(2))
+        edges, dtype = losses.bin_edges(s.low, s.high, s.bins), torch.get_default_dtype()
         self.register_buffer("edges", edges.to(dtype), persistent=False)
         self.register_buffer("centres", losses.centres(edges).to(dtype), persistent=False)
 
@@ -105,21 +275,30 @@ class Critic(nn.Module):
 class Actor(nn.Module):
     """A policy on the critic's features, with a trunk of its own; it never trains the encoder."""
 
-    def __init__(self, features: int, actions: int, config: Config):
+    def __init__(self, settings: DrQSettings, features: int, actions: int):
         super().__init__()
-        net = config.net
-        self.trunk = trunk(features, net)
-        self.head = MLP(net.latent, (net.hidden, net.hidden), 2 * actions)
-        self.log_std = net.log_std
+        self.trunk = trunk(features, settings)
+        self.head = MLP(settings.latent, settings.hidden, 2 * actions)
+        self.log_std = settings.log_std
 
     def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and log standard deviation before the squashing, each (batch, actions)."""
         return normal(self.head(self.trunk(features)), self.log_std)
 
 
-def trunk(features: int, net: NetConfig) -> Dense:
+def trunk(features: int, settings: DrQSettings) -> Dense:
     """The latent layer: linear, LayerNorm, tanh."""
-    return Dense(features, net.latent, torch.tanh, layer_norm(net.layer_norm_eps))
+    return Dense(features, settings.latent, torch.tanh, layer_norm(settings.layer_norm_eps))
+
+
+def networks(settings: DrQSettings, shape: Sequence[int], actions: int) -> dict[str, nn.Module]:
+    """Of every learner; shape: of what the agent sees, (channels, size, size)."""
+    critic = Critic(settings, shape, actions)
+    return {
+        "critic": critic,
+        "actor": Actor(settings, critic.trunk.in_features, actions),
+        "temperature": Temperature(settings.initial_temperature),
+    }
 
 
 def draw_as(style: str) -> Draw:
@@ -139,29 +318,28 @@ def draw_as(style: str) -> Draw:
 class DrQ:
     """Networks and the update. Observations are uint8, actions in [-1, 1]."""
 
-    def __init__(self, config: Config, channels: int, actions: int, generator: Generator):
-        settings, net = config.agent, config.net
-        self.config, self.settings, self.actions = config, settings, actions
-        self.device = torch.device(config.device)
+    def __init__(self, settings: DrQSettings, shape: Sequence[int], actions: int,
+                 generator: Generator, device: torch.device | str = "cpu"):  # fmt: skip
+        s = settings
+        self.settings, self.actions, self.device = s, actions, torch.device(device)
         with torch.random.fork_rng(devices=[]):  # torch's own initial draws are thrown away
-            critic = Critic(channels, actions, config)
-            actor = Actor(critic.trunk.in_features, actions, config)
-        adam = {"betas": settings.betas, "eps": settings.adam_eps, "device": self.device}
-        draw, rate = draw_as(net.initialisation), settings.learning_rate
+            made = networks(s, shape, actions)
+        critic, actor = made["critic"], made["actor"]
+        adam = {"betas": s.betas, "eps": s.adam_eps, "device": self.device}
+        draw, rate = draw_as(s.initialisation), s.learning_rate
         names = [path for j in (0, 1) for path in critic.heads[j].chains(f"heads.{j}")]
         self.critic = Learner(
             critic, draw, generator, rate=rate, slow=True, readers=chains(critic, names),
-            body=("trunk", "heads"), norm_eps=net.layer_norm_eps,
-            decay=settings.weight_decay, decay_vectors=settings.decay_biases,
-            decay_in_loss=settings.decay_in_loss, **adam,
+            body=("trunk", "heads"), norm_eps=s.layer_norm_eps, decay=s.weight_decay,
+            decay_vectors=s.decay_biases, decay_in_loss=s.decay_in_loss, **adam,
         )  # fmt: skip
         self.actor = Learner(
             actor, draw, generator, rate=rate, readers=chains(actor, actor.head.chains("head")),
-            body=("trunk", "head"), norm_eps=net.layer_norm_eps, **adam,
+            body=("trunk", "head"), norm_eps=s.layer_norm_eps, **adam,
         )  # fmt: skip
         self.temperature = Learner(
-            Temperature(settings.initial_temperature), lambda module, generator: None, generator,
-            rate=settings.temperature_learning_rate, **adam,
+            made["temperature"], lambda module, generator: None, generator,
+            rate=s.temperature_learning_rate, **adam,
         )  # fmt: skip
         self.learners = {
             "critic": self.critic,
@@ -177,11 +355,12 @@ class DrQ:
     # --- acting ---------------------------------------------------------------------------------
 
     @torch.no_grad()
-    def act(self, obs: Tensor, noise: Tensor | None = None) -> Tensor:
-        """Actions (batch, actions) for uint8 observations; without noise, tanh of the mean."""
+    def act(self, obs: Tensor, generator: Generator | None = None) -> Tensor:
+        """Actions (batch, actions) for uint8 observations; without a generator tanh of the mean."""
         mean, log_std = self.actor.module(self.critic.module.encoder(obs))
-        if noise is None:
+        if generator is None:
             return torch.tanh(mean)
+        noise = torch.randn((len(obs), self.actions), generator=generator).to(obs.device)
         return squashed_sample(mean, log_std, noise)[0]
 
     # --- learning -------------------------------------------------------------------------------
@@ -228,7 +407,7 @@ class DrQ:
     @torch.no_grad()
     def target(self, batch: Batch, next_obs: list[Tensor], noise: Tensor) -> Tensor:
         """y (batch,): reward plus discounted soft value, averaged over the K augmentations."""
-        values, alpha = [], self.alpha if self.config.loss.entropy_in_target else 0
+        values, alpha = [], self.alpha if self.settings.entropy_in_target else 0
         for obs, draw in zip(next_obs, noise, strict=True):
             policy = self.actor.module(self.critic.module.encoder(obs))
             features = self.critic.slow.encoder(obs)
@@ -244,12 +423,12 @@ class DrQ:
         cross-entropy with the histogram of each target (batch,), and `clipped` the share of
         targets outside the histograms.
         """
-        critic, settings = self.critic.module, self.config.loss
+        critic, s = self.critic.module, self.settings
         outputs = critic.outputs(critic.encoder(obs), action.repeat(len(obs) // len(action), 1))
-        if settings.kind == "mse":
+        if s.loss == "mse":
             loss, info = losses.mse(outputs.view(2, -1, len(y)), y), {}
         else:
-            histogram, clipped = losses.hl_gauss(y, critic.edges, settings.sigma)
+            histogram, clipped = losses.hl_gauss(y, critic.edges, s.sigma)
             logits = outputs.view(2, -1, *histogram.shape)
             loss, info = losses.cross_entropy(logits, histogram), {"clipped": clipped}
         value = critic.value(outputs.detach()).mean()

@@ -12,14 +12,17 @@ alpha in 1 and 3 is the one before 4. Every random number is an argument (`Draws
 below the settings are those of every soft actor-critic here: drq.py reads them.
 """
 
+from collections.abc import Sequence
 from functools import partial
-from typing import Literal, NamedTuple, Protocol
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Generator, Tensor, nn
 
 from fast import losses
 from fast.agents.learner import Learner, chains
+from fast.errors import InputError
+from fast.experience.replay import Batch
 from fast.nets.heads import Temperature, normal, squashed_sample
 from fast.nets.layers import (
     ACTIVATIONS,
@@ -50,12 +53,13 @@ Activations = Literal["relu", "leaky_relu", "tanh", "sigmoid", "none"]
 
 
 @settings
-class Settings:
+class SACSettings:
     """The defaults are ReDo's for SAC on MuJoCo (Table 4), where it is silent jaxrl's."""
 
     kind: Literal["sac"] = "sac"
     batch_size: Size = 256
     discount: Share = 0.99
+    n_step: Few = 1  # rewards in the target
     hidden: Widths = (256, 256)  # of both heads of the critic, and of the actor
     width: Positive = 1.0  # times `hidden`, rounded to whole neurons (ReDo, Table 6)
     activation: Activations = "relu"  # of the critic
@@ -71,7 +75,9 @@ class Settings:
     temperature_learning_rate: Positive = 3e-4
     betas: tuple[Beta, Beta] = (0.9, 0.999)
     adam_eps: Positive = 1e-8
-    weight_decay: NonNegative = 0.0  # decoupled, of the critic's kernels
+    weight_decay: NonNegative = 0.0  # on the critic
+    decay_in_loss: bool = False  # as L2, through Adam; False: decoupled
+    decay_biases: bool = False  # whether the decay includes biases and LayerNorm parameters
     averaging_rate: Share = 0.005  # tau
     target_period: Few = 1  # updates between two steps of the target
     actor_period: Few = 1  # updates between two turns of actor and temperature
@@ -83,25 +89,70 @@ class Settings:
     updates_per_step: Positive = 1.0
     replay_capacity: Count = 1_000_000
 
+    def require(self, shape: Sequence[int]) -> None:
+        """Refuse what these settings cannot be, together.
 
+        Raises:
+            InputError: naming the setting.
+        """
+        low, high = self.log_std_bounds
+        if low >= high:
+            reason = "accepted: the lower bound first"
+            raise InputError("--agent.log-std-bounds", self.log_std_bounds, reason)
+
+    def told(self) -> list[str]:
+        """What of it is not plain SAC, for the line that announces a run."""
+        usual, names = SACSettings(), ("activation", "normalisation", "residual", "width")
+        return [f"{name} {getattr(self, name)}" for name in names
+                if getattr(self, name) != getattr(usual, name)]  # fmt: skip
+
+
+# What a preset changes of the defaults, which are `paper`. ReDo's Table 4: recycled every 200,000
+# updates at tau 0; 'Reset' is of the whole networks as often.
+REDO = {"redo": {"when": {"every": 200_000}, "tau": 0.0}, "reset": {"when": {"every": 200_000}}}
 PRESETS: dict[str, dict] = {
-    "paper": {},
+    "paper": {"interventions": REDO},
     # GraMa, Tables 6 and 7, on CleanRL's sac_continuous_action, whose layers torch draws.
     "grama": {
-        "initialisation": "torch",
-        "critic_learning_rate": 1e-3,
-        "temperature_learning_rate": 1e-3,
-        "log_std": "tanh",
-        "log_std_bounds": (-5.0, 2.0),
-        "target_entropy_per_action": -1.0,
-        "first_update": 5000,
-        "actor_period": 2,
-        "actor_steps": 2,
+        "agent": {
+            "initialisation": "torch",
+            "critic_learning_rate": 1e-3,
+            "temperature_learning_rate": 1e-3,
+            "log_std": "tanh",
+            "log_std_bounds": (-5.0, 2.0),
+            "target_entropy_per_action": -1.0,
+            "first_update": 5000,
+            "actor_period": 2,
+            "actor_steps": 2,
+        },
     },
     # Two cores and half an hour. All of it is ours.
-    "laptop": {"first_update": 5000, "target_entropy_per_action": -1.0, "replay_capacity": 200_000},
+    "laptop": {
+        "agent": {
+            "first_update": 5000,
+            "target_entropy_per_action": -1.0,
+            "replay_capacity": 200_000,
+        },
+        "run": {
+            "updates": 100_000,
+            "evaluation_interval": 10_000,
+            "score_interval": 2000,
+            "checkpoint_interval": 10_000,
+        },
+    },
     # Seconds: for the tests. All of it is ours.
-    "tiny": {"batch_size": 8, "hidden": (16, 16), "first_update": 20, "replay_capacity": 400},
+    "tiny": {
+        "agent": {"batch_size": 8, "hidden": (16, 16), "first_update": 20, "replay_capacity": 2000},
+        "run": {
+            "updates": 300,
+            "evaluation_interval": 500,
+            "evaluation_episodes": 1,
+            "score_interval": 50,
+            "score_batch": 32,
+            "log_interval": 50,
+            "checkpoint_interval": 1,
+        },
+    },
 }
 
 
@@ -110,16 +161,6 @@ class Draws(NamedTuple):
 
     next_noise: Tensor  # (batch, actions), for a'
     noise: Tensor  # (actor_steps, batch, actions), for the actor's steps
-
-
-class Batch(Protocol):
-    """Transitions: discount is gamma^n, 0 where the episode ended in a terminal state."""
-
-    obs: Tensor  # (batch, inputs)
-    action: Tensor  # (batch, actions)
-    reward: Tensor  # (batch,)
-    discount: Tensor  # (batch,)
-    next_obs: Tensor
 
 
 # --- networks -------------------------------------------------------------------------------
@@ -186,23 +227,34 @@ def temperature_loss(temperature: nn.Module, entropy: Tensor, target_entropy: fl
     return temperature() * (entropy - target_entropy)
 
 
+def networks(settings: SACSettings, shape: Sequence[int], actions: int) -> dict[str, nn.Module]:
+    """Of every learner; shape: of what the agent sees, (inputs,)."""
+    s, (inputs,) = settings, shape
+    hidden = tuple(max(1, round(s.width * neurons)) for neurons in s.hidden)
+    norm = layer_norm(s.layer_norm_eps) if s.normalisation == "layer_norm" else None
+    return {
+        "critic": Critic(inputs + actions, hidden, ACTIVATIONS[s.activation], norm, s.residual),
+        "actor": Actor(inputs, hidden, actions, ACTIVATIONS[s.actor_activation], s.log_std,
+                       s.log_std_bounds),
+        "temperature": Temperature(s.initial_temperature),
+    }  # fmt: skip
+
+
 class SAC:
     """Observations are float vectors, actions in [-1, 1]."""
 
-    def __init__(self, settings: Settings, inputs: int, actions: int, generator: Generator,
-                 device: torch.device | str = "cpu"):  # fmt: skip
+    def __init__(self, settings: SACSettings, shape: Sequence[int], actions: int,
+                 generator: Generator, device: torch.device | str = "cpu"):  # fmt: skip
         s = settings
         self.settings, self.actions, self.device = s, actions, torch.device(device)
-        hidden = tuple(max(1, round(s.width * neurons)) for neurons in s.hidden)
-        norm = layer_norm(s.layer_norm_eps) if s.normalisation == "layer_norm" else None
         with torch.random.fork_rng(devices=[]):  # torch's own initial draws are thrown away
-            critic = Critic(inputs + actions, hidden, ACTIVATIONS[s.activation], norm, s.residual)
-            actor = Actor(inputs, hidden, actions, ACTIVATIONS[s.actor_activation], s.log_std,
-                          s.log_std_bounds)  # fmt: skip
+            made = networks(s, shape, actions)
+        critic, actor = made["critic"], made["actor"]
         adam = {"betas": s.betas, "eps": s.adam_eps, "device": device}
         draw = draw_as(s.initialisation)
         self.critic = Learner(
-            critic, draw, generator, rate=s.critic_learning_rate, decay=s.weight_decay, slow=True,
+            critic, draw, generator, rate=s.critic_learning_rate, slow=True,
+            decay=s.weight_decay, decay_vectors=s.decay_biases, decay_in_loss=s.decay_in_loss,
             readers=chains(critic, [p for head in ("heads.0", "heads.1")
                                     for p in critic.get_submodule(head).chains(head)]),
             norm_eps=s.layer_norm_eps, **adam,
@@ -212,7 +264,7 @@ class SAC:
             readers=chains(actor, actor.head.chains("head")), norm_eps=s.layer_norm_eps, **adam,
         )  # fmt: skip
         self.temperature = Learner(
-            Temperature(s.initial_temperature), lambda module, generator: None, generator,
+            made["temperature"], lambda module, generator: None, generator,
             rate=s.temperature_learning_rate, **adam,
         )  # fmt: skip
         self.learners = {
@@ -227,11 +279,12 @@ class SAC:
         return self.temperature.module().detach()
 
     @torch.no_grad()
-    def act(self, obs: Tensor, noise: Tensor | None = None) -> Tensor:
-        """Actions (batch, actions); without noise, tanh of the mean."""
+    def act(self, obs: Tensor, generator: Generator | None = None) -> Tensor:
+        """Actions (batch, actions); without a generator, tanh of the mean."""
         mean, log_std = self.actor.module(obs)
-        if noise is None:
+        if generator is None:
             return torch.tanh(mean)
+        noise = torch.randn((len(obs), self.actions), generator=generator).to(obs.device)
         return squashed_sample(mean, log_std, noise)[0]
 
     def draws(self, batch: int, generator: Generator) -> Draws:

@@ -1,9 +1,9 @@
-"""The DeepMind Control Suite from pixels, as a `gymnasium.Env`.
+"""The DeepMind Control Suite from pixels or from states, as a `gymnasium.Env`.
 
-An observation is the last `frame_stack` frames, an agent step is `action_repeat` control steps with
-one frame rendered after the last of them, and an episode that runs out of time is truncated, not
-terminated: what jaxrl does with six wrappers, in one class. dm_control is imported inside functions
-only, because it reads MUJOCO_GL when it is imported: `select_renderer` has to come first.
+An agent step is `action_repeat` control steps, an observation is one frame rendered after the last
+of them (or the state, a vector), and an episode that runs out of time is truncated, not terminated:
+what jaxrl does with wrappers, in one class. dm_control is imported inside functions only, because
+it reads MUJOCO_GL when it is imported: `select_renderer` has to come first.
 
 The tasks of the domain `lqr` are left out: their actions have no bounds to rescale to and their
 episodes no time limit. Added are the variants of Neuron Dominance, Appendix B.1, in each of which
@@ -194,18 +194,18 @@ def _control() -> Any:  # the module dm_control.rl.control
 def make(
     task: str,
     *,
-    seed: int,
-    size: int = 84,
-    frame_stack: int = 3,
+    seed: int = 0,
+    size: int | None = 84,
     action_repeat: int | None = None,
     camera: int | None = None,
     render_quality: str = "suite",
 ) -> "DMControl":
     """Makes the environment of `task`, a name like `cartpole-swingup_sparse` or a variant's.
 
-    `size` is the side of a frame in pixels; `action_repeat` and `camera` are the field's choice for
-    the task when None (camera -1 is the free one). With the same `seed` the episodes are those of
-    `suite.load(domain, name, task_kwargs={"random": seed})`, those of a variant but for rewards.
+    `size` is the side of a frame in pixels, and None shows the state instead; `action_repeat` and
+    `camera` are the field's choice for the task when None (camera -1 is the free one). With `seed`
+    the episodes are those of `suite.load(domain, name, task_kwargs={"random": seed})`, those of a
+    variant but for rewards, and so is the next one after `reset(seed=...)`.
 
     Raises `InputError` for anything that cannot be used.
     """
@@ -215,15 +215,14 @@ def make(
     if camera is None:
         camera = camera_of(task)
     for field, value, most in [
-        ("--env.size", size, LARGEST_SIZE),
-        ("--env.frame-stack", frame_stack, math.inf),
+        ("--env.size", 1 if size is None else size, LARGEST_SIZE),
         ("--env.action-repeat", action_repeat, math.inf),
     ]:
         if not 1 <= value <= most:
             raise InputError(field, value, f"accepted: 1 to {most}")
     if render_quality not in RENDER_QUALITIES:
         raise unknown("--env.render-quality", render_quality, RENDER_QUALITIES)
-    return DMControl(task, _seed(seed), size, frame_stack, action_repeat, camera, render_quality)
+    return DMControl(task, _seed(seed), size, action_repeat, camera, render_quality)
 
 
 def _seed(seed: int) -> int:
@@ -233,10 +232,10 @@ def _seed(seed: int) -> int:
 
 
 class DMControl(gymnasium.Env[np.ndarray, np.ndarray]):
-    """One task from pixels; use `make`, which checks the arguments.
+    """One task; use `make`, which checks the arguments.
 
-    Observations are uint8 `(3 * frame_stack, size, size)`, oldest frame first; at a reset all are
-    the first frame. Actions are float32 in [-1, 1], rescaled to the bounds of the task. The reward
+    Observations are uint8 `(3, size, size)`, or float32 `(numbers,)`: the suite's own, in its order
+    and end to end. Actions are float32 in [-1, 1], rescaled to the bounds of the task. The reward
     of a step is the sum over its control steps.
 
     `steps_per_episode` is the number of agent steps of an episode that runs out of time, and
@@ -247,34 +246,44 @@ class DMControl(gymnasium.Env[np.ndarray, np.ndarray]):
         self,
         task: str,
         seed: int,
-        size: int,
-        frame_stack: int,
+        size: int | None,
         action_repeat: int,
         camera: int,
         render_quality: str,
     ):
-        self.task, self.size, self.action_repeat = task, size, action_repeat
+        self.task, self.action_repeat = task, action_repeat
         self._random = np.random.RandomState(seed)
         domain, _, name = source(task).partition("-")
         self._env = _suite().load(domain, name, task_kwargs={"random": self._random})
         _change_reward(self._env.task, task)
-        self._camera = _open_camera(self._env.physics, size, camera, render_quality)
-
         spec = self._env.action_spec()
         self._centre = (spec.maximum + spec.minimum) / 2
         self._half_width = (spec.maximum - spec.minimum) / 2
         self.action_space = gymnasium.spaces.Box(-1.0, 1.0, spec.shape, np.float32)
-        self.observation_space = gymnasium.spaces.Box(
-            0, 255, (3 * frame_stack, size, size), np.uint8
-        )
-        self.frame_space = gymnasium.spaces.Box(0, 255, (3, size, size), np.uint8)
-        self._frames: list[np.ndarray] = []
-        self._frame_stack = frame_stack
+        self._camera = None
+        if size is None:
+            shapes = [part.shape for part in self._env.observation_spec().values()]
+            numbers = (sum(math.prod(shape) for shape in shapes),)
+            self.observation_space = gymnasium.spaces.Box(-np.inf, np.inf, numbers, np.float32)
+        else:
+            self._camera = _open_camera(self._env.physics, size, camera, render_quality)
+            self.observation_space = gymnasium.spaces.Box(0, 255, (3, size, size), np.uint8)
         self._in_episode = False
         # dm_control ends an episode at the first step count that is not below `_step_limit`, a
         # quotient of floats.
         self.steps_per_episode = math.ceil(math.ceil(self._env._step_limit) / action_repeat)
         self.physics_seconds = self.render_seconds = 0.0
+
+    @property
+    def renderer(self) -> str | None:
+        """What OpenGL itself says draws the frames: renderer and version; None: there are none."""
+        if self._camera is None:
+            return None
+        from OpenGL import GL
+
+        with self._env.physics.contexts.gl.make_current() as thread:
+            names = [thread.call(GL.glGetString, name) for name in (GL.GL_RENDERER, GL.GL_VERSION)]
+        return ", ".join(name.decode() for name in names)
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -285,13 +294,12 @@ class DMControl(gymnasium.Env[np.ndarray, np.ndarray]):
             self._random.seed(_seed(seed))
         start = time.perf_counter()
         try:
-            self._env.reset()
+            first = self._env.reset()
         except _control().PhysicsError as error:
             raise EpisodeBroken(f"at its start: {error}", 0) from None
         self.physics_seconds += time.perf_counter() - start
-        self._frames = [self._render()] * self._frame_stack
         self._in_episode = True
-        return np.concatenate(self._frames), {"environment_steps": 0}
+        return self._observe(first), {"environment_steps": 0}
 
     def step(self, action: np.ndarray) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
         """Makes up to `action_repeat` control steps, fewer where the episode ends before.
@@ -326,51 +334,18 @@ class DMControl(gymnasium.Env[np.ndarray, np.ndarray]):
 
         # A last discount of 1 says that time is up, and 0 that the state is terminal.
         terminated = last and time_step.discount == 0.0
-        self._frames = [*self._frames[1:], self._render()]
-        observation = np.concatenate(self._frames)
         info = {"environment_steps": made}
-        return observation, reward, terminated, last and not terminated, info
+        return self._observe(time_step), reward, terminated, last and not terminated, info
 
-    def _render(self) -> np.ndarray:
-        """The present frame, `(3, size, size)` and contiguous."""
+    def _observe(self, time_step: Any) -> np.ndarray:
+        """The present frame, `(3, size, size)` and contiguous, or the state."""
+        if self._camera is None:
+            parts = [np.ravel(part) for part in time_step.observation.values()]
+            return np.concatenate(parts).astype(np.float32)
         start = time.perf_counter()
         picture = self._camera.render()
         self.render_seconds += time.perf_counter() - start
         return np.ascontiguousarray(picture.transpose(2, 0, 1))
-
-    def state_dict(self) -> dict[str, Any]:
-        """What another environment with the same settings needs to play the same next episodes.
-
-        Plain numbers, strings and lists, so that `torch.load(weights_only=True)` takes them.
-
-        Raises `RuntimeError` during an episode: the state of the physics is not part of it.
-        """
-        self._between_episodes()
-        state = self._random.get_state(legacy=False)
-        return {
-            "task": self.task,
-            "key": state["state"]["key"].tolist(),
-            "position": state["state"]["pos"],
-            "has_gauss": state["has_gauss"],
-            "gauss": state["gauss"],
-        }
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Takes over the generator of `state`; the next call has to be `reset()`.
-
-        Raises `RuntimeError` during an episode and `InputError` for the state of another task.
-        """
-        self._between_episodes()
-        if state["task"] != self.task:
-            raise InputError("environment state", state["task"], f"accepted: {self.task}")
-        key = np.array(state["key"], np.uint32)
-        self._random.set_state(
-            ("MT19937", key, state["position"], state["has_gauss"], state["gauss"])
-        )
-
-    def _between_episodes(self) -> None:
-        if self._in_episode:
-            raise RuntimeError(f"{self.task}: an episode is running; its state is not kept")
 
     def close(self) -> None:
         """Frees the physics and its GL context; the environment is unusable afterwards."""
@@ -414,15 +389,6 @@ def _open_camera(physics: Any, size: int, camera: int, render_quality: str) -> A
     if render_quality != "suite":
         kept.scene.flags[mjtRndFlag.mjRND_REFLECTION] = False
     return kept
-
-
-def renderer_name(env: DMControl) -> str:
-    """What OpenGL itself says draws the frames of `env`: renderer and version."""
-    from OpenGL import GL
-
-    with env._env.physics.contexts.gl.make_current() as thread:
-        names = [thread.call(GL.glGetString, name) for name in (GL.GL_RENDERER, GL.GL_VERSION)]
-    return ", ".join(name.decode() for name in names)
 
 
 def is_software(renderer: str) -> bool:

@@ -12,11 +12,9 @@ import resource
 import subprocess
 import sys
 import time
-from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from fast import config as configs
 from fast.envs import dmc
 from fast.errors import InputError
 from fast.machine import resources
@@ -30,17 +28,17 @@ def measure_updates(preset: str, device: str, allocator: str) -> dict[str, float
     """Milliseconds per update of a preset, and the device's peak memory in bytes."""
     import torch
 
+    from fast import config as configs
     from fast.agents.drq import DrQ
     from fast.experience.replay import Batch
     from fast.machine.allocator import keep_large_blocks
 
     if allocator == "kept":
         keep_large_blocks()
-    config = replace(configs.build(TASK, preset=preset), device=device)
-    size, stack, batch = config.env.size, config.env.frame_stack, config.agent.batch_size
-    g = torch.Generator().manual_seed(0)
-    agent = DrQ(config, 3 * stack, 1, g)
-    shape = (2, batch, 3 * stack, size, size)
+    config = configs.build("drq", TASK, preset=preset)
+    batch, g = config.agent.batch_size, torch.Generator().manual_seed(0)
+    agent = DrQ(config.agent, configs.seen(config), 1, g, device)
+    shape = (2, batch, *configs.seen(config))
     obs, next_obs = torch.randint(256, shape, dtype=torch.uint8, generator=g).to(device)
     action, (reward, mask) = torch.rand(batch, 1, generator=g), torch.rand(2, batch, generator=g)
     rest = [x.to(device) for x in (action, reward, mask)]
@@ -70,15 +68,15 @@ def measure_apart(preset: str, device: str, allocator: str) -> dict[str, float]:
 
 def measure_frames(quality: str, size: int) -> tuple[float, float, str]:
     """Control steps and frames per second of one environment, and what OpenGL calls itself."""
-    env = dmc.make(TASK, seed=0, size=size, render_quality=quality, action_repeat=1)
-    env.reset()
+    env = dmc.make(TASK, size=size, render_quality=quality, action_repeat=1)
+    env.reset(seed=0)
     steps = 0
     started = env.render_seconds, env.physics_seconds
     while env.render_seconds - started[0] < 1 and steps < 900:
         env.step(env.action_space.sample())
         steps += 1
     rendering, physics = env.render_seconds - started[0], env.physics_seconds - started[1]
-    name = dmc.renderer_name(env)
+    name = env.renderer
     env.close()
     return steps / physics, steps / rendering, name
 
@@ -87,7 +85,8 @@ def doctor(presets: tuple[str, ...] = ("laptop", "paper")) -> list[str]:
     """Print the page; returns the problems found."""
     import torch
 
-    from fast.train import make_env
+    from fast import config as configs
+    from fast import envs
 
     problems: list[str] = []
     cuda = torch.cuda.is_available()
@@ -157,9 +156,9 @@ def doctor(presets: tuple[str, ...] = ("laptop", "paper")) -> list[str]:
 
     print("\nWhat a run takes")
     for preset in milliseconds:
-        config = configs.build(TASK, preset=preset)
-        env = make_env(config, 0)
-        buffer = resources.buffer(config, env.steps_per_episode, env.action_space.shape[0])
+        config = configs.build("drq", TASK, preset=preset)
+        env = envs.make(TASK, config.env)
+        buffer = resources.buffer(config, env)
         env.close()
         hours = config.run.updates * milliseconds[preset] / 3.6e6
         length = f"{hours:.0f} hours" if hours >= 2 else f"{60 * hours:.0f} minutes"
@@ -169,7 +168,7 @@ def doctor(presets: tuple[str, ...] = ("laptop", "paper")) -> list[str]:
         )
         if buffer + peaks[preset] > free:
             problems.append(
-                f"{preset}: too little memory; give a smaller --run.replay-capacity or "
+                f"{preset}: too little memory; give a smaller --agent.replay-capacity or "
                 "--agent.batch-size"
             )
         if buffer > disk:

@@ -5,6 +5,7 @@ The memory is that of the machine, of the container (cgroup v1 or v2) or of the 
 """
 
 import contextlib
+import math
 import os
 import resource
 import shutil
@@ -12,17 +13,18 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import psutil
 
-from fast.config import Config
+from fast.config import Config, seen
 from fast.errors import InputError
 
 # Bytes that a training takes beside its buffer and its batch: measured, with the preset `tiny`.
 PROCESS = 600_000_000
-# Of an episode and an action where no environment has been made: of most tasks, and of the largest.
-CONTROL_STEPS, ACTIONS = 1000, 38
+# Of an episode, an action and a state where no environment has been made: of most tasks, and the
+# largest two.
+CONTROL_STEPS, ACTIONS, NUMBERS = 1000, 38, 376
 
 
 class Memory(NamedTuple):
@@ -113,41 +115,69 @@ def disk(folder: Path) -> int:
 
 def planned_agent_steps(config: Config) -> int:
     """The agent step of the last update."""
-    run = config.run
-    return run.first_update - 1 + -(-run.updates // run.updates_per_step)
+    agent = config.agent
+    return agent.first_update - 1 + math.ceil(config.run.updates / agent.updates_per_step)
 
 
 def capacity(config: Config, steps_per_episode: int) -> int:
     """Agent steps that the replay buffer holds: no more than the run can make."""
-    return min(config.run.replay_capacity, planned_agent_steps(config) + steps_per_episode)
+    return min(config.agent.replay_capacity, planned_agent_steps(config) + steps_per_episode)
 
 
-def buffer(config: Config, steps_per_episode: int | None = None, actions: int = ACTIONS) -> int:
+class Sizes(NamedTuple):
+    """What an environment has, or one that has not been made is taken to have."""
+
+    shape: tuple[int, ...]  # of one observation
+    bytes: int  # of each of its numbers
+    actions: int
+    steps_per_episode: int
+
+    @classmethod
+    def of(cls, config: Config, env: Any = None) -> "Sizes":
+        if env is not None:
+            space = env.observation_space
+            (actions,) = env.action_space.shape
+            return cls(space.shape, space.dtype.itemsize, actions, env.steps_per_episode)
+        steps = max(1, CONTROL_STEPS // config.env.action_repeat)
+        if config.env.kind == "pixels":
+            return cls((3, config.env.size, config.env.size), 1, ACTIONS, steps)
+        return cls((NUMBERS,), 4, ACTIONS, steps)
+
+
+def buffer(config: Config, env: Any = None) -> int:
     """Bytes of the replay buffer, on the device; its episodes take no more of the disk."""
     from fast.experience.replay import Replay
 
-    steps = steps_per_episode or max(1, CONTROL_STEPS // config.env.action_repeat)
-    frame = 3 * config.env.size**2
-    return Replay.bytes(capacity(config, steps), frame, actions, config.env.frame_stack, steps)
+    sizes = Sizes.of(config, env)
+    steps, one = sizes.steps_per_episode, math.prod(sizes.shape) * sizes.bytes
+    stack = getattr(config.env, "frame_stack", 1)
+    return Replay.bytes(capacity(config, steps), one, sizes.actions, stack, steps)
 
 
-def batch(config: Config) -> int:
-    """Bytes of the pictures of one batch as the encoder takes them."""
-    pixels = 3 * config.env.frame_stack * config.env.size**2
-    return 4 * config.agent.batch_size * pixels
+def batch(config: Config, env: Any = None) -> int:
+    """Bytes of the observations of one batch as the networks take them."""
+    shape = seen(config, Sizes.of(config, env).shape)
+    return 4 * config.agent.batch_size * math.prod(shape)
 
 
-def networks(config: Config, actions: int) -> int:
-    """Bytes of the parameters, their gradients and moments and the target, before any is made."""
+def sizes(config: Config) -> str:
+    """Those of the networks, in words."""
+    names = ("channels", "latent", "hidden", "width")
+    there = {name: getattr(config.agent, name, None) for name in names}
+    return ", ".join(f"{name} {value}" for name, value in there.items() if value is not None)
+
+
+def networks(config: Config, env: Any = None) -> int:
+    """Bytes of parameters, gradients, moments and slow copies, before any is made."""
     import torch
 
-    from fast.agents.drq import Actor, Critic
+    from fast.agents import AGENTS
 
+    has = Sizes.of(config, env)
+    of = AGENTS[config.agent.kind].file.networks
     with torch.device("meta"):
-        critic = Critic(3 * config.env.frame_stack, actions, config)
-        actor = Actor(critic.trunk.in_features, actions, config)
-    of_critic, of_actor = (sum(p.numel() for p in m.parameters()) for m in (critic, actor))
-    return 4 * (5 * of_critic + 4 * of_actor)
+        made = of(config.agent, seen(config, has.shape), has.actions)
+    return 4 * 5 * sum(p.numel() for module in made.values() for p in module.parameters())
 
 
 def _recorded(folder: Path) -> int:
@@ -155,8 +185,8 @@ def _recorded(folder: Path) -> int:
     return sum(file.stat().st_size for file in folder.glob("frames/*"))
 
 
-def require(config: Config, steps_per_episode: int, actions: int, folder: Path, field: str) -> None:
-    """Refuse a run whose batch or replay buffer fits neither memory nor disk.
+def require(config: Config, env: Any, folder: Path, field: str) -> None:
+    """Refuse a run whose networks, batch or replay buffer fit neither memory nor disk.
 
     Raises:
         InputError: naming what is needed and what there is.
@@ -168,26 +198,25 @@ def require(config: Config, steps_per_episode: int, actions: int, folder: Path, 
         where = f"{free / 1e9:.1f} GB of the GPU's memory are free"
     else:
         free, where = memory().free, str(memory())
-    made = networks(config, actions)
+    made = networks(config, env)
     if made > free:
         reason = f"the networks and their Adam take {made / 1e9:.1f} GB, {where}"
-        sizes = f"channels {config.net.channels}, hidden {config.net.hidden}"
-        raise InputError("--net", sizes, reason)
-    pictures, needed = batch(config), buffer(config, steps_per_episode, actions)
-    if pictures > free:
-        reason = f"the pictures of one batch alone take {pictures / 1e9:.1f} GB, {where}"
+        raise InputError("--agent", sizes(config), reason)
+    one, needed = batch(config, env), buffer(config, env)
+    if one > free:
+        reason = f"the observations of one batch alone take {one / 1e9:.1f} GB, {where}"
         raise InputError("--agent.batch-size", config.agent.batch_size, reason)
-    if needed + pictures > free:
+    if needed + one > free:
         reason = (
-            f"the buffer takes {needed / 1e9:.1f} GB and a batch {pictures / 1e9:.1f}, {where}: "
-            "accepted is a smaller capacity or a smaller --env.size"
+            f"the buffer takes {needed / 1e9:.1f} GB and a batch {one / 1e9:.1f}, {where}: "
+            "accepted is a smaller capacity, or of pictures a smaller --env.size"
         )
-        raise InputError("--run.replay-capacity", config.run.replay_capacity, reason)
+        raise InputError("--agent.replay-capacity", config.agent.replay_capacity, reason)
     free = disk(folder) + _recorded(folder)
     if needed > free:
         reason = (
             f"the episodes of the buffer may take up to {needed / 1e9:.1f} GB of disk, "
-            f"{free / 1e9:.1f} GB are free: free some, or give a smaller --run.replay-capacity"
+            f"{free / 1e9:.1f} GB are free: free some, or give a smaller --agent.replay-capacity"
         )
         raise InputError(field, str(folder), reason)
 
@@ -224,7 +253,7 @@ def _require_sum(field: str, sizes: Sequence[int], free: int, said: str) -> None
     if sum(sizes) <= free:
         return
     fit = max(n for n in range(len(sizes)) if sum(sizes[:n]) <= free)
-    most = f"{fit} or fewer" if fit else "a smaller --run.replay-capacity"
+    most = f"{fit} or fewer" if fit else "a smaller --agent.replay-capacity"
     reason = f"so many runs at once may take {sum(sizes) / 1e9:.1f} GB, {said}; accepted: {most}"
     raise InputError(field, len(sizes), reason)
 

@@ -189,7 +189,7 @@ def masked_spans(runs: Iterable[Run]) -> dict[int, float]:
     """Number of masked updates -> the environment step at which the masking ends."""
     spans: dict[int, float] = {}
     for run in runs:
-        masked = run.config["run"]["reward_masked_updates"]
+        masked = run.masked
         if masked:
             spans[masked] = max(spans.get(masked, 0.0), step_of(run, masked))
     return spans
@@ -210,12 +210,16 @@ class Face(NamedTuple):
 def subtitle(runs: Sequence[Run], *more: str) -> str:
     """How the runs were made and how far they came, with `more` parts; no part is broken."""
     env = [run.config["env"] for run in runs]
+    pixels = [e for e in env if e["kind"] == "pixels"]
+    seen = [
+        f"render quality {each(e['render_quality'] for e in pixels)}",
+        f"{each(e['size'] for e in pixels)} pixels a side",
+    ]
     last = max(max(run.counter("environment_step").tolist(), default=0) for run in runs)
     parts = [
         f"preset {each(run.config['preset'] for run in runs)}",
-        f"render quality {each(e.get('render_quality') for e in env)}",
-        f"{each(e.get('size') for e in env)} pixels a side",
-        f"action repeat {each(e.get('action_repeat') for e in env)}",
+        *(seen if pixels else ["from states"]),
+        f"action repeat {each(e['action_repeat'] for e in env)}",
         *more,
         f"{_progress(runs)} planned updates",
         f"{last:,} environment steps",

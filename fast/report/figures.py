@@ -7,11 +7,9 @@ Both critic heads are recorded; the paper shows one, and so do these figures: he
 layer" is the head's `dense0`, which can hold a dominant neuron, "penultimate" its `dense1`.
 """
 
-import json
 import math
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,12 +19,11 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from fast import config as configs
 from fast.errors import InputError, as_input, unknown
 from fast.papers.neuron_dominance import RECIPES, Recipe
 from fast.report import drawing, stats, supervised_figures
 from fast.report.drawing import Drawing, Face, Panel, Row
-from fast.runs.records import Floats, Run, differing, find_runs, flat, series
+from fast.runs.records import Floats, Run, differing, find_runs, series
 
 RETURN = Panel("Evaluation return", "evaluation", ("return",))
 SCORE = Panel("Largest activation score, first hidden layer", "scores",
@@ -165,20 +162,8 @@ def face(chosen: Chosen, note: str) -> Face:
 
 
 def changed(run: Run) -> list[str]:
-    """The settings of a run, by dotted name, that task, preset and method would not give it.
-
-    Those that follow from the number of updates are compared with what that number gives.
-    """
-    config = run.config
-    try:
-        usual = configs.build(config["task"], run.method, config["preset"])
-    except InputError:  # a preset or a method of another version
-        return []
-    as_long = configs.settle(replace(usual, run=replace(usual.run, updates=run.planned)))
-    there, named = flat(config), flat(json.loads(configs.to_json(as_long)))
-    named["run.updates"] = usual.run.updates
-    own = there.keys() & named.keys() - {"seed", "device"}
-    return [name for name in there if name in own and there[name] != named[name]]
+    """The settings of a run, by dotted name, that task, preset and method do not give it."""
+    return list(run.config["changed"])
 
 
 # --- single runs -----------------------------------------------------------------------------
@@ -218,7 +203,7 @@ def _single_runs(chosen: Chosen, panels: Sequence[Panel], note: str = HEAD_0) ->
             def style(row: Row) -> dict[str, Any]:
                 return {"color": colours[row.seed], "linewidth": 1.2, "alpha": 0.9}
 
-            widths = {run.config["net"]["hidden"] for run in runs} if panel is SCORE else ()
+            widths = {run.config["agent"]["hidden"][0] for run in runs} if panel is SCORE else ()
             marks |= drawing.lines(axes, panel, of_task, style, widths)
             title = panel.title.replace(", ", ",\n", 1)
             if len(tasks) == 1:

@@ -238,17 +238,28 @@ def _grid(head: Iterable[str], rows: Iterable[Sequence[str]]) -> str:
     )
 
 
+ALGORITHMS = {"drq": "DrQ", "sac": "soft actor-critic"}
+
+
 def _trained(runs: Sequence[Run]) -> str:
-    env = runs[0].config["env"]
+    env, agent = runs[0].config["env"], runs[0].config["agent"]["kind"]
+    seen = "the state of the simulation, as numbers"
+    suite = "the DeepMind control suite"
+    if runs[0].config["task"][:1].isupper():  # HalfCheetah-v4
+        suite = "gymnasium's MuJoCo"
+    if env["kind"] == "pixels":
+        seen = (
+            f"nothing but pictures: the last {number(env['frame_stack'])} frames of "
+            f"{number(env['size'])} by {number(env['size'])} pixels"
+        )
     names = " and ".join(name_of(method) for method in drawing.methods_of(runs))
     tasks = sorted({run.config["task"] for run in runs})
     repeats = map(number, sorted({run.config["env"]["action_repeat"] for run in runs}))
     return (
         f"An agent learned the task{'s' * (len(tasks) > 1)} {', '.join(map(name_of, tasks))} of "
-        f"the DeepMind control suite by trial and error, with the algorithm DrQ, as {names}. It "
-        f"sees nothing but pictures: the last {number(env['frame_stack'])} frames of "
-        f"{number(env['size'])} by {number(env['size'])} pixels. Each of its actions is held for "
-        f"{' or '.join(repeats)} control steps. "
+        f"{suite} by trial and error, with the algorithm "
+        f"{ALGORITHMS.get(agent, agent)}, as {names}. It sees {seen}. Each of its actions is held "
+        f"for {' or '.join(repeats)} control steps. "
         "A critic learns to foretell how much reward will follow, and an actor to choose what the "
         "critic likes. The critic's foretelling is done by two small networks, its heads; each has "
         "a first hidden layer and a next one, and this page looks inside them."
@@ -258,7 +269,7 @@ def _trained(runs: Sequence[Run]) -> str:
 def _strip(run: Run) -> str:
     """Frames of the last stored episode of a run, none where there is no readable one."""
     files = sorted((run.folder / "frames").glob("*.npz"))
-    if not files:
+    if not files or run.config["env"]["kind"] != "pixels":
         return ""
     try:
         with np.load(files[-1]) as episode:
@@ -337,11 +348,12 @@ def _here(runs: Sequence[Run]) -> str:
     """The scale of these runs, to be read beside that of the paper's."""
     config = runs[0].config
     seeds = several(len({run.seed for run in runs}), "seed")
+    size = config["env"].get("size")
+    seen = f"pictures of {number(size)} by {number(size)} pixels, " if size else ""
     return (
-        f"pictures of {number(config['env']['size'])} by {number(config['env']['size'])} pixels, "
-        f"batches of {number(config['agent']['batch_size'])}, at most "
+        f"{seen}batches of {number(config['agent']['batch_size'])}, at most "
         f"{number(max(run.reached for run in runs))} updates a run, {seeds}, scores on "
-        f"{number(config['run']['score_batch'])} replayed pictures"
+        f"{number(config['run']['score_batch'])} replayed observations"
     )
 
 
@@ -365,7 +377,7 @@ def _made(runs: Sequence[Run]) -> str:
     if len(commands) > MANY:
         made = _folded(f"{number(len(commands))} commands", made)
     preset = drawing.each(run.config["preset"] for run in runs)
-    quality = drawing.each(run.config["env"]["render_quality"] for run in runs)
+    quality = drawing.each(run.config["env"].get("render_quality", "none") for run in runs)
     settings = f"<pre>{escape(json.dumps(runs[0].config, indent=2))}</pre>"
     return (
         f"<h3>{head}</h3>{made}<dl class=facts><dt>preset</dt><dd>{escape(preset)}</dd>"

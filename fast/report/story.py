@@ -157,7 +157,7 @@ def about_run(f: Facts) -> list[str]:
             f"<strong>This run is not finished</strong>: {number(f.run.reached)} of "
             f"{number(f.run.planned)} planned updates. All that follows is about these."
         )
-    masked = f.run.config["run"]["reward_masked_updates"]
+    masked = f.run.masked
     if masked and f.run.reached > masked:
         said.append(
             f"For its first {number(masked)} updates the reward that it learned from was masked "

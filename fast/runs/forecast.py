@@ -18,7 +18,7 @@ from fast.runs.records import find_runs, read_run
 from fast.runs.sweep import COMMAND, POLL, Job, Place, last_line, spawn
 
 # What a trial changes of the run: every update is timed, and the first one comes early.
-TRIAL = ("--run.log-interval=1", "--run.first-update=5", "--run.evaluation-episodes=1")
+TRIAL = ("--run.log-interval=1", "--agent.first-update=5", "--run.evaluation-episodes=1")
 # It is ended after so many updates, or so many seconds and at least the smaller number of updates.
 ENOUGH, SECONDS, FEWEST = 50, 40, 3
 
@@ -69,10 +69,11 @@ def recorded(like: Job) -> dict[str, float]:
         runs = find_runs(like.folder.parent)
     except InputError:  # none is there yet
         return {}
-    wanted = like.config.preset, like.config.device
+    wanted = like.config.agent.kind, like.config.preset, like.config.device
     for run in runs:
         timing = run.of("timing")
-        if timing and (run.config["preset"], run.config["device"]) == wanted:
+        of = run.config["agent"]["kind"], run.config["preset"], run.config["device"]
+        if timing and of == wanted:
             seconds[run.method] += timing[-1]["seconds"]
             updates[run.method] += timing[-1]["update"]
     return {method: seconds[method] / updates[method] for method in seconds}
@@ -130,7 +131,7 @@ def foretell(config: Config, timing: Sequence[dict[str, Any]]) -> float:
     evaluation, scoring = (first[name] * first["agent_step"] / 1000 for name in apart)
     parts = [[v for k, v in r.items() if k.endswith("_ms") and k not in apart] for r in timing[2:]]
     step = statistics.median(sum(part) for part in parts) / 1000
-    steps = run.first_update - 1 + run.updates / run.updates_per_step
+    steps = config.agent.first_update - 1 + run.updates / config.agent.updates_per_step
     evaluations = (1 + steps / run.evaluation_interval) * run.evaluation_episodes
     scorings = 1 + run.updates / run.score_interval
     seconds: float = steps * step + evaluations * evaluation + scorings * scoring

@@ -28,15 +28,16 @@ SETTINGS: dict[str, type] = {
     "method": str,
     "preset": str,
     "seed": int,
-    "env.render_quality": str,
-    "env.size": int,
-    "env.action_repeat": int,
-    "env.frame_stack": int,
+    "agent.kind": str,
     "agent.batch_size": int,
+    "env.kind": str,
+    "env.action_repeat": int,
     "run.updates": int,
-    "run.reward_masked_updates": int,
+    "run.reward_masked": float,
     "run.score_batch": int,
+    "changed": list,
 }
+OF_PIXELS = {"env.render_quality": str, "env.size": int, "env.frame_stack": int}
 # And of the records of a kind, where they have it; a float may be null, and an integer. Those of
 # the kinds that are MEASURED hold such numbers alone, every score record of a run the same ones.
 FIELDS: dict[str, dict[str, type]] = {
@@ -131,6 +132,12 @@ class Run:
         return self.config["run"]["updates"]
 
     @property
+    def masked(self) -> int:
+        """For how many updates at the start the reward was masked."""
+        asked = self.config["run"]["reward_masked"]
+        return asked if isinstance(asked, int) else int(asked * self.planned)
+
+    @property
     def reached(self) -> int:
         """How many updates the records tell of."""
         return max(self.counter("update").tolist(), default=0)
@@ -186,9 +193,11 @@ def _config(text: bytes, path: Path) -> dict[str, Any]:
     if config.get("version") != VERSION:
         raise InputError(f"{path}: version", config.get("version"), f"{VERSION} is accepted")
     leaves = flat(config)
-    for name, kind in SETTINGS.items():
+    wanted = SETTINGS | (OF_PIXELS if leaves.get("env.kind") == "pixels" else {})
+    for name, kind in wanted.items():
         value = leaves.get(name)
-        if type(value) is not kind or (kind is int and value < (name == "run.updates")):
+        fits = type(value) is kind or (kind is float and type(value) is int)
+        if not fits or (kind in (int, float) and not value >= (name == "run.updates")):
             accepted = "the config.json that a run wrote is accepted"
             raise InputError(f"{path}: {name}", value, accepted)
     return config

@@ -38,7 +38,7 @@ STOPPING = (
     "Stopping each run after its episode. Once more to stop now.",
     "Stopping each run now. Once more to kill what does not.",
 )
-OURS = ("--task", "--method", "--preset", "--seed", "--device", "--out", "--resume")
+OURS = ("--task", "--method", "--preset", "--seed", "--device", "--out", "--agent", "--resume")
 
 Place = dict[str, str]  # where one process at a time runs: its environment variables
 
@@ -71,7 +71,8 @@ class Job:
     def train(self, out: Path, overrides: Sequence[str]) -> list[str]:
         """The arguments that train this run into `out`."""
         task, method, seed = self.run
-        values = (task, method, self.config.preset, str(seed), self.config.device, str(out))
+        c = self.config
+        values = (task, method, c.preset, str(seed), c.device, str(out), c.agent.kind)
         flags = [text for pair in zip(OURS, values, strict=False) for text in pair]
         return ["train", *flags, *overrides]
 
@@ -103,6 +104,7 @@ def places(devices: str, jobs: int | None) -> tuple[Literal["cpu", "cuda"], list
 
 def survey(
     runs: Sequence[PlannedRun],
+    agent: str,
     preset: str,
     device: Literal["cpu", "cuda"],
     out: Path,
@@ -123,10 +125,10 @@ def survey(
     for run in runs:
         kind = run.task, run.method
         if kind not in settings:
-            config = replace(configs.build(*kind, preset), device=device)
+            config = replace(configs.build(agent, *kind, preset), device=device)
             prog = "python -m fast sweep"
             how = {"prog": prog, "args": overrides, "default": config, "config": configs.TYRO}
-            config = configs.settle(tyro.cli(Config, **how))
+            config = tyro.cli(Config, **how)
             configs.check(config)
             settings[kind] = config
         jobs.append(_find(Job(run, replace(settings[kind], seed=run.seed), out / run.name)))
@@ -152,7 +154,8 @@ def _find(job: Job) -> Job:
     except (InputError, OSError) as error:
         return _damaged(job, error)
     there, wanted = flat(found.config), flat(json.loads(configs.to_json(job.config)))
-    for name in sorted(there.keys() | wanted.keys()):
+    others = sorted((there.keys() | wanted.keys()) - {"agent.kind", "changed"})
+    for name in ("agent.kind", *others):
         moved = name == "device" and found.finished  # it does not matter any more
         if there.get(name) != wanted.get(name) and not moved:
             reason = f"{job.folder} has {there.get(name)!r}; accepted: that, or another --out"

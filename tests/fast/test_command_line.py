@@ -10,12 +10,15 @@ from dataclasses import asdict
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
+from gymnasium.spaces import Box
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from fast.__main__ import COMMANDS, main
-from fast.config import PRESETS, build
+from fast.agents.drq import PRESETS
+from fast.config import build
 from fast.errors import InputError, unknown
 from fast.machine import terminal
 from fast.papers import neuron_dominance as recipes
@@ -322,11 +325,13 @@ VALUES = st.one_of(
     st.integers().map(str),
     st.floats().map(str),
 )  # fmt: skip
-SETTINGS = [f"--{name.replace('_', '-')}" for name in flat(asdict(build("cartpole-swingup")))]
+SETTINGS = [
+    f"--{name.replace('_', '-')}" for name in flat(asdict(build("drq", "cartpole-swingup")))
+]
 OPTIONS = {
-    "train": [*SETTINGS, "--out", "--resume", "--help"],
-    "sweep": ["--figure", "--tasks", "--methods", "--preset", "--out", "--seeds", "--jobs",
-              "--devices", "--silence", "--dry-run", "--list", "--", *SETTINGS],
+    "train": ["--agent", *SETTINGS, "--out", "--resume", "--help"],
+    "sweep": ["--agent", "--figure", "--tasks", "--methods", "--preset", "--out", "--seeds",
+              "--jobs", "--devices", "--silence", "--dry-run", "--list", "--", *SETTINGS],
     "supervised": ["--data", "--out", "--seeds", "--epochs", "--device"],
     "figure": ["--runs", "--out", "--preset", "--own"],
     "report": ["--runs", "--out"],
@@ -365,11 +370,12 @@ def idle(monkeypatch, tmp_path):
     def begin(*_arguments, **_how):
         raise Begun
 
-    def make_env(config, *_key):
-        space = SimpleNamespace(shape=(1,))
-        return SimpleNamespace(steps_per_episode=125, action_space=space, close=lambda: None)
+    def make(task, _settings):
+        seen, action = Box(0, 255, (3, 84, 84), np.uint8), Box(-1, 1, (1,))
+        made = {"steps_per_episode": 125, "observation_space": seen, "action_space": action}
+        return SimpleNamespace(**made, close=lambda: None)
 
-    monkeypatch.setattr("fast.train.make_env", make_env)
+    monkeypatch.setattr("fast.envs.make", make)
     monkeypatch.setattr("fast.train.Training", begin)
     monkeypatch.setattr("fast.runs.sweep.sweep", begin)
     monkeypatch.setattr("fast.runs.forecast.dry_run", begin)
@@ -377,7 +383,7 @@ def idle(monkeypatch, tmp_path):
     monkeypatch.setattr("fast.demo._train", begin)
     monkeypatch.setattr("fast.machine.doctor.doctor", begin)
     monkeypatch.setattr("fast.machine.resources.gpu_memory", lambda place: 10**9)
-    monkeypatch.setattr("fast.train.Stop.install", lambda self: None)
+    monkeypatch.setattr("fast.runs.session.Stop.install", lambda self: None)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

@@ -10,8 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fast import config as configs
+from fast import interventions
+from fast.agents import AGENTS
 from fast.agents.drq import Critic
 from fast.errors import InputError
+from fast.papers.methods import METHODS
+
+TASKS = {"drq": "cartpole-swingup", "sac": "HalfCheetah-v4"}
 
 # Appendix B.2 of Neuron Dominance, in its own words; "default network architecture of DrQ ... in
 # this implementation" is jaxrl's, whose figures follow under the same heading in the field's notes.
@@ -23,25 +28,25 @@ B2 = {
     "agent.betas": (0.9, 0.999),
     "agent.adam_eps": 1e-8,
     "agent.weight_decay": 0.0,
-    "run.replay_capacity": 100_000,
-    "loss.bins": 101,
-    "loss.sigma": 0.75,
-    "loss.low": 0.0,
-    "loss.high": 100.0,
+    "agent.replay_capacity": 100_000,
+    "agent.bins": 101,
+    "agent.sigma": 0.75,
+    "agent.low": 0.0,
+    "agent.high": 100.0,
 }
 JAXRL = {
     "env.size": 84,
     "env.frame_stack": 3,
     "env.render_quality": "suite",
-    "net.channels": 32,
-    "net.strides": (2, 1, 1, 1),
-    "net.latent": 50,
-    "net.hidden": 256,
-    "net.normalisation": "none",
-    "net.layer_norm_eps": 1e-6,
-    "net.initialisation": "jaxrl",
-    "net.log_std": "clip",
-    "net.bfloat16": False,
+    "agent.channels": 32,
+    "agent.strides": (2, 1, 1, 1),
+    "agent.latent": 50,
+    "agent.hidden": (256, 256),
+    "agent.normalisation": "none",
+    "agent.layer_norm_eps": 1e-6,
+    "agent.initialisation": "jaxrl",
+    "agent.log_std": "clip",
+    "agent.bfloat16": False,
     "agent.temperature_learning_rate": 3e-4,
     "agent.target_period": 1,
     "agent.actor_period": 1,
@@ -50,8 +55,9 @@ JAXRL = {
     "agent.pad": 4,
     "agent.initial_temperature": 0.1,
     "agent.target_entropy_per_action": -1.0,
-    "run.first_update": 1000,
-    "run.updates_per_step": 1,
+    "agent.first_update": 1000,
+    "agent.updates_per_step": 1,
+    "agent.n_step": 1,
     "run.evaluation_interval": 5000,
     "run.evaluation_episodes": 10,
 }
@@ -62,30 +68,31 @@ ELSEWHERE = {
     "env.camera": 0,
     "agent.decay_biases": False,  # no decay to include them in
     "run.updates": 1_000_000,
-    "run.reward_masked_updates": 0,
+    "run.reward_masked": 0,
     "run.score_interval": 2000,
     "run.score_batch": 256,
     "run.log_interval": 1000,
     "run.checkpoint_interval": 5000,
-    "net.encoder": "conv",
-    "net.resnet_width": 64,
-    "loss.kind": "mse",
-    "loss.entropy_in_target": True,
+    "agent.encoder": "conv",
+    "agent.resnet_width": 64,
+    "agent.loss": "mse",
+    "agent.entropy_in_target": True,
     "agent.decay_in_loss": False,  # no decay that could be there
-    **{f"interventions.{f.name}": None for f in fields(configs.Interventions)},
+    **{f"interventions.{f.name}": None for f in fields(interventions.Interventions)},
 }
 
 
 def settled(*choice):
-    return configs.settle(configs.build(*choice))
+    return configs.build("drq", *choice)
 
 
-PARTS = ("env", "net", "loss", "interventions", "agent", "run")
+PARTS = ("env", "interventions", "agent", "run")
 
 
 def flatten(config):
     parts = {name: getattr(config, name) for name in PARTS}
-    return {f"{n}.{f.name}": getattr(p, f.name) for n, p in parts.items() for f in fields(p)}
+    found = {f"{n}.{f.name}": getattr(p, f.name) for n, p in parts.items() for f in fields(p)}
+    return {name: value for name, value in found.items() if not name.endswith(".kind")}
 
 
 def test_the_paper_preset_is_appendix_b2_and_every_setting_has_a_source():
@@ -95,22 +102,31 @@ def test_the_paper_preset_is_appendix_b2_and_every_setting_has_a_source():
 @pytest.mark.parametrize(
     ("method", "changed"),
     [
-        ("reset", {"interventions.reset": configs.Reset(when=configs.Schedule(100_000))}),
-        ("redo", {"interventions.redo": configs.ReDo(when=configs.Schedule(1000), tau=0.1)}),
+        (
+            "reset",
+            {"interventions.reset": interventions.Reset(when=interventions.Schedule(100_000))},
+        ),
+        (
+            "redo",
+            {"interventions.redo": interventions.ReDo(when=interventions.Schedule(1000), tau=0.1)},
+        ),
         (
             "pruning",
             {
-                "interventions.pruning": configs.Pruning(
-                    when=configs.Schedule(1000, 0.2, 0.8), sparsity=0.95
+                "interventions.pruning": interventions.Pruning(
+                    when=interventions.Schedule(1000, 0.2, 0.8), sparsity=0.95
                 )
             },
         ),
-        ("late-ln", {"interventions.late_norm": configs.LateNorm(when=configs.Once(0.5))}),
-        ("hl-gauss", {"loss.kind": "hl_gauss"}),
-        ("hl-gauss-x10", {"loss.kind": "hl_gauss", "loss.high": 1000.0, "loss.sigma": 7.5}),
-        ("ln", {"net.normalisation": "layer_norm"}),
-        ("lnwd", {"net.normalisation": "layer_norm", "agent.weight_decay": 1e-4}),
-        ("resnet18", {"net.encoder": "resnet18"}),
+        (
+            "late-ln",
+            {"interventions.late_norm": interventions.LateNorm(when=interventions.Once(0.5))},
+        ),
+        ("hl-gauss", {"agent.loss": "hl_gauss"}),
+        ("hl-gauss-x10", {"agent.loss": "hl_gauss", "agent.high": 1000.0, "agent.sigma": 7.5}),
+        ("ln", {"agent.normalisation": "layer_norm"}),
+        ("lnwd", {"agent.normalisation": "layer_norm", "agent.weight_decay": 1e-4}),
+        ("resnet18", {"agent.encoder": "resnet18"}),
         ("baseline", {}),
     ],
 )
@@ -121,17 +137,17 @@ def test_a_method_is_a_preset_over_few_settings(method, changed):
 def test_every_method_of_the_main_paper_is_in_the_table_above():
     others = {"regrama", "reborn", "continual-backprop", "shrink-perturb", "l2-init"}
     others |= {"prune-dormant", "weight-decay", "make-dominant"}
-    assert len(configs.METHODS.keys() - others) == 10
+    assert len(METHODS.keys() - others) == 10
 
 
 def test_methods_are_joined_by_a_plus_and_the_later_one_has_the_last_word():
     joined = settled("cartpole-swingup", "redo+lnwd+pruning")
     assert joined.interventions.on().keys() == {"redo", "pruning"}
-    assert joined.net.normalisation == "layer_norm"
-    assert settled("cartpole-swingup", "hl-gauss+hl-gauss-x10").loss.high == 1000.0
+    assert joined.agent.normalisation == "layer_norm"
+    assert settled("cartpole-swingup", "hl-gauss+hl-gauss-x10").agent.high == 1000.0
     for wrong in ("redo+redo", "redo+", "", "redo+lnw"):
         with pytest.raises(InputError) as error:
-            configs.build("cartpole-swingup", wrong)
+            settled("cartpole-swingup", wrong)
         assert error.value.field == "--method"
 
 
@@ -139,7 +155,7 @@ def test_methods_are_joined_by_a_plus_and_the_later_one_has_the_last_word():
     ("updates", "reset", "redo", "pruning"), [(8000, 800, 160, 96), (20, 2, 1, 1)]
 )
 def test_intervals_of_short_presets_scale_with_the_run(updates, reset, redo, pruning):
-    asked = configs.build("cartpole-swingup", "reset+redo+pruning", "laptop").interventions.on()
+    asked = settled("cartpole-swingup", "reset+redo+pruning", "laptop").interventions.on()
     found = {name: each.when.interval(updates) for name, each in asked.items()}
     assert found == {"reset": reset, "redo": redo, "pruning": pruning}
 
@@ -152,7 +168,7 @@ def test_a_schedule_is_due_at_multiples_from_its_start_to_the_first_at_its_end(
     updates, every, start, end
 ):
     """Against the definition, update by update; whole numbers are updates, fractions shares."""
-    when = configs.Schedule(every, start, end)
+    when = interventions.Schedule(every, start, end)
     interval = every if isinstance(every, int) else max(1, int(every * updates))
     first, last = (x if isinstance(x, int) else x * updates for x in (start, end))
     due, over = [], False
@@ -167,26 +183,26 @@ def test_a_schedule_is_due_at_multiples_from_its_start_to_the_first_at_its_end(
 
 @pytest.mark.parametrize(("at", "updates", "due"), [(7, 20, 7), (0.5, 21, 10), (20, 20, None)])
 def test_what_happens_once_happens_once(at, updates, due):
-    found = [u for u in range(updates + 2) if configs.Once(at).due(u, updates)]
+    found = [u for u in range(updates + 2) if interventions.Once(at).due(u, updates)]
     assert found == ([] if due is None else [due])
 
 
 def test_a_masked_task_masks_the_first_half_of_its_updates_unless_told_otherwise():
-    config = configs.build("reacher-easy-masked")
-    assert configs.settle(config).run.reward_masked_updates == 500_000  # B.1
+    config = settled("reacher-easy-masked")
+    assert config.run.masked_updates == 500_000  # B.1
     assert config.env.action_repeat == 4
-    config = replace(config, run=replace(config.run, updates=7, reward_masked_updates=5))
-    assert configs.settle(config).run.reward_masked_updates == 5
+    assert replace(config.run, updates=7).masked_updates == 3
+    assert replace(config.run, updates=7, reward_masked=5).masked_updates == 5
 
 
 @pytest.mark.parametrize(
     ("part", "change", "field"),
     [
-        ("loss", {"high": 0.0}, "--loss.high"),
-        ("loss", {"bins": 1}, "--loss.bins"),
-        ("loss", {"sigma": 0.0}, "--loss.sigma"),
-        ("loss", {"kind": "huber"}, "--loss.kind"),
-        ("net", {"encoder": "vgg"}, "--net.encoder"),
+        ("agent", {"high": 0.0}, "--agent.high"),
+        ("agent", {"bins": 1}, "--agent.bins"),
+        ("agent", {"sigma": 0.0}, "--agent.sigma"),
+        ("agent", {"loss": "huber"}, "--agent.loss"),
+        ("agent", {"encoder": "vgg"}, "--agent.encoder"),
     ],
 )
 def test_a_setting_that_cannot_work_is_refused_by_its_name(part, change, field):
@@ -198,18 +214,19 @@ def test_a_setting_that_cannot_work_is_refused_by_its_name(part, change, field):
 
 
 NUMBERS = [
-    (part.name, option.name)
-    for part in fields(configs.Config)
-    if is_dataclass(part.type)
-    for option in fields(part.type)
+    (agent, part, option.name)
+    for agent in AGENTS
+    for part, held in vars(configs.build(agent, TASKS[agent])).items()
+    if is_dataclass(held)
+    for option in fields(held)
     if isinstance(option.default, int | float | tuple) and option.type is not bool
 ]
 
 
 @pytest.mark.parametrize("value", [2**63, -(2**63), 1e30, math.nan, "1", None, True])
-@pytest.mark.parametrize(("part", "option"), NUMBERS)
-def test_a_number_that_no_machine_can_hold_is_refused_by_its_name(part, option, value):
-    config = settled("cartpole-swingup")
+@pytest.mark.parametrize(("agent", "part", "option"), NUMBERS)
+def test_a_number_that_no_machine_can_hold_is_refused_by_its_name(agent, part, option, value):
+    config = configs.build(agent, TASKS[agent])
     default = getattr(getattr(config, part), option)
     if isinstance(default, float) and type(value) is not bool and isinstance(value, int | float):
         value = value * math.inf  # a rate has no largest number
@@ -236,10 +253,10 @@ def _without(values, *names):
 @pytest.mark.parametrize(
     ("change", "field"),
     [
-        (lambda v: v["net"].update(hidden="256"), "net.hidden"),
-        (lambda v: v["net"].update(colour=1), "net.colour"),
+        (lambda v: v["agent"].update(hidden="256"), "agent.hidden"),
+        (lambda v: v["agent"].update(colour=1), "agent.colour"),
         (lambda v: v.update(extra={}), "extra"),
-        (lambda v: _without(v, "net", "hidden"), "net.hidden"),
+        (lambda v: _without(v, "agent", "hidden"), "agent.hidden"),
         (lambda v: _without(v, "agent"), "agent"),
         (lambda v: v.update(agent=[]), "agent"),
         (lambda v: v["agent"].update(betas=[0.9]), "agent.betas"),
@@ -274,13 +291,13 @@ def changed(config, name, **changes):
         ("redo", {"most": 0.0}, "redo.most"),
         ("redo", {"on": ()}, "redo.on"),
         ("redo", {"batch": 2**63}, "redo.batch"),
-        ("redo", {"when": configs.Schedule(0)}, "redo.when.every"),
-        ("redo", {"when": configs.Schedule(1.5)}, "redo.when.every"),
-        ("redo", {"when": configs.Schedule(math.nan)}, "redo.when.every"),
-        ("pruning", {"when": configs.Schedule(1, -1)}, "pruning.when.start"),
-        ("pruning", {"when": configs.Schedule(1, 0.8, 0.2)}, "pruning.when.end"),
+        ("redo", {"when": interventions.Schedule(0)}, "redo.when.every"),
+        ("redo", {"when": interventions.Schedule(1.5)}, "redo.when.every"),
+        ("redo", {"when": interventions.Schedule(math.nan)}, "redo.when.every"),
+        ("pruning", {"when": interventions.Schedule(1, -1)}, "pruning.when.start"),
+        ("pruning", {"when": interventions.Schedule(1, 0.8, 0.2)}, "pruning.when.end"),
         ("pruning", {"sparsity": 1.5}, "pruning.sparsity"),
-        ("late-ln", {"when": configs.Once(1.5)}, "late-norm.when.at"),
+        ("late-ln", {"when": interventions.Once(1.5)}, "late-norm.when.at"),
         ("regrama", {"by": "outgoing"}, "regrama.by"),
         ("l2-init", {"strength": math.inf}, "l2-init.strength"),
     ],
@@ -296,12 +313,12 @@ def test_an_intervention_that_cannot_work_is_refused_by_its_name(method, changes
 @pytest.mark.parametrize(
     ("method", "when", "field"),
     [
-        ("reset", configs.Schedule(300), "reset.when.every"),
-        ("redo", configs.Schedule(1000), "redo.when.every"),
+        ("reset", interventions.Schedule(300), "reset.when.every"),
+        ("redo", interventions.Schedule(1000), "redo.when.every"),
         # 280 is before 0.95 of 300 updates, and 560 after the last
-        ("pruning", configs.Schedule(280, 0.95, 1.0), "pruning.when.every"),
-        ("late-ln", configs.Once(0.001), "late-norm.when.at"),
-        ("late-ln", configs.Once(1.0), "late-norm.when.at"),
+        ("pruning", interventions.Schedule(280, 0.95, 1.0), "pruning.when.every"),
+        ("late-ln", interventions.Once(0.001), "late-norm.when.at"),
+        ("late-ln", interventions.Once(1.0), "late-norm.when.at"),
     ],
 )
 def test_an_intervention_that_would_never_act_is_refused(method, when, field):
@@ -314,7 +331,7 @@ def test_an_intervention_that_would_never_act_is_refused(method, when, field):
 
 def test_an_interval_of_one_update_less_than_the_run_is_accepted():
     config = settled("cartpole-swingup", "reset", "tiny")
-    configs.check(changed(config, "reset", when=configs.Schedule(299)))
+    configs.check(changed(config, "reset", when=interventions.Schedule(299)))
 
 
 def test_late_norm_is_refused_where_the_norms_are_there_already():
@@ -326,10 +343,10 @@ def test_the_original_drq_preset_is_its_repositorys():
     ours = flatten(settled("cartpole-swingup", "baseline", "drq-original"))
     changed = {key: value for key, value in ours.items() if value != (B2 | JAXRL | ELSEWHERE)[key]}
     assert changed == {
-        "net.hidden": 1024,
-        "net.initialisation": "drq",
-        "net.layer_norm_eps": 1e-5,
-        "net.log_std": "tanh",
+        "agent.hidden": (1024, 1024),
+        "agent.initialisation": "drq",
+        "agent.layer_norm_eps": 1e-5,
+        "agent.log_std": "tanh",
         "agent.learning_rate": 1e-3,
         "agent.temperature_learning_rate": 1e-3,
         "agent.averaging_rate": 0.01,
@@ -338,25 +355,64 @@ def test_the_original_drq_preset_is_its_repositorys():
         "agent.target_augmentations": 2,
         "agent.critic_augmentations": 2,
         "run.updates": 500_000,
-        "run.first_update": 1001,  # a thousand random actions come first
+        "agent.first_update": 1001,  # a thousand random actions come first
     }
 
 
-@pytest.mark.parametrize("preset", configs.PRESETS)
-@pytest.mark.parametrize("method", configs.METHODS)
-def test_every_preset_of_every_method_is_accepted(preset, method):
-    configs.check(configs.settle(configs.build("quadruped-walk", method, preset)))
+FIT = [
+    (agent, preset, method)
+    for agent, kind in AGENTS.items()
+    for preset in kind.file.PRESETS
+    for method, changes in METHODS.items()
+    if changes.get("agent", {}).keys() <= {f.name for f in fields(kind.settings)}
+]
+
+
+@pytest.mark.parametrize(("agent", "preset", "method"), FIT)
+def test_every_preset_of_every_method_is_accepted(agent, preset, method):
+    task = {"drq": "quadruped-walk"}.get(agent, TASKS[agent])
+    configs.check(configs.build(agent, task, method, preset))
+
+
+@pytest.mark.parametrize(
+    ("agent", "task", "method", "field", "value"),
+    [
+        ("sac", "HalfCheetah-v4", "hl-gauss", "--method", "hl-gauss"),
+        ("sac", "HalfCheetah-v4", "ln+resnet18", "--method", "resnet18"),
+        ("sac", "HalfCheetah-v9", "baseline", "--task", "HalfCheetah-v9"),
+        ("drq", "HalfCheetah-v4", "baseline", "--task", "HalfCheetah-v4"),
+        ("dqn", "cartpole-swingup", "baseline", "--agent", "dqn"),
+    ],
+)
+def test_what_an_agent_lacks_or_cannot_play_is_refused(agent, task, method, field, value):
+    with pytest.raises(InputError) as error:
+        configs.check(configs.build(agent, task, method))
+    assert (error.value.field, error.value.value) == (field, value)
+
+
+def test_of_sac_redo_and_reset_come_as_table_4_of_redo_has_them():
+    asked = configs.build("sac", "HalfCheetah-v4", "redo+reset").interventions
+    assert (asked.redo.tau, asked.redo.when.every, asked.reset.when.every) == (0, 200_000, 200_000)
+
+
+def test_what_was_changed_of_the_presets_is_written_down():
+    config = settled("cartpole-swingup", "redo", "tiny")
+    assert configs.changed(replace(config, seed=3, device="cuda")) == []
+    other = replace(config, agent=replace(config.agent, pad=2), run=replace(config.run, updates=9))
+    other = changed(other, "redo", tau=0.2)
+    told = ["interventions.redo.tau", "agent.pad", "run.updates"]
+    assert configs.changed(other) == json.loads(configs.to_json(other))["changed"] == told
 
 
 def test_action_repeat_and_camera_come_from_the_task():
-    assert configs.build("cheetah-run").env.action_repeat == 4
-    assert configs.build("quadruped-walk").env.camera == 2
+    assert settled("cheetah-run").env.action_repeat == 4
+    assert settled("quadruped-walk").env.camera == 2
 
 
 @pytest.mark.parametrize(("task", "near"), [("cartpole-swinup", "swingup"), ("reacher", "reacher")])
 def test_an_unknown_task_is_refused_with_the_near_ones(task, near):
     with pytest.raises(InputError, match=near) as error:
-        configs.check(configs.build(task))
+        configs.check(settled(task))
     assert error.value.field == "--task"
     assert error.value.value == task
 
@@ -375,7 +431,7 @@ def test_the_smallest_picture_that_is_accepted_is_the_smallest_that_the_encoder_
     changes, least
 ):
     config = settled("cartpole-swingup", "baseline", "tiny")
-    config = replace(config, net=replace(config.net, **changes))
+    config = replace(config, agent=replace(config.agent, **changes))
 
     def sized(size):
         return replace(config, env=replace(config.env, size=size))
@@ -385,7 +441,7 @@ def test_the_smallest_picture_that_is_accepted_is_the_smallest_that_the_encoder_
         configs.check(sized(least - 1))
     assert error.value.field == "--env.size"
 
-    critic = Critic(9, 1, sized(least))
+    critic = Critic(config.agent, (9, least, least), 1)
 
     def encoded(size):
         return critic.trunk(critic.encoder(torch.zeros(1, 9, size, size, dtype=torch.uint8)))

@@ -9,12 +9,13 @@ import torch
 from torch.nn import functional as F
 
 from fast import config as configs
-from fast import mitigations, scores
+from fast import interventions, mitigations, scores
 from fast.agents.drq import DrQ
 from fast.errors import InputError
 from fast.interventions import INTERVENTIONS, Moment
 from fast.nets.layers import tapped
-from fast.train import Stop, Training, train
+from fast.runs.session import Stop
+from fast.train import Training, train
 
 UPDATES = 30
 HIDDEN = [f"heads.{head}.dense{layer}" for head in (0, 1) for layer in (0, 1)]
@@ -23,7 +24,7 @@ LAYERS = ("trunk", "heads")
 
 def config_of(method, **changes):
     """Thirty updates in episodes of twenty agent steps; `changes` are of the one intervention."""
-    config = configs.build("cartpole-swingup", method, "tiny")
+    config = configs.build("drq", "cartpole-swingup", method, "tiny")
     config = replace(config, env=replace(config.env, action_repeat=50))
     config = replace(config, run=replace(config.run, updates=UPDATES, score_batch=8))
     asked = config.interventions
@@ -33,7 +34,7 @@ def config_of(method, **changes):
     return replace(config, interventions=asked)
 
 
-TENTH = configs.Schedule(10)
+TENTH = interventions.Schedule(10)
 
 
 @pytest.fixture
@@ -57,18 +58,18 @@ def watch(monkeypatch, tmp_path):
             return state
 
         def intervene(training):
-            used, sample = [], training.replay.sample
+            used, sample = [], training.experience.sample
 
             def watched(size, generator):
                 used.append(sample(size, generator))
                 return used[-1]
 
-            training.replay.sample = watched
+            training.experience.sample = watched
             before = snapshot(training.agent)
             with torch.no_grad():
                 frozen = copy.deepcopy(training.agent.critic.module)
             plain(training)
-            training.replay.sample = sample
+            training.experience.sample = sample
             after = snapshot(training.agent)
             seen.append((training.update, before, after, used, frozen))
 
@@ -96,7 +97,7 @@ def below(layers, values):
 
 
 def test_every_intervention_has_its_settings_and_a_method_that_turns_it_on():
-    names = [f.name for f in fields(configs.Interventions)]
+    names = [f.name for f in fields(interventions.Interventions)]
     assert set(INTERVENTIONS) == set(names) - {"l2_init"}  # that is a penalty
     turned_on = [name for m in configs.METHODS.values() for name in m.get("interventions", ())]
     assert sorted(turned_on) == sorted(names)
@@ -212,7 +213,9 @@ def test_redo_is_dopamines_and_what_others_do_is_behind_a_switch_each(watch, swi
 
 @pytest.mark.parametrize("distribution", ["uniform", "erk"])
 def test_pruning_follows_its_schedule_and_pruned_weights_stay_at_zero(watch, distribution):
-    config = config_of("pruning", when=configs.Schedule(4, 0.2, 0.8), distribution=distribution)
+    config = config_of(
+        "pruning", when=interventions.Schedule(4, 0.2, 0.8), distribution=distribution
+    )
     seen, records = watch(config)
     # 20 % and 80 % of 30 updates are 6 and 24
     assert [r["update"] for r in records] == [8, 12, 16, 20, 24]
@@ -269,7 +272,7 @@ def test_interventions_combine_and_pruned_weights_survive_no_reset(watch):
 
 def test_after_a_reset_the_target_is_the_critic_also_where_that_is_pruned():
     config = config_of("reset", when=TENTH)
-    agent = DrQ(config, 9, 1, torch.Generator().manual_seed(0))
+    agent = DrQ(config.agent, configs.seen(config), 1, torch.Generator().manual_seed(0))
     weight = agent.critic.module.heads[1].dense0.weight
     agent.critic.masks = {
         "heads.1.dense0.weight": torch.arange(weight.numel()).view_as(weight) % 2 == 0
@@ -379,7 +382,7 @@ def test_reborn_keeps_the_function_of_the_critic(watch):
 
 
 def test_a_neuron_is_made_dominant_once(watch):
-    seen, records = watch(config_of("make-dominant", when=configs.Once(10)))
+    seen, records = watch(config_of("make-dominant", when=interventions.Once(10)))
     (record,) = records
     _, before, after, (batch,), critic = seen[9]
     ratio = layer(after, "heads.0.dense0") / layer(before, "heads.0.dense0")
@@ -420,9 +423,9 @@ def test_a_learner_or_a_layer_that_there_is_not_is_refused(tmp_path, method, cha
 def test_a_decay_in_the_loss_goes_through_adam_and_a_decoupled_one_does_not():
     """With no other gradient Adam's step is the whole rate, whatever the decay: L2's mark."""
     for in_loss in (True, False):
-        config = configs.build("cartpole-swingup", "weight-decay", "tiny")
+        config = configs.build("drq", "cartpole-swingup", "weight-decay", "tiny")
         agent = replace(config.agent, decay_in_loss=in_loss, weight_decay=0.5, learning_rate=0.25)
-        held = DrQ(replace(config, agent=agent), 9, 1, torch.Generator().manual_seed(0)).critic
+        held = DrQ(agent, configs.seen(config), 1, torch.Generator().manual_seed(0)).critic
         for p in held.module.parameters():
             p.data.fill_(1.0)
             p.grad = torch.zeros_like(p)

@@ -88,12 +88,8 @@ class Functional(nn.Module):
 
 
 def networks():
-    agent = DrQ(
-        configs.build("cartpole-swingup", "baseline", "tiny"),
-        9,
-        2,
-        torch.Generator().manual_seed(0),
-    )
+    config = configs.build("drq", "cartpole-swingup", "baseline", "tiny")
+    agent = DrQ(config.agent, configs.seen(config), 2, torch.Generator().manual_seed(0))
     torch.manual_seed(0)
     critic, actor = agent.critic.module.double(), agent.actor.module.double()
     features = critic.trunk.in_features
@@ -329,9 +325,9 @@ def test_no_last_layer_of_a_head_has_a_row():
 
 
 def test_parts_that_are_called_apart_are_watched_as_one_network():
-    config = configs.build("cartpole-swingup", "baseline", "tiny")
+    config = configs.build("drq", "cartpole-swingup", "baseline", "tiny")
     torch.manual_seed(0)
-    critic = DrQ(config, 9, 2, torch.Generator()).critic.module
+    critic = DrQ(config.agent, configs.seen(config), 2, torch.Generator()).critic.module
     size = config.env.size
     obs = torch.randint(256, (3, 9, size, size), dtype=torch.uint8)
     with Monitor(critic) as monitor:

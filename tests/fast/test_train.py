@@ -19,29 +19,31 @@ from fast import config as configs
 from fast.__main__ import main
 from fast.envs import dmc
 from fast.errors import InputError
+from fast.experience.play import Diverged
 from fast.papers import neuron_dominance as recipes
 from fast.runs.folder import RunFolder, seal
 from fast.runs.records import read_run
-from fast.train import Diverged, Stop, Training, train
+from fast.runs.session import Stop
+from fast.train import Training, train
 
 ROOT = Path(__file__).parents[2]
 # Episodes of 20 agent steps, and a buffer that wraps around after five of them.
 ARGUMENTS = ["--task", "cartpole-swingup", "--method", "lnwd", "--preset", "tiny",
-             "--env.action-repeat", "50", "--run.updates", "150", "--run.replay-capacity", "90",
+             "--env.action-repeat", "50", "--run.updates", "150", "--agent.replay-capacity", "90",
              "--run.evaluation-interval", "50", "--run.log-interval", "10"]  # fmt: skip
 
 
 def config_of(**parts):
-    config = configs.build("cartpole-swingup", "lnwd", "tiny")
+    config = configs.build("drq", "cartpole-swingup", "lnwd", "tiny")
     run = {
         "updates": 150,
-        "replay_capacity": 90,
         "evaluation_interval": 50,
         "log_interval": 10,
         **parts.pop("run", {}),
     }
     config = replace(config, run=replace(config.run, **run))
     config = replace(config, env=replace(config.env, action_repeat=50))
+    parts = parts | {"agent": {"replay_capacity": 90} | parts.get("agent", {})}
     for name, changes in parts.items():
         config = replace(config, **{name: replace(getattr(config, name), **changes)})
     return config
@@ -74,8 +76,7 @@ def checkpoint(folder):
 def assert_equal_runs(folder, other):
     assert metrics(folder) == metrics(other)
     ours, theirs = checkpoint(folder), checkpoint(other)
-    for name in ("env", "arithmetic"):
-        assert ours.pop(name) == theirs.pop(name)
+    assert ours.pop("arithmetic") == theirs.pop("arithmetic")
     torch.testing.assert_close(ours, theirs, rtol=0, atol=0)
     files = sorted(path.name for path in (folder / "frames").iterdir())
     assert files == sorted(path.name for path in (other / "frames").iterdir())
@@ -109,7 +110,7 @@ def test_a_run_has_every_record_at_its_interval(whole):
     assert [r["agent_step"] for r in episodes] == list(range(20, 181, 20))
     # the first update, and the first action of the policy, come at agent step `first_update`
     assert [r["random"] for r in episodes] == [False] + [False] * 8
-    assert episodes[0]["update"] == 20 - config.run.first_update + 1 == 1
+    assert episodes[0]["update"] == 20 - config.agent.first_update + 1 == 1
     assert all(r["length"] == 20 and r["environment_step"] % 1000 == 0 for r in episodes)
     scores = metrics(whole, "scores")[0]
     layers = {name.rpartition("/")[0] for name in scores if "/" in name}
@@ -206,11 +207,11 @@ def test_a_run_of_episodes_that_break_early_or_at_once_resumes_bit_exactly(
 ):
     break_where(monkeypatch, "physics", often)
     whole, folder = tmp_path / "whole", tmp_path / "run"
-    config = config_of(run={"updates": 60, "replay_capacity": 20})
+    config = config_of(run={"updates": 60}, agent={"replay_capacity": 20})
     assert train(config, whole, Stop())
     lengths = [r["length"] for r in metrics(whole, "episode")]
     assert 0 in lengths and max(lengths) < 20 < sum(lengths)
-    stored = checkpoint(whole)["stored"]
+    stored = checkpoint(whole)["experience"]["stored"]
     assert stored[0][0] > 0 and all(length == lengths[number] > 0 for number, length in stored)
     while lengths[episode] == 0:  # it has no file to see
         episode += 1
@@ -232,7 +233,7 @@ def test_a_run_whose_every_step_breaks_stops_with_a_message(tmp_path, monkeypatc
 
 def short(task, method):
     """Thirty updates in episodes of twenty agent steps."""
-    config = configs.build(task, method, "tiny")
+    config = configs.build("drq", task, method, "tiny")
     config = replace(config, env=replace(config.env, action_repeat=50))
     run = {"updates": 30, "evaluation_interval": 40, "log_interval": 10, "score_interval": 10}
     return replace(config, run=replace(config.run, **run))
@@ -315,8 +316,7 @@ def test_a_resume_where_the_run_began_says_nothing_of_threads_or_processors(half
 def test_every_sparse_and_masked_task_of_the_paper_is_trained(task, tmp_path):
     folder = tmp_path / "run"
     assert train(short(task, "baseline"), folder, Stop())
-    masked = json.loads((folder / "config.json").read_text())["run"]["reward_masked_updates"]
-    assert masked == (15 if task.endswith("-masked") else 0)
+    assert read_run(folder).masked == (15 if task.endswith("-masked") else 0)
     assert [record["update"] for record in metrics(folder, "update")] == [10, 20, 30]
 
 
@@ -369,7 +369,10 @@ def test_sigterm_saves_at_the_end_of_the_episode_and_says_how_to_go_on(whole, tm
     _, said = process.communicate()
     assert process.returncode == 128 + signal.SIGTERM
     assert f"--resume {folder}" in said
-    assert checkpoint(folder)["agent_step"] == metrics(folder, "episode")[-1]["agent_step"]
+    assert (
+        checkpoint(folder)["experience"]["agent_step"]
+        == metrics(folder, "episode")[-1]["agent_step"]
+    )
     assert train(None, folder, Stop())
     assert_equal_runs(folder, whole)
 
@@ -415,11 +418,11 @@ def test_a_second_process_on_the_same_folder_is_refused(tmp_path, capsys):
         (["--env.camera", "7"], "--env.camera", "accepted"),
         (["--agent.initial-temperature", "0"], "--agent.initial-temperature", "greater than 0"),
         (["--env.size", "40000"], "--env.size", "accepted"),
-        (["--net.hidden", "1000000"], "--net", "hidden 1000000"),
+        (["--agent.channels", "1000000"], "--agent", "the networks and their Adam"),
         (["--agent.batch-size", "1000000"], "--agent.batch-size", "GB"),
         (["--device", "cuda"], "--device", "accepted: cpu"),
-        (["--run.replay-capacity", "10000000", "--run.updates", "1000000000"],
-         "--run.replay-capacity", "GB"),
+        (["--agent.replay-capacity", "10000000", "--run.updates", "1000000000"],
+         "--agent.replay-capacity", "GB"),
     ],
 )  # fmt: skip
 def test_bad_input_is_refused_before_anything_is_created(
@@ -493,7 +496,7 @@ def cut_metrics(folder):
 
 def change_network(folder):
     file = folder / "config.json"
-    file.write_text(file.read_text().replace('"hidden": 16', '"hidden": 32'))
+    file.write_text(file.read_text().replace('"latent": 8', '"latent": 9'))
 
 
 @pytest.mark.parametrize(
@@ -562,18 +565,17 @@ def test_an_output_folder_that_cannot_be_made_is_refused(tmp_path, capsys, place
 
 
 @pytest.mark.parametrize(
-    "run",
+    ("run", "agent"),
     [
-        {"log_interval": 1},  # told by the loss
-        {"first_update": 5, "log_interval": 10_000},  # by the next action
-        {"updates_per_step": 8, "score_interval": 2, "log_interval": 10_000},  # before the scores
+        ({"log_interval": 1}, {}),  # told by the loss
+        ({"log_interval": 10_000}, {"first_update": 5}),  # by the next action
+        ({"score_interval": 2, "log_interval": 10_000}, {"updates_per_step": 8.0}),  # by the scores
     ],
 )
-def test_a_run_that_diverges_stops_with_its_last_good_checkpoint(tmp_path, run):
+def test_a_run_that_diverges_stops_with_its_last_good_checkpoint(tmp_path, run, agent):
     folder = tmp_path / "run"
-    config = config_of(run=run)
     with pytest.raises(Diverged):
-        train(replace(config, agent=replace(config.agent, learning_rate=1e30)), folder, Stop())
+        train(config_of(run=run, agent=agent | {"learning_rate": 1e30}), folder, Stop())
     assert checkpoint(folder)["update"] == 0
     lines = (folder / "metrics.jsonl").read_text()
     assert "NaN" not in lines
@@ -596,7 +598,7 @@ def test_a_full_disk_leaves_the_last_checkpoint_intact(whole, tmp_path, monkeypa
     message = capsys.readouterr().err
     assert "No space left on device" in message
     assert f"--resume {folder}" in message
-    assert checkpoint(folder)["agent_step"] == 80
+    assert checkpoint(folder)["experience"]["agent_step"] == 80
     monkeypatch.undo()
     assert main(["train", "--resume", str(folder)]) == 0
     assert_equal_runs(folder, whole)
@@ -606,7 +608,7 @@ def test_the_reward_is_masked_in_the_updates_only_and_only_at_first(tmp_path, mo
     rewards = {}
     update = Training.improve
 
-    def spy(self):
+    def spy(self, batch):
         original = self.agent.update
 
         def remember(batch, draws, count):
@@ -614,12 +616,12 @@ def test_the_reward_is_masked_in_the_updates_only_and_only_at_first(tmp_path, mo
             return original(batch, draws, count)
 
         monkeypatch.setattr(self.agent, "update", remember)
-        update(self)
+        update(self, batch)
         monkeypatch.setattr(self.agent, "update", original)
 
     monkeypatch.setattr(Training, "improve", spy)
     folder = tmp_path / "run"
-    train(config_of(run={"reward_masked_updates": 30, "updates": 60}), folder, Stop())
+    train(config_of(run={"reward_masked": 30, "updates": 60}), folder, Stop())
     assert sorted(rewards) == list(range(1, 61))
     assert not any(rewards[count].any() for count in range(1, 31))
     assert all(rewards[count].any() for count in range(31, 61))
@@ -628,16 +630,18 @@ def test_the_reward_is_masked_in_the_updates_only_and_only_at_first(tmp_path, mo
 
 def test_several_updates_per_agent_step_stop_at_exactly_the_planned_number(tmp_path):
     folder = tmp_path / "run"
-    run = {"updates_per_step": 4, "updates": 50, "log_interval": 1}
-    train(config_of(run=run), folder, Stop())
+    run = {"updates": 50, "log_interval": 1}
+    train(config_of(run=run, agent={"updates_per_step": 4.0}), folder, Stop())
     assert len(metrics(folder, "update")) == 50
     assert len(metrics(folder, "timing")) == 13  # one an agent step with updates
     assert checkpoint(folder)["update"] == 50
-    assert checkpoint(folder)["agent_step"] == 40  # the end of the episode of step 19 + 13
+    assert (
+        checkpoint(folder)["experience"]["agent_step"] == 40
+    )  # the end of the episode of step 19 + 13
 
 
 def test_settings_survive_the_folder_and_a_foreign_one_is_refused(tmp_path):
-    config = config_of(net={"bfloat16": True, "strides": (2, 1)}, agent={"betas": (0.5, 0.9)})
+    config = config_of(agent={"bfloat16": True, "strides": (2, 1), "betas": (0.5, 0.9)})
     assert configs.from_json(configs.to_json(config).encode(), tmp_path) == config
     good = json.loads(configs.to_json(config))
     assert configs.from_json(json.dumps(good).encode(), tmp_path) == config
@@ -645,9 +649,9 @@ def test_settings_survive_the_folder_and_a_foreign_one_is_refused(tmp_path):
     inside = [
         ("run", "updates", "100"),
         ("env", "size", 64.5),
-        ("net", "strides", 3),
-        ("net", "strides", [2, "1"]),
-        ("net", "bfloat16", 1),
+        ("agent", "strides", 3),
+        ("agent", "strides", [2, "1"]),
+        ("agent", "bfloat16", 1),
         ("agent", "betas", [0.9]),
     ]
     bad = [good | {name: value} for name, value in changes]

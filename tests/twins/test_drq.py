@@ -25,16 +25,15 @@ from ref.agents import drq
 
 def fast_agent(method="baseline", size=20, channels=3, actions=2, seed=1, strides=(2, 1), **agent):
     """fast's agent in float64 with small networks."""
-    config = configs.build("cartpole-swingup", method, "tiny")
-    net = replace(config.net, channels=channels, strides=strides, latent=5, hidden=7)
-    changed = replace(config.agent, **agent)
-    loss = replace(config.loss, low=-2.0, high=2.0, bins=6, sigma=0.5)  # of which some are clipped
-    config = replace(config, env=replace(config.env, size=size), net=net, agent=changed, loss=loss)
-    made = fast_drq.DrQ(config, 9, actions, torch.Generator().manual_seed(seed))
+    config = configs.build("drq", "cartpole-swingup", method, "tiny")
+    small = {"channels": channels, "strides": strides, "latent": 5, "hidden": (7, 7)}
+    bins = {"low": -2.0, "high": 2.0, "bins": 6, "sigma": 0.5}  # some targets are clipped
+    s = replace(config.agent, **(small | bins | agent))
+    made = fast_drq.DrQ(s, (9, size, size), actions, torch.Generator().manual_seed(seed))
     for held in made.learners.values():  # before its Adam has made any moments
         held.module.double()
     made.critic.slow.double()
-    edges = losses.bin_edges(loss.low, loss.high, loss.bins)
+    edges = losses.bin_edges(s.low, s.high, s.bins)
     for critic in (made.critic.module, made.critic.slow):  # not those of float32, made double
         critic.edges, critic.centres = edges, losses.centres(edges)
     g = torch.Generator().manual_seed(seed + 1)
@@ -56,9 +55,9 @@ def same_agent(made):
     )
     temperature = {"log": made.temperature.module.log.detach().numpy().copy()}
     states = (optim.start_adam(params) for params in (critic, actor, temperature))
-    agent, loss, encoder = made.settings, made.config.loss, made.critic.module.encoder
+    agent = made.settings
     same = drq.Settings(
-        strides=encoder.strides,
+        strides=agent.strides,
         learning_rate=agent.learning_rate,
         temperature_learning_rate=agent.temperature_learning_rate,
         betas=agent.betas,
@@ -68,8 +67,8 @@ def same_agent(made):
         pad=agent.pad,
         target_entropy_per_action=agent.target_entropy_per_action,
         histogram=None
-        if loss.kind == "mse"
-        else drq.Histogram(loss.low, loss.high, loss.bins, loss.sigma),
+        if agent.loss == "mse"
+        else drq.Histogram(agent.low, agent.high, agent.bins, agent.sigma),
     )
     return drq.Agent(critic, target, actor, temperature, *states), same
 

@@ -143,16 +143,16 @@ def test_orthogonal_weights_are_torchs_for_the_same_draws(seed, shape):
 
 @pytest.mark.parametrize("method", ["baseline", "lnwd"])
 def test_a_new_agent_has_the_names_shapes_and_sizes_of_fasts(method):
-    config = configs.build("cartpole-swingup", method, "tiny")
+    config = configs.build("drq", "cartpole-swingup", method, "tiny")
     g = torch.Generator().manual_seed(0)
-    made = DrQ(config, 9, 2, g)
+    made = DrQ(config.agent, configs.seen(config), 2, g)
     critic, actor = made.critic.module, made.actor.module
-    net = config.net
+    s = config.agent
     agent = drq.init_agent(
         np.random.default_rng(0),
         *(9, config.env.size, 2),
-        drq.Settings(strides=net.strides),
-        *(net.channels, net.latent, net.hidden, method == "lnwd"),
+        drq.Settings(strides=s.strides),
+        *(s.channels, s.latent, s.hidden[0], method == "lnwd"),
     )
     for module, params in ((critic, agent.critic), (actor, agent.actor)):
         expected = dict(module.named_parameters())

@@ -30,8 +30,8 @@ class Batch(NamedTuple):
 
 def fast_agent(seed=1, **changes):
     """fast's agent in float64, away from its initial biases and norms, target and critic apart."""
-    s = fast_sac.Settings(hidden=(7, 5), **changes)
-    made = fast_sac.SAC(s, INPUTS, ACTIONS, torch.Generator().manual_seed(seed))
+    s = fast_sac.SACSettings(hidden=(7, 5), **changes)
+    made = fast_sac.SAC(s, (INPUTS,), ACTIONS, torch.Generator().manual_seed(seed))
     g = torch.Generator().manual_seed(seed + 1)
     for module in (*(held.module for held in made.learners.values()), made.critic.slow):
         module.double()

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 from fast import config as configs
 from fast import measures, mitigations, scores
 from fast.agents.drq import DrQ
-from fast.agents.sac import SAC, Settings
+from fast.agents.sac import SAC, SACSettings
 from fast.monitor import Monitor
 from fast.nets.layers import layers, tapped
 
@@ -27,16 +27,16 @@ class Batch(NamedTuple):
 
 def drq(method):
     def make(seed):
-        config = configs.build("cartpole-swingup", method, "tiny")
-        return DrQ(config, 9, ACTIONS, torch.Generator().manual_seed(seed))
+        config = configs.build("drq", "cartpole-swingup", method, "tiny")
+        return DrQ(config.agent, configs.seen(config), ACTIONS, torch.Generator().manual_seed(seed))
 
     return make
 
 
 def sac(**changes):
     def make(seed):
-        settings = Settings(**({"hidden": (16, 16)} | changes))
-        return SAC(settings, 3, ACTIONS, torch.Generator().manual_seed(seed))
+        settings = SACSettings(**({"hidden": (16, 16)} | changes))
+        return SAC(settings, (3,), ACTIONS, torch.Generator().manual_seed(seed))
 
     return make
 

@@ -19,15 +19,13 @@ from fast.nets.layers import tapped
 ACTIONS, SIZE, BATCH = 2, 32, 6
 
 
-def agent_of(preset="tiny", method="baseline", dtype=torch.float64, **parts):
+def agent_of(preset="tiny", method="baseline", dtype=torch.float64, **changes):
     """An agent with tiny networks in float64, and the settings it was made from."""
-    config = configs.build("cartpole-swingup", method, "tiny")
-    source = configs.build("cartpole-swingup", method, preset)
-    net = replace(source.net, channels=4, strides=(2, 2, 1, 1), latent=8, hidden=16)
-    config = replace(config, net=net, agent=replace(source.agent, batch_size=BATCH))
-    for name, changes in parts.items():
-        config = replace(config, **{name: replace(getattr(config, name), **changes)})
-    agent = DrQ(config, 9, ACTIONS, torch.Generator().manual_seed(1))
+    config = configs.build("drq", "cartpole-swingup", method, "tiny")
+    source = configs.build("drq", "cartpole-swingup", method, preset)
+    small = {"channels": 4, "strides": (2, 2, 1, 1), "latent": 8, "hidden": (16, 16)}
+    s = replace(source.agent, **({"batch_size": BATCH} | small | changes))
+    agent = DrQ(s, configs.seen(config), ACTIONS, torch.Generator().manual_seed(1))
     for module in (agent.critic.module, agent.critic.slow, agent.actor.module):
         module.to(dtype)
     return agent
@@ -149,7 +147,7 @@ def test_three_updates_equal_the_naive_ones(preset):
 
 
 def test_the_target_moves_towards_the_new_critic():
-    agent = agent_of(agent={"averaging_rate": 0.25})
+    agent = agent_of(averaging_rate=0.25)
     before = flat(agent.critic.slow)
     agent.update(*batch_and_draws(agent), 1)
     expected = 0.75 * before + 0.25 * flat(agent.critic.module)
@@ -194,7 +192,7 @@ def test_a_true_end_is_not_bootstrapped_and_a_time_limit_is():
 
 @pytest.mark.parametrize("period", ["target_period", "actor_period"])
 def test_a_period_of_two_acts_at_the_first_and_every_second_update(period):
-    agent = agent_of(agent={period: 2})
+    agent = agent_of(**{period: 2})
     module = {"target_period": agent.critic.slow, "actor_period": agent.actor.module}[period]
     changed = []
     for count in (1, 2, 3, 4):
@@ -207,7 +205,7 @@ def test_a_period_of_two_acts_at_the_first_and_every_second_update(period):
 @pytest.mark.parametrize(("entropy_is_low", "sign"), [(True, 1), (False, -1)])
 def test_the_temperature_rises_when_the_entropy_is_below_its_target(entropy_is_low, sign):
     target = 100.0 if entropy_is_low else -100.0
-    agent = agent_of(agent={"target_entropy_per_action": target})
+    agent = agent_of(target_entropy_per_action=target)
     before = agent.alpha.item()
     agent.update(*batch_and_draws(agent), 1)
     assert sign * (agent.alpha.item() - before) > 0
@@ -216,7 +214,7 @@ def test_the_temperature_rises_when_the_entropy_is_below_its_target(entropy_is_l
 def test_decay_shrinks_the_critics_kernels_by_exactly_its_rate_and_nothing_else():
     for decay_biases in (False, True):
         settings = {"weight_decay": 0.5, "decay_biases": decay_biases, "learning_rate": 0.25}
-        agent = agent_of(method="lnwd", agent=settings)
+        agent = agent_of(method="lnwd", **settings)
         for p in [*agent.critic.module.parameters(), *agent.actor.module.parameters()]:
             p.data.fill_(1.0)
             p.grad = torch.zeros_like(p)
@@ -256,7 +254,7 @@ def test_the_shift_pads_with_the_edge_and_crops_and_keeps_every_byte():
 
 
 def test_draws_have_independent_shifts_in_the_whole_range():
-    agent = agent_of(agent={"target_augmentations": 2, "critic_augmentations": 3})
+    agent = agent_of(target_augmentations=2, critic_augmentations=3)
     draws = agent.draws(1000, torch.Generator().manual_seed(0))
     assert [tuple(d.shape) for d in draws] == [(3, 1000, 2), (2, 1000, 2), (2, 1000, 2), (1000, 2)]
     shifts = torch.cat([draws.obs_shift, draws.next_obs_shift])
@@ -279,16 +277,17 @@ def test_the_log_density_of_a_squashed_sample_is_torchs():
 
 def test_the_deterministic_action_is_tanh_of_the_mean():
     agent = agent_of()
-    batch, draws = batch_and_draws(agent)
+    batch, _ = batch_and_draws(agent)
     mean, log_std = agent.actor.module(agent.critic.module.encoder(batch.obs))
     assert torch.equal(agent.act(batch.obs), torch.tanh(mean))
-    noisy = agent.act(batch.obs, draws.noise)
-    assert torch.equal(noisy, torch.tanh(mean + log_std.exp() * draws.noise))
+    noisy = agent.act(batch.obs, torch.Generator().manual_seed(3))
+    noise = torch.randn((BATCH, ACTIONS), generator=torch.Generator().manual_seed(3))
+    assert torch.equal(noisy, torch.tanh(mean + log_std.exp() * noise))
 
 
 @pytest.mark.parametrize("way", ["clip", "tanh"])
 def test_log_std_stays_in_its_bounds(way):
-    agent = agent_of(net={"log_std": way})
+    agent = agent_of(log_std=way)
     with torch.no_grad():
         agent.actor.module.head.final.weight.zero_()
         agent.actor.module.head.final.bias.copy_(torch.tensor([0.0, 0.0, 1e6, -1e6]))
@@ -302,7 +301,7 @@ def test_log_std_stays_in_its_bounds(way):
 
 @pytest.mark.parametrize("style", ["jaxrl", "drq"])
 def test_initial_weights_are_those_of_the_source(style):
-    agent = agent_of(net={"initialisation": style})
+    agent = agent_of(initialisation=style)
     root2, hidden = math.sqrt(2), math.sqrt(2) if style == "jaxrl" else 1.0
 
     def is_orthogonal(weight, gain):
@@ -359,7 +358,7 @@ def test_scores_are_those_of_the_layers_on_unaugmented_pictures_and_change_nothi
         outputs = critic.outputs(critic.encoder(batch.obs), batch.action)
     for i, out in enumerate(outputs):
         if critic.classifies:
-            histogram, _ = losses.hl_gauss(y, critic.edges, agent.config.loss.sigma)
+            histogram, _ = losses.hl_gauss(y, critic.edges, agent.settings.sigma)
             loss = losses.cross_entropy(out, histogram)
         else:
             loss = F.mse_loss(out[:, 0], y)
@@ -395,7 +394,7 @@ def test_the_share_of_targets_outside_the_histogram_is_told_of_a_classifying_cri
 
 def test_bfloat16_touches_the_convolutions_of_training_and_no_score():
     exact = agent_of(dtype=torch.float32)
-    rounded = agent_of(dtype=torch.float32, net={"bfloat16": True})
+    rounded = agent_of(dtype=torch.float32, bfloat16=True)
     batch, draws = batch_and_draws(exact)
     assert measures.measure(exact, batch, draws) == measures.measure(rounded, batch, draws)
     ours, theirs = exact.critic.module.encoder(batch.obs), rounded.critic.module.encoder(batch.obs)

@@ -18,8 +18,8 @@ HIDDEN = [f"{head}.dense{i}" for head in HEADS for i in (0, 1)]
 
 
 def new_agent(method="baseline"):
-    config = configs.build("cartpole-swingup", method, "tiny")
-    return DrQ(config, 9, ACTIONS, torch.Generator().manual_seed(1))
+    config = configs.build("drq", "cartpole-swingup", method, "tiny")
+    return DrQ(config.agent, configs.seen(config), ACTIONS, torch.Generator().manual_seed(1))
 
 
 def batch_and_draws(agent, seed):

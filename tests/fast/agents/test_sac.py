@@ -7,7 +7,7 @@ from typing import NamedTuple
 import pytest
 import torch
 
-from fast.agents.sac import PRESETS, SAC, Draws, Settings
+from fast.agents.sac import PRESETS, SAC, Draws, SACSettings
 from fast.nets.heads import squashed_sample
 
 INPUTS, ACTIONS, BATCH = 3, 2, 5
@@ -23,7 +23,7 @@ class Batch(NamedTuple):
 
 def agent_of(**changes):
     changes = {"hidden": (16, 16)} | changes
-    agent = SAC(Settings(**changes), INPUTS, ACTIONS, torch.Generator().manual_seed(1))
+    agent = SAC(SACSettings(**changes), (INPUTS,), ACTIONS, torch.Generator().manual_seed(1))
     for module in (*(held.module for held in agent.learners.values()), agent.critic.slow):
         module.double()
     return agent
@@ -89,7 +89,7 @@ def naive_update(agent, batch, draws, count):
 @pytest.mark.parametrize("changes", [
     {}, {"actor_steps": 2, "reward_scale": 0.1}, {"normalisation": "layer_norm"},
     {"residual": True}, {"activation": "tanh", "actor_activation": "sigmoid"},
-    {k: v for k, v in PRESETS["grama"].items() if k != "first_update"},
+    {k: v for k, v in PRESETS["grama"]["agent"].items() if k != "first_update"},
 ])  # fmt: skip
 def test_a_first_update_equals_the_naive_one(changes):
     agent = agent_of(**changes)
@@ -147,7 +147,7 @@ def test_the_density_of_a_squashed_sample_integrates_to_one():
 
 
 def test_the_width_factor_scales_every_hidden_layer():
-    agent = SAC(Settings(hidden=(8, 6), width=0.5), INPUTS, ACTIONS, torch.Generator())
+    agent = SAC(SACSettings(hidden=(8, 6), width=0.5), (INPUTS,), ACTIONS, torch.Generator())
     shapes = {k: tuple(v.shape) for k, v in agent.critic.params.items() if "weight" in k}
     assert shapes["heads.0.dense0.weight"] == (4, INPUTS + ACTIONS)
     assert shapes["heads.1.dense1.weight"] == (3, 4)
@@ -156,5 +156,7 @@ def test_the_width_factor_scales_every_hidden_layer():
 
 @pytest.mark.parametrize("preset", PRESETS)
 def test_every_preset_makes_an_agent(preset):
-    agent = SAC(Settings(**PRESETS[preset]), INPUTS, ACTIONS, torch.Generator())
+    agent = SAC(
+        SACSettings(**PRESETS[preset].get("agent", {})), (INPUTS,), ACTIONS, torch.Generator()
+    )
     assert [*agent.learners] == ["critic", "actor", "temperature"]

@@ -5,6 +5,7 @@ import sys
 
 import pytest
 
+from fast import config as configs
 from fast.envs import dmc
 from fast.errors import InputError
 from fast.machine import doctor, resources
@@ -38,7 +39,7 @@ def test_updates_per_second_and_the_length_of_a_run_come_from_the_measurement(qu
     doctor.doctor(("laptop",))
     page = capsys.readouterr().out
     assert "25.00" in page and "12.50" in page and "ratio 2.0" in page
-    updates = doctor.configs.build(doctor.TASK, preset="laptop").run.updates
+    updates = configs.build("drq", doctor.TASK, preset="laptop").run.updates
     assert f"{updates:,} updates: {updates * 0.040 / 60:.0f} minutes" in page
 
 
@@ -46,7 +47,7 @@ def test_too_little_memory_is_a_problem_with_a_remedy(quick, capsys, monkeypatch
     memory = resources.Memory(10**6, 2 * 10**9, "the container's memory")
     monkeypatch.setattr(resources, "memory", lambda: memory)
     (problem,) = doctor.doctor(("laptop",))
-    assert "laptop" in problem and "--run.replay-capacity" in problem
+    assert "laptop" in problem and "--agent.replay-capacity" in problem
     page = capsys.readouterr().out
     assert problem in page
     assert "memory 2.0 GB (the container's memory), 0.0 GB free" in page

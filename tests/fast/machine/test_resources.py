@@ -5,10 +5,13 @@ import sys
 from collections import namedtuple
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
+import numpy as np
 import psutil
 import pytest
 import torch
+from gymnasium.spaces import Box
 
 from fast import config as configs
 from fast.__main__ import main
@@ -104,9 +107,16 @@ assert "ulimit -{letter}" in str(memory), memory
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == 0
 
 
-def config_of(**run):
-    config = configs.build("cartpole-swingup", preset="paper")
-    return replace(config, run=replace(config.run, **run))
+def config_of(**agent):
+    config = configs.build("drq", "cartpole-swingup", preset="paper")
+    return replace(config, agent=replace(config.agent, **agent))
+
+
+ENV = SimpleNamespace(
+    observation_space=Box(0, 255, (3, 84, 84), np.uint8),
+    action_space=Box(-1, 1, (1,)),
+    steps_per_episode=125,
+)
 
 
 def free(monkeypatch, amount, disk=HOST):
@@ -117,41 +127,40 @@ def free(monkeypatch, amount, disk=HOST):
 
 def test_a_run_is_refused_where_its_buffer_does_not_fit_the_container(monkeypatch, tmp_path):
     config = config_of()
-    needed = Replay.bytes(100_000, 3 * 84**2, 1, 3, 125) + resources.batch(config)
+    needed = Replay.bytes(100_000, 3 * 84**2, 1, 3, 125) + resources.batch(config, ENV)
     free(monkeypatch, needed)
-    resources.require(config, 125, 1, tmp_path / "x", "--out")
+    resources.require(config, ENV, tmp_path / "x", "--out")
     free(monkeypatch, needed - 1)
-    with pytest.raises(InputError, match=r"--run.replay-capacity: 100000 .*the container's memory"):
-        resources.require(config, 125, 1, tmp_path / "x", "--out")
-    free(monkeypatch, resources.batch(config) - 1)
-    with pytest.raises(InputError, match=r"--agent.batch-size: 512 .*pictures of one batch"):
-        resources.require(config, 125, 1, tmp_path / "x", "--out")
+    with pytest.raises(
+        InputError, match=r"--agent.replay-capacity: 100000 .*the container's memory"
+    ):
+        resources.require(config, ENV, tmp_path / "x", "--out")
+    free(monkeypatch, resources.batch(config, ENV) - 1)
+    with pytest.raises(InputError, match=r"--agent.batch-size: 512 .*observations of one batch"):
+        resources.require(config, ENV, tmp_path / "x", "--out")
 
 
 def test_networks_that_no_machine_holds_are_refused_before_any_is_made(monkeypatch, tmp_path):
     config = config_of()
-    agent = DrQ(config, 9, 1, torch.Generator())
-    held = sum(
-        sum(p.numel() for p in learner.module.parameters()) * (5 if learner.slow else 4)
-        for name, learner in agent.learners.items()
-        if name != "temperature"
-    )
-    assert resources.networks(config, 1) == 4 * held
-    huge = replace(config, net=replace(config.net, hidden=2**20, latent=2**20, channels=2**20))
+    agent = DrQ(config.agent, configs.seen(config), 1, torch.Generator())
+    modules = [learner.module for learner in agent.learners.values()]
+    held = sum(p.numel() for module in modules for p in module.parameters())
+    assert resources.networks(config, ENV) == 5 * 4 * held  # gradient, two moments, slow copy
+    huge = config_of(hidden=(2**20, 2**20), latent=2**20, channels=2**20)
     free(monkeypatch, 10**13)
-    with pytest.raises(InputError, match=r"--net: .*hidden 1048576.*the networks and their Adam"):
-        resources.require(huge, 125, 1, tmp_path / "x", "--out")
+    with pytest.raises(InputError, match=r"--agent: .*hidden .*1048576.*the networks and"):
+        resources.require(huge, ENV, tmp_path / "x", "--out")
 
 
 def test_what_a_run_has_stored_is_not_asked_of_the_disk_again(monkeypatch, tmp_path):
     config = config_of(replay_capacity=1000)
-    needed = resources.buffer(config, 125, 1)
+    needed = resources.buffer(config, ENV)
     free(monkeypatch, HOST, needed - 100)
     with pytest.raises(InputError, match=r"--resume: .*of disk"):
-        resources.require(config, 125, 1, tmp_path, "--resume")
+        resources.require(config, ENV, tmp_path, "--resume")
     (tmp_path / "frames").mkdir()
     (tmp_path / "frames/0000000.npz").write_bytes(bytes(100))
-    resources.require(config, 125, 1, tmp_path, "--resume")
+    resources.require(config, ENV, tmp_path, "--resume")
 
 
 def test_an_address_space_limit_is_blamed_on_what_does_not_fit_it(tmp_path):
@@ -162,12 +171,12 @@ from fast.__main__ import main
 from fast.envs import dmc
 dmc.select_renderer()
 resource.setrlimit(resource.RLIMIT_AS, ({6 * GB},) * 2)
-raise SystemExit(main("train --task cartpole-swingup --preset paper --run.replay-capacity 300000 "
+raise SystemExit(main("train --task cartpole-swingup --preset paper --agent.replay-capacity 300000 "
      "--run.updates 400000 --env.render-quality fast --out {tmp_path}/x".split()))
 """
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 2
-    assert done.stderr.startswith("error: --run.replay-capacity: 300000 is not usable here; ")
+    assert done.stderr.startswith("error: --agent.replay-capacity: 300000 is not usable here; ")
     assert "ulimit -v" in done.stderr
     assert not list(tmp_path.iterdir())
 
@@ -211,7 +220,9 @@ def test_what_a_sweep_starts_at_once_has_to_fit_together(monkeypatch, tmp_path):
         resources.require_all(runs, [{}, {}])
     resources.require_all(runs, [{}])
     free(monkeypatch, size[large])
-    with pytest.raises(InputError, match=r"--jobs: 1 .*accepted: a smaller --run.replay-capacity"):
+    with pytest.raises(
+        InputError, match=r"--jobs: 1 .*accepted: a smaller --agent.replay-capacity"
+    ):
         resources.require_all(runs, [{}])
     free(monkeypatch, HOST, 2 * size[large] - 1)
     with pytest.raises(InputError, match=r"--jobs: 2 .*of the disk of"):

@@ -26,6 +26,10 @@ from fast.runs.records import Run, find_runs, flat, read_run, series
 STEPS_PER_UPDATE = 8
 
 
+PIXELS = {"kind": "pixels", "render_quality": "fast", "action_repeat": 8, "size": 64,
+          "frame_stack": 3}  # fmt: skip
+
+
 def config(method="baseline", seed=0, updates=100, masked=0, **other):
     return {
         "version": 2,
@@ -33,9 +37,10 @@ def config(method="baseline", seed=0, updates=100, masked=0, **other):
         "method": method,
         "preset": "laptop",
         "seed": seed,
-        "env": {"render_quality": "fast", "action_repeat": 8, "size": 64, "frame_stack": 3},
-        "run": {"updates": updates, "reward_masked_updates": masked, "score_batch": 256},
-        "agent": {"batch_size": 64},
+        "env": PIXELS,
+        "run": {"updates": updates, "reward_masked": masked, "score_batch": 256},
+        "agent": {"kind": "drq", "batch_size": 64},
+        "changed": [],
         **other,
     }
 
@@ -498,7 +503,7 @@ def test_the_page_says_how_far_its_runs_carry():
     assert story.smaller_than_the_papers([*runs, make([scores(9)], seed=9, **large)])
     assert story.smaller_than_the_papers([*runs, make([scores(10**6)], seed=9, updates=10**6)])
     differing = groups_of([ALIVE], [])
-    differing["lnwd"] = [story.Facts(make(method="lnwd", agent={"batch_size": 32}))]
+    differing["lnwd"] = [story.Facts(make(method="lnwd", agent={"kind": "drq", "batch_size": 32}))]
     assert "differ in agent.batch_size." in text_of(story.how_far(differing))
 
 

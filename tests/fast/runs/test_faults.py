@@ -21,13 +21,15 @@ import pytest
 import torch
 
 from fast import config as configs
+from fast import envs
 from fast.__main__ import main
 from fast.errors import InputError
 from fast.report import drawing, figures, story
 from fast.runs import records
 from fast.runs.folder import RunFolder
 from fast.runs.records import COUNTERS, find_runs
-from fast.train import ENVIRONMENT, EVALUATION, Stop, Training, make_env, train
+from fast.runs.session import Stop
+from fast.train import Training, train
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[3]
@@ -35,9 +37,10 @@ ROOT = Path(__file__).parents[3]
 
 def config(method="baseline", updates=45):
     """Episodes of 20 agent steps, a buffer of two or three of them, a checkpoint after each."""
-    made = configs.build("cartpole-swingup-masked", method, "tiny")
+    made = configs.build("drq", "cartpole-swingup-masked", method, "tiny")
     made = replace(made, env=replace(made.env, action_repeat=50))
-    run = {"updates": updates, "replay_capacity": 40, "evaluation_interval": 30, "log_interval": 5,
+    made = replace(made, agent=replace(made.agent, replay_capacity=40))
+    run = {"updates": updates, "evaluation_interval": 30, "log_interval": 5,
            "score_interval": 15, "checkpoint_interval": 1}  # fmt: skip
     return replace(made, run=replace(made.run, **run))
 
@@ -52,7 +55,7 @@ def state(folder):
     """Of its checkpoint the plain values, and the tensors with what holds them."""
     found = torch.load(folder / "checkpoint.pt", weights_only=True)["state"]
     del found["seconds"]
-    return [found.pop(name) for name in ("env", "arithmetic")], found
+    return found.pop("arithmetic"), found
 
 
 def frames(folder):
@@ -333,7 +336,7 @@ def test_whatever_stands_in_frames_and_checkpoint_it_is_resumed_or_refused(run):
     generator = np.random.default_rng(0)
     settings = RunFolder.resume(run)
     settings.close()
-    env, test_env = (make_env(settings.config, k) for k in (ENVIRONMENT, EVALUATION))
+    env, test_env = (envs.make(settings.config.task, settings.config.env) for _ in range(2))
     files = [run / "checkpoint.pt", *sorted((run / "frames").iterdir())]
     contents, outcomes = {file: file.read_bytes() for file in files}, Counter()
     training = Training(settings.config, env, test_env)
@@ -366,7 +369,7 @@ GIGABYTE = 10**9
 
 def paper_length(whole):
     """The lines of a run of a million updates, of as many numbers as a run has today."""
-    plan, lines = configs.build("walker-walk", preset="paper").run, []
+    plan, lines = configs.build("drq", "walker-walk", preset="paper").run, []
     generator = np.random.default_rng(0)
     one = {line["kind"]: line for line in map(json.loads, (whole / "metrics.jsonl").open())}
     due = {"evaluation": plan.evaluation_interval, "scores": plan.score_interval,
@@ -392,7 +395,7 @@ def test_432_runs_at_the_papers_length_are_read_in_less_than_a_gigabyte(
     records_file = tmp_path / "metrics.jsonl"
     records_file.write_text(paper_length(whole("baseline")))
     for task, method, seed in figures.RECIPES["5"].runs:
-        made = configs.settle(replace(configs.build(task, method, "paper"), seed=seed))
+        made = replace(configs.build("drq", task, method, "paper"), seed=seed)
         folder = tmp_path / "runs" / f"{task}.{method}.{seed}"
         folder.mkdir(parents=True)
         (folder / "config.json").write_text(configs.to_json(made))

@@ -23,20 +23,21 @@ from fast.report.page import _strip, report
 from fast.runs import events, records
 from fast.runs.folder import RunFolder, seal
 from fast.runs.records import Run, find_runs, read_run, series
-from fast.train import Stop, train
+from fast.runs.session import Stop
+from fast.train import train
 
 ROOT = Path(__file__).parents[3]
 ARGUMENTS = ["--task", "cartpole-swingup", "--method", "baseline", "--preset", "tiny",
-             "--env.action-repeat", "50", "--run.updates", "130", "--run.replay-capacity", "60",
+             "--env.action-repeat", "50", "--run.updates", "130", "--agent.replay-capacity", "60",
              "--run.evaluation-interval", "50", "--run.log-interval", "10"]  # fmt: skip
 
 
 def config(updates=130):
     """Episodes of 20 agent steps, and a buffer of which three or four are needed."""
-    made = configs.build("cartpole-swingup", "baseline", "tiny")
+    made = configs.build("drq", "cartpole-swingup", "baseline", "tiny")
     made = replace(made, env=replace(made.env, action_repeat=50))
-    run = {"updates": updates, "replay_capacity": 60, "evaluation_interval": 50,
-           "log_interval": 10}  # fmt: skip
+    made = replace(made, agent=replace(made.agent, replay_capacity=60))
+    run = {"updates": updates, "evaluation_interval": 50, "log_interval": 10}
     return replace(made, run=replace(made.run, **run))
 
 
@@ -152,7 +153,7 @@ def test_a_power_cut_at_any_moment_leaves_a_run_that_goes_on(tmp_path, monkeypat
     for number in disk.held:
         os.close(number)
     assert len(counts) > 60
-    assert counts[-1] == config().run.replay_capacity
+    assert counts[-1] == config().agent.replay_capacity
 
 
 # --- damage ----------------------------------------------------------------------------------

@@ -142,7 +142,7 @@ class Bench:
 
     def survey(self, methods=("baseline", "lnwd"), seeds=1, tasks=("cartpole-swingup",)):
         runs = plan(tasks, methods, seeds)
-        jobs = sweeps.survey(runs, "tiny", "cpu", self.out, self.overrides)
+        jobs = sweeps.survey(runs, "drq", "tiny", "cpu", self.out, self.overrides)
         (self.path / "told").mkdir(exist_ok=True)
         for job in jobs:
             (self.path / "told" / job.run.name).write_text(configs.to_json(job.config))
@@ -199,7 +199,7 @@ def test_each_run_is_trained_once_into_its_own_folder(bench, capsys):
     name, arguments, *_ = bench.calls()[3]
     assert arguments == [
         *("train", "--task", "cartpole-swingup", "--method", "lnwd", "--preset", "tiny"),
-        *("--seed", "1", "--device", "cpu", "--out", str(bench.out / name)),
+        *("--seed", "1", "--device", "cpu", "--out", str(bench.out / name), "--agent", "drq"),
         *("--run.score-interval", "20"),
     ]
     log = (bench.out / f"{name}.log").read_text()
@@ -214,16 +214,18 @@ def test_what_the_script_is_told_is_what_train_would_write(bench):
     """The settings that a sweep expects are those that the command line of each run gives."""
     import tyro
 
-    bench.overrides = ["--run.updates", "90", "--net.normalisation", "none"]
+    bench.overrides = ["--run.updates", "90", "--agent.normalisation", "none"]
     tasks = ("reacher-easy-masked", "finger-spin-fast")
     for job in bench.survey(("lnwd", "pruning"), 2, tasks):
         flags = job.train(bench.out / "x", bench.overrides)[1:]
         at = flags.index("--out")
-        del flags[at : at + 2]
-        default = configs.build(job.run.task, job.run.method, "tiny")
-        assert job.config == configs.settle(tyro.cli(configs.Config, args=flags, default=default))
+        assert flags[at + 2 : at + 4] == ["--agent", "drq"]
+        del flags[at : at + 4]
+        default = configs.build("drq", job.run.task, job.run.method, "tiny")
+        how = {"args": flags, "default": default, "config": configs.TYRO}
+        assert job.config == tyro.cli(configs.Config, **how)
         masked = 45 if "masked" in job.run.task else 0
-        assert job.config.run.reward_masked_updates == masked
+        assert job.config.run.masked_updates == masked
 
 
 def test_complete_runs_are_left_alone_and_begun_ones_go_on(bench, capsys):
@@ -521,15 +523,17 @@ def test_a_log_is_named_by_bytes_that_are_no_text(bench):
     [
         ({"overrides": ["--run.updates", "301"]}, "--run.updates: 301 .*/.* has 300"),
         ({"overrides": ["--agent.batch-size=9"]}, "--agent.batch-size: 9"),
-        ({"overrides": ["--net.strides", "2", "1"]}, "--net.strides"),
+        ({"overrides": ["--agent.strides", "2", "1"]}, "--agent.strides"),
         ({"preset": "laptop"}, "--agent.averaging-rate: 0.03"),
+        ({"agent": "sac"}, "--agent.kind: 'sac'"),
         ({"device": "cuda"}, "--device: 'cuda'"),
     ],
 )
 def test_a_run_with_other_settings_is_refused_before_anything_starts(bench, changes, field):
     bench.order(BASELINE, "half", "half")
     bench.sweep(bench.survey(["baseline"]))
-    given = {"preset": "tiny", "device": "cpu", "out": bench.out, "overrides": []} | changes
+    given = {"agent": "drq", "preset": "tiny", "device": "cpu", "out": bench.out, "overrides": []}
+    given |= changes
     with pytest.raises(InputError, match=field):
         sweeps.survey(plan(["cartpole-swingup"], ["lnwd", "baseline"], 1), **given)
     assert len(bench.calls()) == 2
@@ -538,7 +542,7 @@ def test_a_run_with_other_settings_is_refused_before_anything_starts(bench, chan
 def test_a_complete_run_may_have_been_trained_on_another_device(bench):
     bench.sweep()
     runs = plan(["cartpole-swingup"], ["baseline", "lnwd"], 1)
-    jobs = sweeps.survey(runs, "tiny", "cuda", bench.out, [])
+    jobs = sweeps.survey(runs, "drq", "tiny", "cuda", bench.out, [])
     assert {job.state for job in jobs} == {"complete"}
 
 
@@ -700,9 +704,11 @@ def test_nothing_is_measured_where_nothing_is_left_to_do(bench, capsys):
 
 
 def test_evaluations_and_scores_count_as_often_as_the_run_makes_them():
-    config = configs.build("cartpole-swingup", preset="tiny")
-    run = replace(config.run, updates=1000, first_update=101, updates_per_step=2,
-                  evaluation_interval=100, evaluation_episodes=3, score_interval=50)  # fmt: skip
+    config = configs.build("drq", "cartpole-swingup", preset="tiny")
+    agent = replace(config.agent, first_update=101, updates_per_step=2.0)
+    config = replace(config, agent=agent)
+    run = replace(config.run, updates=1000, evaluation_interval=100, evaluation_episodes=3,
+                  score_interval=50)  # fmt: skip
     first = {"agent_step": 5, "evaluation_ms": 400.0, "scores_ms": 100.0, "update_ms": 9e9}
     warming = {"evaluation_ms": 0.0, "scores_ms": 0.0, "update_ms": 9e9}
     usual = {"agent_steps_per_second": 9.0, "update_ms": 30.0, "environment_ms": 10.0}
@@ -720,10 +726,10 @@ def test_every_figure_of_the_paper_with_results_has_a_recipe_that_can_be_run():
     assert list(recipes.RECIPES) == [str(number) for number in range(2, 18)]
     everything = {run for recipe in recipes.RECIPES.values() for run in recipe.runs}
     kinds = sorted({run[:2] for run in everything})
-    jobs = sweeps.survey([recipes.PlannedRun(*kind, 0) for kind in kinds], "paper", "cpu",
+    jobs = sweeps.survey([recipes.PlannedRun(*kind, 0) for kind in kinds], "drq", "paper", "cpu",
                          Path("nowhere"), [])  # fmt: skip
     assert len(jobs) == len(kinds)
-    assert {job.config.run.reward_masked_updates for job in jobs} == {0, 500_000}
+    assert {job.config.run.masked_updates for job in jobs} == {0, 500_000}
     count = len(everything)
     last = f"| all, each run once | | {count} | {count * recipes.HOURS:,} |"
     assert recipes.table().splitlines()[-1] == last

@@ -1,0 +1,202 @@
+"""An agent in an environment: each step is one action, and gives the batches that are then due."""
+
+import sys
+from collections import deque
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import torch
+
+from fast.errors import EpisodeBroken
+from fast.experience.replay import Batch, Replay
+from fast.runs.session import (
+    ENVIRONMENT,
+    EVALUATION,
+    POLICY,
+    REPLAY,
+    Clock,
+    environment_seed,
+    generator,
+)
+
+
+class Diverged(RuntimeError):
+    """A loss, a parameter or an action is no longer finite."""
+
+
+class Play:
+    """What an agent has lived through, and the environment that it lives in.
+
+    Every episode is fixed by the run's seed and its number, so that of the environment nothing need
+    be kept. `at_rest` is whether none is running, `ended` the record of one that has just ended.
+    """
+
+    def __init__(
+        self,
+        env: Any,
+        test_env: Any,
+        agent: Any,
+        replay: Replay,
+        *,
+        seed: int,
+        clock: Clock,
+    ):
+        self.env, self.test_env, self.agent, self.replay = env, test_env, agent, replay
+        self.seed, self.clock, self.settings = seed, clock, agent.settings
+        # Called with the number of each episode and its arrays, as `replay.extend` has them.
+        self.keep: Callable[..., None] = lambda number, **arrays: None
+        self.generators = {name: generator(seed, of) for name, of in
+                           [("policy", POLICY), ("replay", REPLAY)]}  # fmt: skip
+        self.agent_step = self.environment_step = self.episode = 0
+        self.stored: list[tuple[int, int]] = []  # (number, length) of the episodes in the replay
+        self.at_rest, self.ended = True, None
+        self._frames: deque[np.ndarray] = deque(maxlen=replay.stack)
+
+    # --- one step ---------------------------------------------------------------------------------
+
+    def step(self) -> Iterator[Batch]:
+        """One action; the batches of the updates that are due after it.
+
+        A step that breaks ends the episode as a time limit would, and is neither kept nor learnt
+        from.
+
+        Raises:
+            EpisodeBroken: when no step could be used before the first update.
+        """
+        first = self.settings.first_update
+        self.agent_step += 1
+        random = self.agent_step < first
+        rendered = self.env.render_seconds
+        try:
+            if self.at_rest:
+                self._begin()
+            self._random &= random
+            action = self._explore(random)
+            self.clock.lap("acting")
+            obs, reward, terminated, truncated, info = self.env.step(action)
+            over, made, why = terminated or truncated, info["environment_steps"], None
+        except EpisodeBroken as error:
+            over, made, why = True, error.environment_steps, str(error)
+        self.environment_step += made
+        self.clock.lap("environment")
+        self.clock.move("environment", "rendering", self.env.render_seconds - rendered)
+        if why is None:
+            if not self._rewards:
+                self.replay.begin(self._seen[0])
+            self.replay.add(action, reward, terminated, obs)
+            self._frames.append(obs)
+            self._seen.append(obs)
+            self._actions.append(action)
+            self._rewards.append(reward)
+            self._terminated = terminated
+        elif self.agent_step >= first and len(self.replay) == 0:
+            told = "no step before the first update could be used, the last one because"
+            raise EpisodeBroken(f"{told} {why}", made)
+        self.clock.lap("storing")
+        for _ in range(self._due()):
+            batch = self.replay.sample(self.settings.batch_size, self.generators["replay"])
+            self.clock.lap("sampling")
+            yield batch
+        if over:
+            self._end(why)
+
+    def _due(self) -> int:
+        """Updates after this step; `updates_per_step` may be a fraction."""
+        steps = self.agent_step - self.settings.first_update + 1
+        ratio = self.settings.updates_per_step
+        return int(ratio * steps) - int(ratio * (steps - 1)) if steps > 0 else 0
+
+    def _begin(self) -> None:
+        self._actions, self._rewards, self._terminated = [], [], False
+        self._random, self.at_rest = True, False
+        obs, _ = self.env.reset(seed=environment_seed(self.seed, ENVIRONMENT, self.episode))
+        self._frames.extend([obs] * self.replay.stack)
+        self._seen = [obs]
+        self.clock.lap("environment")
+
+    def _end(self, why: str | None) -> None:
+        length = len(self._rewards)
+        if length:
+            self.keep(
+                self.episode,
+                frames=np.stack(self._seen),
+                actions=np.stack(self._actions),
+                rewards=np.array(self._rewards, np.float32),
+                terminated=np.array(self._terminated),
+            )
+            self.stored.append((self.episode, length))
+        while sum(length for _, length in self.stored[1:]) >= self.replay.capacity:
+            self.stored.pop(0)
+        self.ended = {"return": sum(self._rewards), "length": length, "random": self._random}
+        if why is not None:
+            told = f"episode {self.episode} is cut short after {length} agent steps"
+            print(f"{told}: {why}", file=sys.stderr)
+            self.ended["broken"] = why
+        self.episode += 1
+        self.at_rest = True
+        self.clock.lap("storing")
+
+    def _explore(self, random: bool) -> np.ndarray:
+        """A uniformly random action, or one drawn from the policy."""
+        policy = self.generators["policy"]
+        if random:
+            shape = self.env.action_space.shape
+            return (2 * torch.rand(shape, generator=policy) - 1).numpy()
+        return self._act(self._frames, policy)
+
+    def _act(self, frames: deque, generator: torch.Generator | None = None) -> np.ndarray:
+        """The policy's action (actions,); raises Diverged if it is none."""
+        obs = torch.from_numpy(np.concatenate(frames))[None].to(self.agent.device)
+        action = self.agent.act(obs, generator)[0].cpu()
+        if not action.isfinite().all():
+            raise Diverged(f"the policy's action is not a number at agent step {self.agent_step}")
+        return action.numpy()
+
+    def sample(self, batch: int, generator: torch.Generator) -> Batch:
+        """Transitions as they are: for the measures."""
+        return self.replay.sample(batch, generator)
+
+    # --- beside it --------------------------------------------------------------------------------
+
+    def evaluate(self, episodes: int) -> dict[str, Any]:
+        """Returns of the deterministic policy; draws nothing from the run's own generators.
+
+        An episode that breaks counts with its reward up to there, and the record says why.
+        """
+        returns, broken = [], []
+        for episode in range(episodes):
+            seed = environment_seed(self.seed, EVALUATION, self.agent_step, episode)
+            obs, _ = self.test_env.reset(seed=seed)
+            frames = deque([obs] * self.replay.stack, maxlen=self.replay.stack)
+            total, over = 0.0, False
+            while not over:
+                try:
+                    obs, reward, terminated, truncated, _ = self.test_env.step(self._act(frames))
+                except EpisodeBroken as error:
+                    broken.append(str(error))
+                    break
+                frames.append(obs)
+                total += reward
+                over = terminated or truncated
+            returns.append(total)
+        told = {"return": sum(returns) / len(returns), "returns": returns}
+        return told | ({"broken": broken} if broken else {})
+
+    def state_dict(self) -> dict[str, Any]:
+        """Between two episodes; the replay's episodes are in the run's folder."""
+        assert self.at_rest
+        return {
+            "agent_step": self.agent_step,
+            "environment_step": self.environment_step,
+            "episode": self.episode,
+            "stored": [list(pair) for pair in self.stored],
+            "generators": {name: g.get_state() for name, g in self.generators.items()},
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        for name in ("agent_step", "environment_step", "episode"):
+            setattr(self, name, state[name])
+        self.stored = [tuple(pair) for pair in state["stored"]]
+        for name, g in self.generators.items():
+            g.set_state(state["generators"][name])

@@ -1,0 +1,30 @@
+"""The methods of the papers, as data: what each changes of a preset.
+
+A method is settings of the agent, or interventions that it turns on, so methods combine by `+`. One
+that needs a setting which an agent lacks is refused there.
+"""
+
+METHODS: dict[str, dict] = {
+    "baseline": {},
+    "reset": {"interventions": {"reset": {}}},
+    "redo": {"interventions": {"redo": {}}},
+    "pruning": {"interventions": {"pruning": {}}},
+    "hl-gauss": {"agent": {"loss": "hl_gauss"}},
+    # B.2, footnote 6: the interval and sigma ten times as large.
+    "hl-gauss-x10": {"agent": {"loss": "hl_gauss", "high": 1000.0, "sigma": 7.5}},
+    "ln": {"agent": {"normalisation": "layer_norm"}},
+    "lnwd": {  # LayerNorm with weight decay; the rate: B.2
+        "agent": {"normalisation": "layer_norm", "weight_decay": 1e-4},
+    },
+    "late-ln": {"interventions": {"late_norm": {}}},
+    "resnet18": {"agent": {"encoder": "resnet18"}},
+    # Of the other papers.
+    "regrama": {"interventions": {"regrama": {}}},
+    "reborn": {"interventions": {"reborn": {}}},
+    "continual-backprop": {"interventions": {"continual_backprop": {}}},
+    "shrink-perturb": {"interventions": {"shrink_perturb": {}}},
+    "l2-init": {"interventions": {"l2_init": {}}},
+    "prune-dormant": {"interventions": {"prune_dormant": {}}},
+    "weight-decay": {"agent": {"weight_decay": 1e-5, "decay_in_loss": True}},  # ReDo's L2
+    "make-dominant": {"interventions": {"make_dominant": {}}},
+}
