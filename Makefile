@@ -3,7 +3,7 @@
 PY := .venv/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo tutorials site site-wasm thumbnails test thorough mutants doctor clean
+.PHONY: help setup demo tutorials site site-wasm thumbnails test thorough mutants bench doctor clean
 
 help: ## this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' Makefile
@@ -39,9 +39,14 @@ mutants: setup ## change ref/'s formulas and theory/'s claims one by one and see
 	$(PY) -m pip install --quiet --no-deps --require-hashes --requirement tools.lock
 	$(PY) scripts/mutants.py
 
+bench: setup ## what a step of SAC costs, and stable-baselines3's, as ratios
+	@test -x .venv-peers/bin/python || $(PY) -m venv .venv-peers
+	@.venv-peers/bin/python -m pip install --quiet --requirement scripts/peers.txt
+	$(PY) -m fast bench sac --peers .venv-peers/bin/python
+
 doctor: setup ## what this machine can do
 	$(PY) -m fast doctor
 
 clean: ## remove .venv and every cache; runs/ stays
-	rm -rf .venv .hypothesis .mypy_cache .pytest_cache .ruff_cache build mutants *.egg-info
+	rm -rf .venv .venv-peers .hypothesis .mypy_cache .pytest_cache .ruff_cache build mutants *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

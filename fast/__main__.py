@@ -121,6 +121,22 @@ def doctor(arguments: list[str]) -> int:
     return 1 if examine() else 0
 
 
+def bench(arguments: list[str]) -> int:
+    """measure what a step costs beside other libraries; `make bench` does their set-up"""
+    parser = argparse.ArgumentParser(prog="python -m fast bench", description=bench.__doc__)
+    parser.add_argument("agent", choices=("sac",))
+    parser.add_argument("--peers", type=Path, required=True, help="a Python that has them")
+    parser.add_argument("--steps", type=int, default=1000, help="of each measurement")
+    parser.add_argument("--rounds", type=int, default=5)
+    given = parser.parse_args(arguments)
+    _refuse_beyond("--steps", given.steps, 1_000_000)
+    _refuse_beyond("--rounds", given.rounds, 1000)
+    from fast.machine.bench import bench as measure
+
+    measure(given.peers, given.steps, given.rounds)
+    return 0
+
+
 def report(arguments: list[str]) -> int:
     """draw the figure and write the page of the runs in a folder"""
     parser = argparse.ArgumentParser(prog="python -m fast report", description=report.__doc__)
@@ -280,6 +296,7 @@ COMMANDS = {
     "report": report,
     "demo": demo,
     "doctor": doctor,
+    "bench": bench,
 }
 
 

@@ -163,7 +163,7 @@ ROOMS = {
     "interventions": {"agents", "measures", "mitigations", "scores", "rules", "errors"},
     "config": {"agents", "interventions", "envs", "papers", "runs", "rules", "errors"},
     "runs": {"config", "papers", "machine", "errors"},
-    "machine": {"config", "agents", "experience", "envs", "errors"},
+    "machine": {"config", "agents", "experience", "envs", "runs", "errors"},
     "report": {"runs", "papers", "errors"},
 }
 MOST_FILES = 12  # of a room

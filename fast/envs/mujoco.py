@@ -33,9 +33,10 @@ class MuJoCo(gymnasium.Env[np.ndarray, np.ndarray]):
         self.task, self.action_repeat = task, action_repeat
         with warnings.catch_warnings():  # that there is a v5, and of an attribute of its XML
             warnings.simplefilter("ignore")
+            told = mujoco.get_mju_user_warning()  # else into a file of the working directory
             mujoco.set_mju_user_warning(lambda text: None)
             made = gymnasium.make(task, disable_env_checker=True)
-            mujoco.set_mju_user_warning(None)
+            mujoco.set_mju_user_warning(told)
         self._env = made
         bounds: Any = made.action_space
         self._centre = (bounds.high + bounds.low) / 2

@@ -1,6 +1,7 @@
 """MuJoCo's tasks against gymnasium called directly."""
 
 import gymnasium
+import mujoco
 import numpy as np
 import pytest
 from gymnasium.error import ResetNeeded
@@ -9,6 +10,14 @@ from gymnasium.utils.env_checker import check_env
 from fast import envs
 from fast.envs.mujoco import TASKS, MuJoCo
 from fast.errors import EpisodeBroken, InputError
+
+
+@pytest.fixture(autouse=True)
+def quiet():
+    """MuJoCo writes its warnings into a file of the working directory, unless it is told."""
+    mujoco.set_mju_user_warning(lambda text: None)
+    yield
+    mujoco.set_mju_user_warning(None)
 
 
 def actions(env, seed=0):
