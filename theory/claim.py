@@ -8,6 +8,7 @@ and not of the shrinker.
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Generic, Literal, TypeVar
 
@@ -15,6 +16,18 @@ import hypothesis
 from hypothesis import HealthCheck, Phase, Verbosity, settings
 from hypothesis.errors import Unsatisfiable
 from hypothesis.strategies import SearchStrategy
+
+# Hypothesis follows what it has drawn with variations of it, which finds a violation sooner and
+# then repeats itself. By another name its own provider draws each instance afresh: of as many there
+# are more different ones, in half the time.
+AFRESH: dict[str, Any] = {}  # of `settings`
+try:
+    from hypothesis.internal.conjecture.providers import AVAILABLE_PROVIDERS
+except ImportError:  # an older one, as a browser's Python may have
+    pass
+else:
+    AVAILABLE_PROVIDERS["afresh"] = AVAILABLE_PROVIDERS["hypothesis"]
+    AFRESH["backend"] = "afresh"
 
 Instance = TypeVar("Instance")  # a frozen dataclass that prints as the mathematics does
 Given = TypeVar("Given", contravariant=True)  # what holds for more kinds may be asked of fewer
@@ -56,6 +69,7 @@ class Claim(Generic[Instance]):
 
     id: str  # "dominance.theorem-1"
     source: str  # "Neuron Dominance, Theorem 1"
+    origin: Origin  # of the statement
     title: str  # what it says, in about ten words
     statement: str  # in readable mathematics
     given: tuple[Assumption[Instance], ...]
@@ -78,7 +92,6 @@ class Claim(Generic[Instance]):
     proved_at: tuple[int, ...] = ()  # the sizes at which `proved` is asked
     proved_size: str = "N"  # of what they are the number
     remark: str = ""
-    origin: Origin = "ours"  # of the statement
 
     def __str__(self) -> str:
         return f"{self.id}: {self.title}"
@@ -86,7 +99,7 @@ class Claim(Generic[Instance]):
 
 @dataclass(frozen=True)
 class Outcome(Generic[Instance]):
-    """Of a search: how many instances satisfied the assumptions, and the violation found."""
+    """Of a search: how many different instances satisfied the assumptions; the violation found."""
 
     tried: int
     violation: Instance | None = None
@@ -153,16 +166,17 @@ class _Violation(Exception):
 def _search(
     claim: Claim[Instance], size: Any, without: str | None, examples: int, seed: int, shrink: bool
 ) -> Outcome[Instance]:
-    tried = 0
+    seen: set[Instance] = set()
     last: list[Instance] = []
 
     def attempt(instance: Instance) -> None:
-        nonlocal tried
+        if instance in seen:
+            return
         hypothesis.assume(admits(claim, instance, without))
-        tried += not last  # while shrinking nothing new is tried
         if not claim.then(instance):
             last[:] = [instance]
             raise _Violation
+        seen.add(instance)
 
     run = hypothesis.given(claim.instances(size))(attempt)
     run = settings(
@@ -173,14 +187,12 @@ def _search(
         verbosity=Verbosity.quiet,
         suppress_health_check=list(HealthCheck),
         report_multiple_bugs=False,
+        **({} if shrink else AFRESH),
     )(hypothesis.seed(seed)(run))
-    try:
+    # Unsatisfiable: no instance of this size satisfies the assumptions
+    with suppress(_Violation, Unsatisfiable):
         run()
-    except _Violation:
-        return Outcome(tried, last[0], size)
-    except Unsatisfiable:  # no instance of this size satisfies the assumptions
-        return Outcome(tried)
-    return Outcome(tried)
+    return Outcome(len(seen) + len(last), last[0] if last else None, size)
 
 
 # -------------------------------------------------------------------- replaying what is stored

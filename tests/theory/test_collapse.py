@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy import optimize
+from scipy import optimize, special
 from scipy.integrate import solve_ivp
 
 from ref import autograd as ag
@@ -21,21 +21,8 @@ from theory.collapse.zero_bin import PAPER
 EPS = np.finfo(np.float64).eps
 BY_ID = {c.id.removeprefix("collapse."): c for c in collapse.CLAIMS}
 REFUTED = [name for name, c in BY_ID.items() if c.verdict == "refuted"]
-HOLDS = [name for name, c in BY_ID.items() if c.verdict.startswith("holds")]
 # A gradient below is a sum of fewer than 100 products of a few factors of at most 10 or so.
 CLOSE = 10_000 * EPS
-
-
-@pytest.mark.parametrize("name", BY_ID)
-def test_every_stored_certificate_replays(name):
-    assert claim.replay(BY_ID[name]) == []
-
-
-@pytest.mark.parametrize("name", HOLDS)
-def test_what_holds_survives_fresh_instances(name):
-    found = claim.check(BY_ID[name], 60)
-    assert found.violation is None
-    assert found.tried >= 40
 
 
 LONG = {"eq-5", "eq-5-square", "squared-norm", "fixed-heads", "ends-state-constant", "zero-bin"}
@@ -63,19 +50,6 @@ def extent(instance):
         case collapse.said.Episode(repeat=repeat):
             return repeat
     return len(instance.z)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("name", HOLDS)
-def test_a_search_shows_that_each_assumption_is_needed(name):
-    for assumption, found in claim.necessity(BY_ID[name], 500).items():
-        assert found.violation is not None, assumption
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("name", HOLDS)
-def test_what_holds_survives_many_instances(name):
-    assert claim.check(BY_ID[name], 20_000, seed=1).violation is None
 
 
 def test_the_steps_of_a_refutation_have_the_numbers_of_its_counterexample():
@@ -118,7 +92,7 @@ FAULTS = {
 def test_a_planted_fault_is_found(name, plant):
     plant(collapse, *FAULTS[name])
     c = BY_ID[name]
-    assert claim.replay(c) or claim.check(c, 300).violation is not None
+    assert claim.replay(c) or claim.check(c, 2000).violation is not None
 
 
 # ----------------------------------------------------------------------- the exact algebra
@@ -130,6 +104,14 @@ def matrices(shape):
     return st.lists(numbers, min_size=shape[0] * shape[1], max_size=shape[0] * shape[1]).map(
         lambda found: exact(found).reshape(shape)
     )
+
+
+def test_logits_that_are_no_integers_are_not_cut_to_integers():
+    logits = [[Fraction(99, 100), ZERO, Fraction(-7, 2)]]
+    exactly = special.softmax(np.log(2) * np.asarray(logits, float))
+    found = collapse.flows.softmax(logits)
+    assert found.sum() == 1
+    np.testing.assert_allclose(np.asarray(found, float)[0], exactly[0], rtol=10 * EPS)
 
 
 @given(st.tuples(st.integers(1, 3), st.integers(1, 4)).flatmap(matrices))

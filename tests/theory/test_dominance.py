@@ -14,22 +14,11 @@ from scipy import optimize, special
 from ref import autograd as ag
 from ref import nn, optim, scores
 from theory import dominance as d
-from theory.claim import Claim, admits, check, find, necessity, replay
+from theory.claim import Claim, admits, check, find
 from theory.dominance import networks
 
 CLAIMS = {claim.id.removeprefix("dominance."): claim for claim in d.CLAIMS}
 REFUTED = [claim for claim in d.CLAIMS if claim.verdict == "refuted"]
-HOLD = [claim for claim in d.CLAIMS if claim.verdict in ("holds", "holds if")]
-
-
-@pytest.mark.parametrize("claim", d.CLAIMS, ids=str)
-def test_the_stored_certificates_replay(claim: Claim) -> None:
-    assert replay(claim) == []
-
-
-@pytest.mark.parametrize("claim", HOLD, ids=str)
-def test_what_holds_survives_300_examples(claim: Claim) -> None:
-    assert check(claim, 300).violation is None
 
 
 @pytest.mark.parametrize("claim", REFUTED, ids=str)
@@ -55,13 +44,6 @@ def size_of(instance: Any) -> Any:
 @pytest.mark.parametrize("claim", REFUTED, ids=str)
 def test_a_search_from_scratch_finds_a_counterexample_of_the_stored_size(claim: Claim) -> None:
     assert find(claim).size == size_of(claim.counterexample)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("claim", HOLD, ids=str)
-def test_a_search_from_scratch_finds_every_assumption_needed(claim: Claim) -> None:
-    missing = [name for name, found in necessity(claim).items() if found.violation is None]
-    assert missing == []
 
 
 # ---------------------------------------------------------------------- Definition 1, Theorem 1
@@ -400,7 +382,7 @@ def change(claim: Claim, name: str, holds: Callable[[Any], bool]) -> Claim:
 def test_a_weaker_assumption_is_refuted(
     name: str, assumption: str, fault: Callable[[Any], bool]
 ) -> None:
-    assert check(change(CLAIMS[name], assumption, fault), 300).violation is not None
+    assert check(change(CLAIMS[name], assumption, fault), 2000).violation is not None
 
 
 TIE = d.repaired.NO_DOMINANCE  # g = (1, 1), w = (1, -1): u_1 = N/2, mean weight 0, E z = 0

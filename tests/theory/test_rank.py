@@ -22,16 +22,6 @@ any_matrix = st.sampled_from(rank.features.SHAPES).flatmap(rank.features.matrice
 any_law = st.sampled_from(rank.features.SHAPES).flatmap(rank.features.laws)
 
 
-@pytest.mark.parametrize("claim", rank.CLAIMS, ids=str)
-def test_every_stored_certificate_replays(claim: Claim) -> None:
-    assert replay(claim) == []
-
-
-@pytest.mark.parametrize("claim", HOLDING, ids=str)
-def test_what_holds_survives_a_few_examples_of_another_seed(claim: Claim) -> None:
-    assert check(claim, examples=50, seed=1).violation is None
-
-
 # What the claims are made of
 
 
@@ -139,16 +129,6 @@ def test_line_15_is_never_strictly_true() -> None:
         assert rank.proof.line_15(of) == (v == t == 0)
 
 
-@pytest.mark.parametrize("claim", REFUTED, ids=str)
-def test_repairs_survive_the_old_counterexample(claim: Claim) -> None:
-    repairs = [CLAIMS[name] for name in claim.repaired_by]
-    assert repairs
-    for repair in repairs:
-        drawn = type(repair.tight_at or next(iter(repair.needs.values()), None))
-        if drawn is type(claim.counterexample):
-            assert not admits(repair, claim.counterexample) or repair.then(claim.counterexample)
-
-
 def test_two_sided_repair_survives_both_laws_of_the_counterexample() -> None:
     old = CLAIMS["rank.probability-rises"].counterexample
     for of in (old.first, old.second):
@@ -251,6 +231,11 @@ FAULTS: list[tuple[str, Callable[..., Any], str]] = [
     ("printed_square", lambda of, var: Fraction(0), "rank.theorem-2"),
     ("widest_variance", lambda of: Fraction(9), "rank.theorem-2"),
     ("ratio", lambda x: Fraction(1), "rank.theorem-2"),
+    ("common", lambda of: Fraction(1), "rank.stronger-spread"),
+    ("half_angle", lambda e: e, "rank.stronger-two-rows"),
+    ("stronger_square", lambda of: Fraction(0), "rank.stronger-implies"),
+    ("stronger_square", lambda of: Fraction(2), "rank.stronger-one-direction"),
+    ("rescaled_slack", lambda of: 0.0, "rank.stronger-slack"),
 ]
 
 
@@ -260,15 +245,7 @@ def test_a_planted_fault_is_found(
 ) -> None:
     plant(rank, name, fault)
     stated = CLAIMS[claim]
-    assert replay(stated) or check(stated, 300).violation is not None
-
-
-@pytest.mark.parametrize(
-    ("claim", "assumption"),
-    [pytest.param(c, a.name, id=f"{c.id} without {a.name}") for c in HOLDING for a in c.given],
-)
-def test_a_search_sees_that_an_assumption_is_gone(claim: Claim, assumption: str) -> None:
-    assert find(claim, without=assumption, examples=300).violation is not None
+    assert replay(stated) or check(stated, 2000).violation is not None
 
 
 # Adversaries

@@ -10,8 +10,8 @@ from scipy import optimize
 
 from ref import autograd as ag
 from ref import dynamics, mitigations, nn, scores
-from theory import dormancy, recycling
-from theory.claim import Claim, admits, check, find, replay
+from theory import recycling
+from theory.claim import Claim, check, find, replay
 from theory.recycling import CLAIMS, said
 from theory.recycling.batch_law import Draws
 from theory.recycling.gradients import Scored
@@ -20,7 +20,6 @@ from theory.recycling.training import follow
 
 LAYERS = ("dense0", "dense1")
 BY_ID = {claim.id: claim for claim in CLAIMS}
-HOLDS = [c for c in CLAIMS if c.verdict in ("holds", "holds if")]
 REFUTED = [c for c in CLAIMS if c.verdict == "refuted"]
 
 
@@ -47,38 +46,12 @@ def size_of(instance) -> int:
 # ---------------------------------------------------------------------------------- certificates
 
 
-@pytest.mark.parametrize("claim", CLAIMS, ids=named)
-def test_every_stored_certificate_replays(claim):
-    assert replay(claim) == []
-
-
-@pytest.mark.parametrize("claim", HOLDS, ids=named)
-def test_what_holds_survives_a_search(claim):
-    assert check(claim, 60).violation is None
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("claim", HOLDS, ids=named)
-def test_a_search_without_an_assumption_finds_that_it_is_needed(claim):
-    for a in claim.given:
-        assert find(claim, a.name).violation is not None, a.name
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("claim", REFUTED, ids=named)
 def test_a_search_from_scratch_refutes_at_the_size_of_the_stored_counterexample(claim):
     found = find(claim)
     assert found.violation is not None
     assert size_of(found.violation) == size_of(claim.counterexample)
-
-
-@pytest.mark.parametrize("claim", REFUTED, ids=named)
-def test_the_old_counterexample_is_excluded_from_the_repair_or_no_violation_of_it(claim):
-    known = BY_ID | {c.id: c for c in dormancy.CLAIMS}
-    for name in claim.repaired_by:
-        repair = known[name]
-        if type(next(iter(repair.needs.values()), None)) is type(claim.counterexample):
-            assert not admits(repair, claim.counterexample) or repair.then(claim.counterexample)
 
 
 @pytest.mark.parametrize("claim", [c for c in CLAIMS if c.steps], ids=named)
@@ -112,7 +85,7 @@ def test_a_weaker_assumption_makes_a_replay_or_a_search_fail(name, fault, claim)
     weak = [replace(a, holds=fault) if a.holds.__name__ == name else a for a in old.given]
     assert [a.holds for a in weak] != [a.holds for a in old.given]
     planted = replace(old, given=tuple(weak))
-    assert replay(planted) or check(planted).violation is not None
+    assert replay(planted) or check(planted, 2000).violation is not None
 
 
 @pytest.mark.parametrize(
@@ -129,7 +102,7 @@ def test_a_weaker_assumption_makes_a_replay_or_a_search_fail(name, fault, claim)
 )
 def test_a_wrong_conclusion_makes_a_replay_or_a_search_fail(claim, fault):
     planted = replace(BY_ID[f"recycling.{claim}"], then=fault)
-    assert replay(planted) or check(planted).violation is not None
+    assert replay(planted) or check(planted, 2000).violation is not None
 
 
 # ---------------------------------------------------------------------------- surgery and its bound

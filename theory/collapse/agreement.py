@@ -263,6 +263,7 @@ def rest_steps(c: Classifier) -> list[str]:
 PREDICTIONS_AGREE = Claim[Classifier](
     id="collapse.predictions-agree",
     source="beyond Theorem 3",
+    origin="ours",
     title="Without reward the states' predictions come to agree",
     statement="R = 0, HL-Gauss targets, one recurrent class  ⇒  p̂_t(x) - p̂_t(y) → 0",
     given=(ONE_CLASS,),
@@ -357,6 +358,7 @@ def backup_contracts(b: Backup) -> bool:
 BACKUP_CONTRACTS = Claim(
     id="collapse.backup-contracts",
     source="repairs collapse.predictions-agree",
+    origin="ours",
     title="A backup without reward brings values γL times nearer",
     statement="D(v) = decode(encode(v)) with HL-Gauss, L its Lipschitz constant\n"
     "⇒ spread of D(γPV) ≤ γL · spread of V\n"
@@ -428,6 +430,7 @@ def three_bins(h: HalfDead) -> bool:
 HALF_DEAD = Claim(
     id="collapse.dead-state-apart",
     source="sharpens collapse.predictions-agree",
+    origin="ours",
     title="A layer that is shut in one state keeps predictions apart",
     statement="h = relu(z) free, logits h'W without an output bias, R = 0, HL-Gauss, G ≥ 3:\n"
     "for every γ and every chain of two states there is a point of rest with z(1) ≤ 0, where\n"
@@ -461,6 +464,7 @@ def positive_starts(size: tuple[int, int, int]) -> SearchStrategy[Classifier]:
 POSITIVE_AGREE = Claim(
     id="collapse.predictions-agree-positive",
     source="beyond Theorem 3; left open by collapse.predictions-agree",
+    origin="ours",
     title="Features that stay positive come to agree without reward",
     statement="R = 0, HL-Gauss targets, one recurrent class, all entries of Ψ_t > 0 at all t\n"
     "⇒ p̂_t(x) - p̂_t(y) → 0",

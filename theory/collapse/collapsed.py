@@ -90,6 +90,7 @@ def printed_push(c: Classifier) -> bool:
 PRINTED_PUSH = Claim(
     id="collapse.printed-push",
     source="repairs collapse.remark-printed",
+    origin="ours",
     title="Eq. (8) moves collapsed features by -(1-γ) w̄ 1'",
     statement="Ψ = 0  ⇒  W ((γP - I) p̂)' = -(1-γ) w̄ 1',  w̄ the mean column of W:\n"
     "0 iff the columns of W sum to 0, or γ = 1",
@@ -140,6 +141,7 @@ def rests(c: Classifier) -> bool:
 DERIVED_RESTS = Claim(
     id="collapse.derived-rests",
     source="repairs collapse.remark-derived",
+    origin="ours",
     title="With p = γPp̂ collapse is a fixed point, for every W",
     statement="p = γPp̂, Ψ = ψ 1'  ⇒  ∂W = 0, ∂Ψ = 0",
     given=(DIRECT, CONSTANT),
@@ -188,6 +190,7 @@ def rests_iff(c: Classifier) -> bool:
 FIXED_POINT = Claim(
     id="collapse.fixed-point",
     source="repairs collapse.remark-derived",
+    origin="ours",
     title="Collapse is a fixed point iff W (p* - u) = 0",
     statement="distributions as targets, R = 0, no output bias, Ψ = 0\n"
     "⇒  ∂W = 0,  and ∂Ψ = 0 iff W (p* - u) = 0\n"
@@ -226,6 +229,7 @@ FIRST_BIN = Assumption("zero-bin", "p = γPp̂ + (1-γ) 1 e_1'", zero_bin_target
 FIRST_BIN_PUSH = Claim(
     id="collapse.first-bin-push",
     source="repairs collapse.remark-derived",
+    origin="ours",
     title="With the lost mass at value 0, collapse is pushed",
     statement="p = γPp̂ + (1-γ) 1 e_1', Ψ = 0  ⇒  ∂Ψ = (1-γ) (w^1 - w̄) 1'",
     given=(FIRST_BIN, COLLAPSED),
@@ -250,6 +254,7 @@ def target_uniform_iff(c: Classifier) -> bool:
 UNIFORM_TARGET = Claim(
     id="collapse.uniform-target",
     source="beyond Theorem 3",
+    origin="ours",
     title="Two-hot and C51 targets are uniform only for ±z",
     statement="two-hot or C51, γ < 1:  p* = u  iff  G = 2 and z_1 + z_2 = 0",
     given=(PROJECTED, DISCOUNTED),
@@ -280,6 +285,7 @@ def hl_uniform_iff(b: Bins) -> bool:
 UNIFORM_HL_GAUSS = Claim(
     id="collapse.uniform-hl-gauss",
     source="beyond Theorem 3",
+    origin="ours",
     title="HL-Gauss targets are uniform only for two bins ±",
     statement="G ≥ 2 equal bins on [low, high], σ from 1/2 to 3 bins, γ < 1:\n"
     "HL-Gauss has p* = u  iff  G = 2 and low + high = 0",

@@ -157,6 +157,7 @@ def transposed_flow(r: Regression) -> bool:
 EQ_5_TRANSPOSED = Claim(
     id="collapse.eq-5-transposed",
     source="repairs collapse.eq-5",
+    origin="ours",
     title="Balanced fixed heads move Φ by -(I - γP) Φ",
     statement="Φ = Ψ' of |X| × N, heads fixed, Σ_m w^m w^m' = I\n"
     "⇒  semi-gradient flow ∂Φ = -(I - γP) Φ",
@@ -258,6 +259,7 @@ SPANNING = Assumption("spanning heads", "Σ_m w^m w^m' > 0: the heads span R^N",
 FIXED_HEADS_SPAN = Claim(
     id="collapse.fixed-heads-span",
     source="repairs collapse.fixed-heads",
+    origin="ours",
     title="Features collapse if the fixed heads span all directions",
     statement="R = 0, γ < 1, W fixed, Σ_m w^m w^m' > 0  ⇒  Φ_t → 0\n"
     "and for any fixed W: Φ_t → Φ_0 · (projection on the kernel of Σ w w')",
@@ -310,6 +312,7 @@ def norm_curve() -> Curve:
 RATE = Claim(
     id="collapse.rate",
     source="beyond eq. (6)",
+    origin="ours",
     title="The largest feature decays at rate 1 - γ exactly",
     statement="max |Φ_t| ≤ e^(-(1-γ)t) max |Φ_0|,  with = for state-constant Φ_0\n"
     "(the maximum norm of exp(-t(I - γP)) is e^(-(1-γ)t))",
@@ -350,6 +353,7 @@ def spread_curve() -> Curve:
 SPREAD = Claim(
     id="collapse.spread",
     source="beyond eq. (6)",
+    origin="ours",
     title="Differences between states decay faster than features do",
     statement="δ(P) = max_xy ½ Σ_z |P_xz - P_yz|  (Dobrushin), spread = max - min over states\n"
     "spread Φ_t ≤ e^(-(1 - γδ)t) spread Φ_0,  for every feature",
@@ -397,6 +401,7 @@ AHEAD = Assumption("looks ahead", "γ > 0", looks_ahead, False)
 DIRECTION = Claim(
     id="collapse.direction",
     source="beyond eq. (6)",
+    origin="ours",
     title="Normalised features tend to one row for all states",
     statement="e^((1-γ)t) Φ_t → 1 π'Φ_0,  π'P = π':  of rank ≤ 1",
     given=(ONE_CLASS, AHEAD),

@@ -1,5 +1,6 @@
 """Chains, features, heads and bins: how they print, are drawn, and move."""
 
+import math
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import partial
@@ -301,12 +302,13 @@ projected_or_not = partial(collapsed_or_not, encoders=("two-hot", "C51", "two-ho
 LOGITS = ((1, 1, 2), (1, 1, 3), (2, 1, 2), (2, 2, 2), (2, 2, 3), (3, 2, 4))  # states, N, bins
 
 
-def bin_sets(bins: int) -> SearchStrategy[Bins]:
+def bin_sets(bins: int, gammas: tuple[Fraction, ...] = GAMMAS) -> SearchStrategy[Bins]:
     def build(drawn: tuple[int, int, int, int]) -> Bins:
-        low, span, gamma, sigma = map(Fraction, drawn)
-        return Bins(low, low + span, bins, GAMMAS[int(gamma)], sigma / 4)
+        low, span, gamma, sigma = drawn
+        return Bins(Fraction(low), Fraction(low + span), bins, gammas[gamma], Fraction(sigma, 4))
 
-    numbers = st.integers(-4, 2), st.integers(1, 8), st.integers(0, 3), st.integers(2, 12)
+    last = len(gammas) - 1
+    numbers = st.integers(-4, 2), st.integers(1, 8), st.integers(0, last), st.integers(2, 12)
     return st.tuples(*numbers).map(build)
 
 
@@ -355,9 +357,15 @@ def one_class(r: Regression | Classifier) -> bool:
 ONE_CLASS = Assumption("one class", "P has one recurrent class: π'P = π' once", one_class, False)
 
 
+def power_of_2(x: Fraction) -> Fraction:
+    """Exact of an integer; of another number up to the rounding of its fractional part's power."""
+    whole = math.floor(x)
+    return Fraction(2) ** whole * Fraction(2.0 ** float(x - whole))
+
+
 def softmax(logits: Any) -> Array:
-    """Of logits that are integers times ln 2: quotients of powers of 2, exactly."""
-    powers = exact([[Fraction(2) ** int(x) for x in row] for row in logits])
+    """Of logits by ln 2: where they are integers, quotients of powers of 2, exactly."""
+    powers = exact([[power_of_2(x) for x in row] for row in logits])
     return np.asarray(powers / powers.sum(axis=1, keepdims=True))
 
 

@@ -95,6 +95,7 @@ def cap_for_all_reals(bins: int) -> bool:
 KILL_CAP = Claim(
     id="collapse.kill-cap",
     source="new; HL-Gauss beside MSE (section 4.1)",
+    origin="ours",
     title="Classification caps what one step can do to a neuron",
     statement="|w·(p - p̂)| ≤ (max w - min w) TV(p, p̂) ≤ max w - min w\n"
     "so a neuron with α Γ (max w - min w) < z survives every step of SGD, whatever its target is",
@@ -183,6 +184,7 @@ def rests(size: tuple[int, int, int]) -> SearchStrategy[Rest]:
 WIDE_UNLEARNS = Claim(
     id="collapse.wide-unlearns",
     source="repairs collapse.predictions-agree",
+    origin="ours",
     title="Wide enough a last layer, and classification unlearns",
     statement="at a rest point of cross-entropy TD (ΨE = 0, WE' = 0, E = p - p̂, E1 = 0):\n"
     "rank Ψ = |X|, or W - w̄1' of rank G - 1  ⇒  E = 0: every state predicts its target.\n"

@@ -150,6 +150,7 @@ LOW_SHIFT = Assumption("low shift", "every shift is ≤ -√(N-1)", shift_low)
 LAYER_NORM_SHIFT = Claim(
     id="collapse.layer-norm-shift",
     source="repairs collapse.layer-norm-shifted",
+    origin="ours",
     title="A shift of -√(N-1) saturates a layer with LayerNorm",
     statement="shift ≤ -√(N-1)  ⇒  LN(z)_i + shift ≤ 0 for all i and z",
     given=(LOW_SHIFT,),
@@ -183,6 +184,7 @@ def largest_for_all_reals(width: int) -> bool:
 LAYER_NORM_LARGEST = Claim(
     id="collapse.layer-norm-largest",
     source="beyond Neuron Dominance",
+    origin="ours",
     title="LayerNorm bounds an activation by √(N-1)",
     statement="LN(z)_i² ≤ N - 1,  i.e.  (z_i - z̄)² ≤ (N-1) var z,  with = at (N-1, -1, .., -1)",
     given=(),
@@ -222,6 +224,7 @@ def norm_of_h_for_all_reals(width: int) -> bool:
 LAYER_NORM_NORM = Claim(
     id="collapse.layer-norm-norm",
     source="beyond Neuron Dominance",
+    origin="ours",
     title="LayerNorm and ReLU bound the norm of h by √(N-1)",
     statement="|relu(LN(z))| ≤ √(N-1)  (and not only √N = |LN(z)|),  = at (N-1, -1, .., -1)",
     given=(),

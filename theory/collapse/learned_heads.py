@@ -104,6 +104,7 @@ def conserved_for_all_reals(size: int) -> bool:
 CONSERVED = Claim(
     id="collapse.conserved",
     source="beyond eq. (6)",
+    origin="ours",
     title="Learning changes Φ'Φ and WW' alike",
     statement="D = Φ_t'Φ_t - W_t W_t' is constant, for every error signal E\n"
     "(with rates: α Φ'Φ - β W W')",
@@ -137,6 +138,7 @@ def singular_values_stay(r: Regression) -> bool:
 SINGULAR_VALUES = Claim(
     id="collapse.singular-values",
     source="repairs collapse.learned-heads",
+    origin="ours",
     title="M learned heads leave all but M directions alive",
     statement="σ_i(Φ_t) ≥ σ_{i+M}(Φ_0)  for all t and i, with M learned heads",
     given=(),
@@ -193,6 +195,7 @@ def never_grows_for_all_reals(states: int) -> bool:
 NEVER_GROWS = Claim(
     id="collapse.never-grows",
     source="beyond eq. (6)",
+    origin="ours",
     title="Without reward learned features never grow in one norm",
     statement="γ < 1, d' = (1-γ) u'(I - γP)^-1, Y = ΦW, V = tr(Φ'dΦ)\n"
     "⇒  -∂V/2 = tr(Y'd(I - γP)Y) ≥ (1 - √γ) tr(Y'dY) ≥ 0",
@@ -237,6 +240,7 @@ STRONG = Assumption("strong heads", "Φ_0'Φ_0 ≤ W_0 W_0' (as matrices)", may_
 STRONG_HEADS = Claim(
     id="collapse.strong-heads",
     source="repairs collapse.learned-heads",
+    origin="ours",
     title="Learned heads collapse the features iff they start stronger",
     statement="γ < 1, Φ_0'Φ_0 ≤ W_0 W_0'  ⇒  V_t ≤ V_0 / (1 + 2(1-√γ) V_0 t / (r max d)) → 0\n"
     "V = tr(Φ'dΦ), d' = (1-γ) u'(I - γP)^-1, r = min(N, |X|);  else Φ_t never tends to 0",

@@ -90,6 +90,7 @@ def pairs(size: tuple[int, int, int]) -> SearchStrategy[Pair]:
 LIMIT_DISTANCE = Claim(
     id="collapse.limit-distance",
     source="new; the limit law, at any time",
+    origin="ours",
     title="Features are as far from their limit as the outputs are large",
     statement="D = Φ'Φ - WW', D = D_+ - D_- its positive and negative part\n"
     "⇒  ‖Φ'Φ - D_+‖ ≤ ‖ΦW‖  (Frobenius), and the same for ‖WW' - D_-‖",
@@ -152,6 +153,7 @@ def law_instances(size: tuple[int, int, int]) -> SearchStrategy[Regression]:
 LIMIT_LAW = Claim(
     id="collapse.limit-law",
     source="new; contains collapse.strong-heads and collapse.singular-values",
+    origin="ours",
     title="The limit of zero-reward TD with learned linear heads",
     statement="R = 0, γ < 1, D = Φ_0'Φ_0 - W_0W_0'  ⇒  Φ_t'Φ_t → D_+ and W_tW_t' → D_-:\n"
     "‖Φ_t'Φ_t - D_+‖ ≤ ‖Φ_tW_t‖, and 2(1-√γ) ∫ tr(Y'dY) dt ≤ tr(Φ_0'dΦ_0), Y = ΦW",

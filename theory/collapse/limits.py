@@ -56,6 +56,7 @@ def state_constant_move(c: Classifier) -> bool:
 STAYS_RANK_ONE = Claim(
     id="collapse.stays-rank-one",
     source="limit of the corrected Theorem 3",
+    origin="ours",
     title="State-constant features stay so: no escape from rank one",
     statement="Ψ = ψ 1'  ⇒  ∂Ψ = (the same for all states), for all targets",
     given=(CONSTANT,),
@@ -98,6 +99,7 @@ WIDE = Assumption("wide", "N ≥ 2", wide)
 ENDS_STATE_CONSTANT = Claim(
     id="collapse.ends-state-constant",
     source="beyond Theorem 3",
+    origin="ours",
     title="Without reward cross-entropy makes features state-constant",
     statement="R = 0, N ≥ 2  ⇒  Ψ_t tends to matrices ψ 1', as p̂ does to 1 p'",
     given=(WIDE,),
@@ -136,6 +138,7 @@ STRONG_W = Assumption(
 STATE_CONSTANT = Claim(
     id="collapse.state-constant",
     source="repairs collapse.ends-state-constant",
+    origin="ours",
     title="Once predictions agree, features that started weaker are equal",
     statement="p̂ equal for all states, ΨΨ' ≤ MM' with M = W - w̄1'  ⇒  Ψ = ψ 1'\n"
     "ΨΨ' - MM' never changes, so the start decides",
@@ -182,6 +185,7 @@ def saddle(c: Classifier) -> bool:
 SADDLE = Claim(
     id="collapse.saddle",
     source="limit of the corrected Theorem 3",
+    origin="ours",
     title="Ψ = 0, W = 0 is a saddle that both can leave",
     statement="p* ≠ u  ⇒  at Ψ = 0, W = 0 (a fixed point) the linear part\n"
     "L(Ψ, W) = (Wq1', Ψ1q'), q = p* - u, has the eigenvalue √|X| |q| > 0 with multiplicity N",
@@ -275,6 +279,7 @@ DEAD = Assumption("saturated", "z ≤ 0 for all states and neurons", layer_dead)
 DEAD_LAYER = Claim(
     id="collapse.dead-layer",
     source="limit of the corrected Theorem 3",
+    origin="ours",
     title="A saturated layer is as dead under cross-entropy as under MSE",
     statement="z ≤ 0 for all states  ⇒  ∂z = 0 and ∂W = 0, with cross-entropy and with MSE:\n"
     "only the output bias moves (ReLU with relu'(0) = 0)",
@@ -304,6 +309,7 @@ FITS = Assumption("bias fits", "softmax(c) is the target of its own value", bias
 OUTPUT_BIAS = Claim(
     id="collapse.output-bias",
     source="limit of the corrected Theorem 3",
+    origin="ours",
     title="With an output bias, collapse may be an exact optimum",
     statement="z ≤ 0, and softmax(c) = the target of its own value\n"
     "⇒  nothing moves, W, z or c, and the loss is the target's entropy: the least there is",

@@ -12,7 +12,9 @@ from hypothesis.strategies import SearchStrategy
 
 from ref import autograd as ag
 from ref import losses
-from theory.claim import Assumption, Claim
+from ref.checks import require
+from theory import checks
+from theory.claim import Assumption, Claim, vector
 from theory.collapse.flows import (
     LOGITS,
     ONE,
@@ -46,6 +48,10 @@ class Episode:
     repeat: int
     gamma: Fraction = Fraction(99, 100)
     bonus: Fraction = ZERO
+
+    def __post_init__(self) -> None:
+        checks.between("repeat", self.repeat, 1, STEPS)
+        checks.below_one("gamma", self.gamma)
 
     def __str__(self) -> str:
         bonus = f", -α log π = {self.bonus}" if self.bonus else ""
@@ -96,6 +102,15 @@ PAPERS = Assumption("γ", "γ = 0.99", papers_gamma)
 HARD = Assumption("no entropy", "no entropy bonus in the values", no_bonus, said=False)
 
 
+def episode_steps(e: Episode) -> list[str]:
+    actions, each = STEPS // e.repeat, e.repeat * e.reward + e.bonus
+    return [
+        f"{STEPS} control steps are {actions} actions, each of {e.repeat}: γ counts actions",
+        f"an action brings {e.repeat}·{e.reward} + {e.bonus} = {each}",
+        f"V = Σ_(t<{actions}) {e.gamma}^t · {each} = {float(e.value()):.4f}, not within [0, 100]",
+    ]
+
+
 VALUE_INTERVAL = Claim(
     id="collapse.value-interval",
     source=f"{FOOTNOTE} ('exactly the ground-truth value interval for all DM-Control tasks')",
@@ -110,6 +125,7 @@ VALUE_INTERVAL = Claim(
     counterexample=Episode(ONE, 2),
     breaks="DrQ repeats an action (2 to 8 times) and adds the rewards: γ discounts actions, so a "
     "reward of 1 a step is worth up to repeat/(1-γ): 199 with 2, 800 with 8.",
+    steps=episode_steps,
     repaired_by=("collapse.value-interval-repeat",),
     remark="At action repeat 1 it is true: 99.9957. Cheetah-run, which the footnote's paragraph "
     "says wants 1000, has repeat 4.",
@@ -119,6 +135,7 @@ VALUE_INTERVAL = Claim(
 VALUE_INTERVAL_REPEAT = Claim(
     id="collapse.value-interval-repeat",
     source="repairs collapse.value-interval",
+    origin="ours",
     title="With action repeat k they lie in [0, k/(1-γ)]",
     statement="rewards in [0, 1], action repeat k, γ < 1, no entropy  ⇒  0 ≤ V ≤ k/(1-γ)",
     given=(UNIT, HARD),
@@ -141,8 +158,12 @@ VALUE_INTERVAL_REPEAT = Claim(
 
 # ------------------------------------------------------------------------------ eqs. (18) to (21)
 
-# Logits are below 20 and states and bins fewer than 5: sums of fewer than 1000 products below 100.
-DERIVED = 1000 * 100 * 2.0**-52
+
+def derivative_error(c: Classifier, p: Any) -> float:
+    """Sums of fewer than 1000 products of an entry and a mass, and p̂ errs by eps times a logit."""
+    psi, w = exact(c.psi), exact(c.w)
+    entry = max(1, abs(psi).max(), abs(w).max())
+    return 1000 * 2.0**-52 * float(entry * max(1, abs(p).max()) * (1 + abs(psi.T @ w).max()))
 
 
 def derivatives(c: Classifier) -> bool:
@@ -158,7 +179,7 @@ def derivatives(c: Classifier) -> bool:
         np.abs(many * loss["w"] + np.asarray(move_w, float)).max(),
         np.abs(many * loss["psi"] / np.log(2) + np.asarray(move_psi, float)).max(),
     ]
-    return max(apart) <= DERIVED and equal((move_w,), (line_21(c, p),))
+    return max(apart) <= derivative_error(c, p) and equal((move_w,), (line_21(c, p),))
 
 
 def line_21(c: Classifier, p: Any) -> Any:
@@ -194,6 +215,17 @@ def has_reward_classes(c: Classifier) -> bool:
     return c.encode != "direct"
 
 
+def target_steps(c: Classifier) -> list[str]:
+    phat = predictions(c)
+    p, applied = targets(c, phat), c.gamma * exact(c.transition) @ phat
+    return [
+        f"p̂ of state 1 is softmax(W'ψ) = {vector(phat[0])}",
+        f"its value is Σ p̂_i c_i = {phat[0] @ exact(c.centres)}, backed up with γ = {c.gamma}",
+        f"the histogram of that is p = {vector(p[0])}, of mass {sum(p[0])}",
+        f"γ P p̂ = {vector(applied[0])} has the mass {sum(applied[0])}: not p",
+    ]
+
+
 APPLY_P = Claim(
     id="collapse.apply-p",
     source="Neuron Dominance, proof of Theorem 3 ('can be directly applied to p̂')",
@@ -208,6 +240,7 @@ APPLY_P = Claim(
     counterexample=classifier(STAY, "1/2", [[0]], [[0, 0]], (0, 1), "two-hot"),
     breaks="γ P p̂ has the mass γ and is no distribution; a histogram of γ P V has the mass 1, and "
     "its shape is that of the encoding, not of p̂.",
+    steps=target_steps,
     repaired_by=("collapse.theorem-3-derived",),
     remark="Both have the same mean where no value is clipped and bins are at k times their width.",
 )
@@ -226,6 +259,13 @@ class Heads:
     heads: int
     a: Fraction
     tied: bool = False
+
+    def __post_init__(self) -> None:
+        for name in ("features", "heads"):
+            require(
+                getattr(self, name) >= 1, name, getattr(self, name), "a whole number, 1 or more"
+            )
+        require(self.a != 0, "a", self.a, "a number other than 0")
 
     def __str__(self) -> str:
         tied = ", all heads the same" * self.tied
@@ -262,7 +302,7 @@ def many(size: tuple[int, int]) -> SearchStrategy[Heads]:
 MANY_HEADS = Claim(
     id="collapse.many-heads",
     source="Neuron Dominance, eqs. (5) and (6), for random heads",
-    origin="printed",
+    origin="ours",
     title="Random heads are orthonormal enough, at the rate 1/M",
     statement="entries of W independent, mean 0, variance 1, fourth moment κ\n"
     "⇒ E‖WW'/M - I‖² = N (N + κ - 2)/M → 0 as M → ∞",

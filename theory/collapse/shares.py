@@ -37,6 +37,7 @@ ALIVE = Assumption("alive", "z_i > 0 for some i", alive, said=False)
 LAYER_NORM_SHARE = Claim(
     id="collapse.layer-norm-share",
     source="new; beside collapse.layer-norm-dominant",
+    origin="ours",
     title="LayerNorm raises the largest share where the mean is positive",
     statement="one sample, N neurons, share(h) = max_i h_i / Σ_j h_j:\n"
     "share(relu(LN(z))) ≥ share(relu(z)) if mean z ≥ 0, and ≤ if mean z ≤ 0",

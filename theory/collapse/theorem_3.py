@@ -94,6 +94,7 @@ def no_softmax_loss_for_all_reals(bins: int) -> bool:
 NO_SOFTMAX_LOSS = Claim(
     id="collapse.no-softmax-loss",
     source="on Neuron Dominance, eq. (7)",
+    origin="ours",
     title="Eq. (7) descends no loss of a softmax",
     statement="gradients of f(softmax(l)) in the logits sum to 0 over the bins, for any f\n"
     "(γP - I) p̂ sums to γ - 1",
@@ -147,6 +148,7 @@ def theorem_3_derived(c: Classifier) -> bool:
 THEOREM_3_DERIVED = Claim(
     id="collapse.theorem-3-derived",
     source="repairs collapse.theorem-3",
+    origin="ours",
     title="With p = γPp̂ the flow is γ Ψ (P - I) p̂",
     statement="p = γPp̂  ⇒  ∂W = γ Ψ (P - I) p̂,  ∂Ψ = γ W ((P - I) p̂)'",
     given=(DIRECT,),
@@ -170,6 +172,7 @@ def error_sums_cancel(c: Classifier) -> bool:
 CONSERVED_CLASSIFICATION = Claim(
     id="collapse.conserved-classification",
     source="beyond Theorem 3",
+    origin="ours",
     title="Learning changes ΨΨ' and WW' alike under cross-entropy",
     statement="D = Ψ_t Ψ_t' - W_t W_t' is constant, for all targets",
     given=(),

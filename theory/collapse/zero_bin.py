@@ -11,6 +11,7 @@ from theory.claim import Assumption, Claim, vector
 from theory.collapse.flows import (
     COLLAPSED,
     DISCOUNTED,
+    GAMMAS_TO_1,
     HALF,
     HISTOGRAM,
     LOGITS,
@@ -55,13 +56,14 @@ def first_bin_steps(c: Classifier) -> list[str]:
 def backups(b: Bins) -> int:
     """Exact two-hot backups without reward until the value is in the first bin, from collapse.
 
-    -1 for never, where that bin ends at or below 0: values only fall towards 0.
+    -1 for never: where that bin ends at or below 0, as values only fall towards 0, or γ = 1.
     """
-    if b.low + b.width() <= 0:
-        return -1
     centres, count = b.centres(), 0
     value = sum(centres) / Fraction(len(centres))
-    while value > b.low + b.width():
+    end = b.low + b.width()
+    if value > end and (b.gamma == 1 or end <= 0):
+        return -1
+    while value > end:
         p = two_hot(centres, b.gamma * value)
         value, count = sum((x * z for x, z in zip(p, centres, strict=True)), ZERO), count + 1
     return count
@@ -90,8 +92,9 @@ ZERO_BIN = Claim(
 
 
 def bins_from_0_or_not(bins: int) -> SearchStrategy[Bins]:
-    moved = bin_sets(bins).map(lambda b: replace(b, low=ZERO, high=b.high - b.low))
-    return st.one_of(moved, moved, bin_sets(bins))
+    either = bin_sets(bins, GAMMAS_TO_1)
+    moved = either.map(lambda b: replace(b, low=ZERO, high=b.high - b.low))
+    return st.one_of(moved, moved, either)
 
 
 def backups_by_formula(b: Bins) -> bool:
@@ -114,15 +117,19 @@ FROM_0 = Assumption("from 0", "the support is [0, b]", starts_at_zero)
 BACKUPS = Claim(
     id="collapse.backups",
     source="repairs collapse.zero-bin",
+    origin="ours",
     title="The first bin is reached after log(G/2) / log(1/γ) backups",
-    statement="G bins on [0, b], two-hot, from collapse: the value is in the first bin after\n"
-    "exactly the first n with γ^n G ≤ 2",
-    given=(FROM_0,),
+    statement="G bins on [0, b], two-hot, γ < 1, from collapse: the value is in the first bin\n"
+    "after exactly the first n with γ^n G ≤ 2",
+    given=(FROM_0, DISCOUNTED),
     then=backups_by_formula,
     instances=bins_from_0_or_not,
     sizes=(2, 3, 5, 8),
     verdict="holds",
-    needs={"from 0": Bins(ONE, Fraction(2), 5, HALF)},
+    needs={
+        "from 0": Bins(ONE, Fraction(2), 5, HALF),
+        "discounted": Bins(ZERO, ONE, 3, ONE),
+    },
     proof="Two-hot keeps means, above the first centre: v_n = γ^n b/2; the bin ends at b/G.",
     remark="In the paper's setting, G = 101 and γ = 0.99, n = 391; 460 to the bin's centre.",
 )
@@ -185,6 +192,7 @@ def floor_holds(b: Bins) -> bool:
 HL_FLOOR = Claim(
     id="collapse.hl-floor",
     source="repairs collapse.hl-zero",
+    origin="ours",
     title="Under HL-Gauss values never fall to 0",
     statement="equal bins on [0, b], R = 0, v_{n+1} = decode(encode(γ v_n)), v_0 = b/2\n"
     "⇒  v_n ≥ decode(encode(0)) ≥ (width of a bin) / 2",

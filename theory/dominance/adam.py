@@ -99,6 +99,7 @@ def firsts(width: int) -> SearchStrategy[First]:
 ADAM_KILL = Claim(
     id="dominance.adam-kill",
     source="beside dominance.one-step-kill, which is of SGD",
+    origin="ours",
     title="Under Adam a unit falls by α‖g‖₁, whatever the error is",
     statement="first step of Adam, ε = 0, z > 0, p = r v ≠ 0:  z becomes z - α sign(r v) ‖g‖₁\n"
     "so it is saturated after it  ⇔  r v > 0 and α ‖g‖₁ ≥ z",
@@ -142,6 +143,7 @@ def first_bounded(s: First) -> bool:
 ADAM_SURVIVES = Claim(
     id="dominance.adam-first-step",
     source="new; with ε",
+    origin="ours",
     title="Two ways to survive Adam's first step: far from 0, or ε above the gradient",
     statement="|z' - z| ≤ min( α ‖g‖₁, (α/ε) |r v| ‖g‖² )  at the first step of Adam",
     given=(),
@@ -219,6 +221,7 @@ def gradients(count: int) -> SearchStrategy[Gradients]:
 ADAM_LONGEST_STEP = Claim(
     id="dominance.adam-longest-step",
     source="new; beside Kingma & Ba, section 2.1",
+    origin="ours",
     title="The longest step that Adam can take, in units of α",
     statement="m_t² ≤ K_t v_t,  K_t = (1-β₁)²/(1-β₂) · Σ_{k<t} (β₁²/β₂)^k,  for every gradient\n"
     "so for ε ≥ 0 a step is at most α √K_t √(1-β₂^t)/(1-β₁^t)",
@@ -241,8 +244,8 @@ ADAM_LONGEST_STEP = Claim(
 
 @dataclass(frozen=True)
 class Path:
-    """Gradients g (T, N) of a unit's weights, x (N,), z before, α = 1, β, ε; a weight decay λ and
-    what the input changes by until the end, x → x + shift."""
+    """Gradients g (T, N) of a unit's weights, x (N,), z before, α = 1, β₁, β₂ > 0, ε; a weight
+    decay λ and what the input changes by until the end, x → x + shift."""
 
     g: tuple[Vector, ...]
     x: Vector
@@ -261,6 +264,7 @@ class Path:
         checks.not_negative("decay", (self.decay,))
         for name in ("beta1", "beta2"):
             checks.below_one(name, getattr(self, name))
+        checks.positive("beta2", self.beta2)
         if self.shift:
             checks.row("shift", self.shift, len(self.x))
 
@@ -346,6 +350,7 @@ def paths(
 ADAM_SCALE_FREE = Claim(
     id="dominance.adam-scale-free",
     source="beside dominance.epsilon-path",
+    origin="ours",
     title="Without ε Adam's path does not shrink with the gradients",
     statement="ε = 0:  g_t → λ g_t for all t, λ > 0, leaves every step as it was",
     given=(Assumption("no ε", "ε = 0", path_without_epsilon),),
@@ -401,6 +406,7 @@ def geometric(count: int) -> SearchStrategy[Gradients]:
 ADAM_WALKS_ON = Claim(
     id="dominance.adam-walks-on",
     source="new; why layers die without a reward",
+    origin="ours",
     title="Without ε a path is infinite though gradients vanish, if slowly enough",
     statement="ε = 0, g_t = ρ^t, ρ² ≥ β₂  ⇒  step t is at least α (1-β₁)/√t: the path is infinite",
     given=(GEOMETRIC, Assumption("slow", "ρ² ≥ β₂", slow, said=False)),
@@ -449,6 +455,7 @@ def fast(s: Gradients) -> bool:
 ADAM_STOPS = Claim(
     id="dominance.adam-stops",
     source="beside dominance.adam-walks-on",
+    origin="ours",
     title="Without ε a path is finite only if gradients vanish fast",
     statement="ε = 0, g_t = ρ^t, a = β₁/√β₂ < 1, b = ρ/√β₂ < 1\n"
     "⇒ the whole path is at most α / ( √(1-β₂) (1-a) (1-b) )",
@@ -497,6 +504,7 @@ def epsilon_bounds(p: Path) -> bool:
 EPSILON_PATH = Claim(
     id="dominance.epsilon-path",
     source="new; the law of epsilon",
+    origin="ours",
     title="With ε the whole path is at most (α/ε) Σ|m̂_t|",
     statement="M = (α/ε) Σ_t |m̂_t|, G = max_t √v̂_t:   M/(1 + G/ε) ≤ Σ_t |w_t - w_{t-1}| ≤ M",
     given=(
@@ -543,6 +551,7 @@ def momentum_bounded(s: Gradients) -> bool:
 EPSILON_MOMENTUM = Claim(
     id="dominance.epsilon-momentum",
     source="new; the law of epsilon by gradients",
+    origin="ours",
     title="Corrected momentum adds up to at most κ times the gradients",
     statement="Σ_t |m̂_t| ≤ κ Σ_t |g_t|,  κ = Σ_{t≤T} (1-β₁) β₁^(t-1)/(1-β₁^t)",
     given=(),
@@ -587,6 +596,7 @@ def roomy(size: tuple[int, int]) -> SearchStrategy[Path]:
 EPSILON_SURVIVES = Claim(
     id="dominance.epsilon-survives",
     source="new; the law of epsilon",
+    origin="ours",
     title="A unit that is farther from 0 than the path can be never dies",
     statement="z_0 > (α/ε) Σ_t Σ_i |x_i| |m̂_ti|  ⇒  z_t > 0 for all t",
     given=(

@@ -69,6 +69,7 @@ def decayed(size: tuple[int, int]) -> SearchStrategy[Decayed]:
 DECAY_SCORES = Claim(
     id="dominance.decay-scores",
     source="new; on LNWD (section 4.1)",
+    origin="ours",
     title="Decay of a whole layer does not change its scores",
     statement="weights and biases of a layer times one κ > 0  ⇒  the same scores u_i",
     given=(
@@ -147,6 +148,7 @@ def saturated(size: int) -> SearchStrategy[Saturated]:
 DECAY_REVIVES = Claim(
     id="dominance.decay-revives",
     source="new; on LNWD (section 4.1)",
+    origin="ours",
     title="Decay revives a saturated neuron iff its bias is positive and does not decay",
     statement="z_0 = w·g + b ≤ 0 and no gradient: z_T > 0 for decay of w alone\n"
     "⇔ b > (1 - αλ)^T |w·g|: from T = ln(|w·g|/b)/(-ln(1 - αλ)) on, never for b ≤ 0, and not\n"

@@ -110,6 +110,7 @@ def proved_ratio(n: int) -> bool:
 RATIO = Claim(
     id="dominance.ratio",
     source="repairs dominance.definition-1-signed, for any ratio",
+    origin="ours",
     title="The threshold that belongs to a ratio ρ",
     statement="u_1 > N ρ/(1 + ρ)  ⇔  E g_1 > ρ Σ_{j≥2} E g_j        (ρ > 0)",
     given=(POSITIVE_SUM,),

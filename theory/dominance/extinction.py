@@ -91,6 +91,7 @@ LIVES = Assumption("alive", "z_1 > c", largest_lives)
 COMMON_FALL = Claim(
     id="dominance.common-fall",
     source="new; why a share can rise while everything falls",
+    origin="ours",
     title="Where all units fall alike the largest share only rises",
     statement="h_j = relu(z_j - c) with z_1 the largest: h_1 falls with c, and h_1/Σ_j h_j rises",
     given=(ALIKE, LIVES),
@@ -134,6 +135,7 @@ def onset_is_exact(f: Fall) -> bool:
 LAST_SURVIVORS = Claim(
     id="dominance.last-survivors",
     source="new; the extinction theorem, its algebra",
+    origin="ours",
     title="Exactly when the largest of units that fall alike is dominant",
     statement="h_j = relu(z_j - c), d_j = z_1 - z_j sorted, N ≥ 3:\n"
     "h_1 > Σ_{j≥2} h_j  ⇔  d_2 > 0 and 0 < h_1 < min_{k≥2} (d_2 + .. + d_{k+1})/(k-1)\n"
@@ -312,6 +314,7 @@ def fadings(size: tuple[int, int]) -> SearchStrategy[Fading]:
 EXTINCTION = Claim(
     id="dominance.extinction",
     source="new; the extinction theorem",
+    origin="ours",
     title="Without reward Adam kills all, the largest last: dominance by extinction",
     statement="one input x ≥ 0, z_j = w_j·x > 0, Q = Σ_j v_j relu(z_j), all v_j of one sign and "
     "fixed,\nTD with R = 0 and γ < 1, Adam with ε = 0, β₁ ≤ β₂, α ‖x‖₁ ≤ z_1 - z_2:\n"
@@ -420,6 +423,7 @@ def walks(size: int) -> SearchStrategy[Walk]:
 NOISE_KILLS = Claim(
     id="dominance.noise-kills",
     source="new; the extinction theorem for noise",
+    origin="ours",
     title="Without ε noise kills every unit, however fast it vanishes",
     statement="g_t = ρ^t times independent signs, Adam with β = 0 and ε = 0, z_1 = k α‖x‖₁:\n"
     "P(z_1 alive after T steps) = P(-k ≤ S_T < k) ≤ k C(T, ⌊T/2⌋)/2^T ≈ k √(2/(πT)) → 0",
@@ -502,6 +506,7 @@ def spareds(size: int) -> SearchStrategy[Spared]:
 EPSILON_SPARES = Claim(
     id="dominance.epsilon-spares",
     source="new; the extinction theorem, where it cannot happen",
+    origin="ours",
     title="With ε large enough no neuron can become dominant",
     statement="each z_j moves by at most B, z_1 the largest, z_1 + B ≤ Σ_{j≥2} (z_j - B)\n"
     "⇒ neuron 1 is not dominant. By dominance.epsilon-survives B = (α/ε) Σ_t Σ_i |x_i| |m̂_ti|",

@@ -129,6 +129,7 @@ def cone_curve() -> Curve:
 CONE = Claim(
     id="dominance.cone",
     source="repairs dominance.theorem-1, for random weights",
+    origin="ours",
     title="Few mixed neurons, if neuron 1 dominates in norm",
     statement="w ~ N(0, I), b = 0, and at every input g_1 > 0 and ‖(g_2 .. g_N)‖ ≤ g_1 tan φ\n"
     "⇒ P(neither saturated nor zombie) ≤ P(|t_{N-1}| ≤ √(N-1) tan φ)\n"
@@ -165,6 +166,7 @@ def rectified_holds(layer: Inputs) -> bool:
 CONE_RELU = Claim(
     id="dominance.cone-relu",
     source="repairs dominance.theorem-1; sharpens dominance.cone",
+    origin="ours",
     title="Fewer still, as activations are not negative",
     statement="As dominance.cone, and g ≥ 0\n"
     "⇒ P(neither) ≤ E P(|t_K| ≤ √K tan φ) with K ~ Binomial(N - 1, 1/2)",

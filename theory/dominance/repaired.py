@@ -69,6 +69,7 @@ def proved_margin(n: int) -> bool:
 MARGIN = Claim(
     id="dominance.margin",
     source="repairs dominance.line-1",
+    origin="ours",
     title="How far the dominant neuron's sign prevails",
     statement="sign(w_1) z ≥ Y := |w_1| g_1 - Σ_{j≥2} |w_j| g_j - |b| at every input",
     given=(),
@@ -102,6 +103,7 @@ NO_DOMINANCE = neuron([(1, 1)], (1, -1))
 POINTWISE = Claim(
     id="dominance.pointwise",
     source="repairs dominance.theorem-1",
+    origin="ours",
     title="Theorem 1, if the margin is positive at every input",
     statement="|w_1| g_1(x) > Σ_{j≥2} |w_j| g_j(x) + |b| for every x of D\n"
     "⇒ zombie if w_1 > 0, saturated if w_1 < 0 (and w_1 ≠ 0)",
@@ -138,6 +140,7 @@ def proved_pointwise_ratio(n: int) -> bool:
 POINTWISE_RATIO = Claim(
     id="dominance.pointwise-ratio",
     source="repairs dominance.theorem-1-everywhere, -absolute",
+    origin="ours",
     title="The same in terms of a ratio ρ",
     statement="g_1(x) > ρ Σ_{j≥2} g_j(x) for every x of D, |w_j| ≤ ρ |w_1|, b = 0\n"
     "⇒ sign z(x) = sign w_1 for every x of D: zombie or saturated",
@@ -172,6 +175,7 @@ MEAN_MARGIN = Assumption(
 EXPECTATION = Claim(
     id="dominance.expectation",
     source="repairs dominance.line-1, dominance.bias-remark",
+    origin="ours",
     title="What the printed proof proves once repaired",
     statement="|w_1| E g_1 > Σ_{j≥2} |w_j| E g_j + |b|  ⇒  sign E z = sign w_1 ≠ 0",
     given=(MEAN_MARGIN,),
@@ -192,6 +196,7 @@ ABOVE_RATIO = Assumption("ratio", "u_1 > N ρ/(1 + ρ)", is_dominant)
 EXPECTATION_RATIO = Claim(
     id="dominance.expectation-ratio",
     source="repairs dominance.positive-weight, dominance.otherwise",
+    origin="ours",
     title="The same in the paper's words: scores and weights",
     statement="u_1 > N ρ/(1 + ρ), |w_j| ≤ ρ |w_1| for j ≥ 2, b = 0  ⇒  sign E z = sign w_1",
     given=(ABOVE_RATIO, BOUNDED, NO_BIAS),
@@ -220,6 +225,7 @@ def sign_is_lost(layer: Means) -> bool:
 THRESHOLD_SHARP = Claim(
     id="dominance.threshold-sharp",
     source="repairs dominance.no-threshold",
+    origin="ours",
     title="No lower threshold would do in expectation",
     statement="u_1 ≤ N ρ/(1 + ρ)  ⇒  w = (1, -ρ, .., -ρ), b = 0 has E z ≤ 0 although w_1 > 0",
     given=(POSITIVE_SUM, Assumption("below", "u_1 ≤ N ρ/(1 + ρ)", below_threshold)),
@@ -283,6 +289,7 @@ def proved_equal_others(n: int) -> bool:
 EQUAL_OTHERS = Claim(
     id="dominance.equal-others",
     source="repairs dominance.positive-weight, dominance.otherwise",
+    origin="ours",
     title="Where the printed weights do suffice in expectation",
     statement="N ≥ 2, E g_2 = .. = E g_N < E g_1, w_1 ≥ mean w, b = 0, and w_1 ≤ 0 or mean w ≥ 0\n"
     "⇒ E z > 0 if w_1 > 0, E z ≤ 0 otherwise",
@@ -360,6 +367,7 @@ def proved_fraction(inputs: int) -> bool:
 FRACTION = Claim(
     id="dominance.fraction",
     source="repairs dominance.last-line",
+    origin="ours",
     title="At which share of the inputs the sign prevails",
     statement="m = E Y > 0, v = Var Y, Y = |w_1| g_1 - Σ_{j≥2} |w_j| g_j - |b|\n"
     "⇒ P(sign z = sign w_1) ≥ m²/(m² + v)",
@@ -389,6 +397,7 @@ def mirrored(n: Neuron) -> bool:
 MIRROR = Claim(
     id="dominance.mirror",
     source=f"{ND}, section 3.1 ('complete saturation')",
+    origin="ours",
     title="As many zombies as saturated neurons",
     statement="b = 0:  z > 0 on D under w  ⇔  z < 0 on D under -w\n"
     "so for weights with a symmetric law P(zombie) = P(z < 0 on D) ≤ P(saturated)",

@@ -161,6 +161,7 @@ ZERO_FEATURE = Claim(
 ZERO_FEATURE_BIAS = Claim(
     id="dominance.zero-feature-bias",
     source="repairs dominance.zero-feature",
+    origin="ours",
     title="It makes it output its last bias, without distinguishing inputs",
     statement="h(x) = 0 for all x  ⇒  output(x) = b for all x",
     given=(ZERO_FEATURES,),
@@ -275,7 +276,7 @@ def gate_steps(s: Below) -> list[str]:
 ONE_DECOUPLES = Claim(
     id="dominance.one-decouples",
     source=f"{ND}, section 2 ('saturated neurons induce a vanishing gradient')",
-    origin="printed",
+    origin="reading",
     title="A saturated neuron decouples the loss from the layers below",
     statement="z_m ≤ 0 for some m of layer k+1  ⇒  dL/dg = 0 for every loss, at this input",
     given=(Assumption("one saturated", "z_m ≤ 0 for some m", one_saturated), NO_SKIP, SHUT_KINK),

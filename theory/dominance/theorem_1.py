@@ -357,6 +357,7 @@ def peaks(size: int) -> SearchStrategy[Peak]:
 NO_THRESHOLD = Claim(
     id="dominance.no-threshold",
     source=f"{ND}, Definition 1 ('half of the layer width ... guarantees')",
+    origin="ours",
     title="No threshold below N rescues Theorem 1",
     statement="g_1 = 1/ε² with probability ε, else 0; g_2 = 1; w = (1, -1); b = 0:\n"
     "u_1/N = 1/(1 + ε), P(z > 0) = ε, and z takes both signs, for every 0 < ε < 1",

@@ -147,6 +147,7 @@ def magi_zero(units: Units) -> bool:
 MAGI = Claim(
     id="dormancy.magi",
     source="repairs dormancy.magi-printed",
+    origin="ours",
     title="With the activation in it, MAGI is zero if dormant",
     statement="T = mean of φ(X W' + b), h_i = 0 on the batch, Z = K\n⇒ MAGI_i = 0",
     given=(UNIT_DORMANT, UNIT_SAME),

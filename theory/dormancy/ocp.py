@@ -62,6 +62,7 @@ SPIKE = Neuron("spike", Fraction(1), Fraction(0), (over(-1, 1),))
 OCP_LEMMA_1_SUPPORT = Claim(
     id="dormancy.ocp-lemma-1-support",
     source="repairs dormancy.ocp-lemma-1",
+    origin="ours",
     title="A dormant neuron outputs zero on the support",
     statement="E|h_i(x)| = 0, h_i continuous, D the support of the law of x\n⇒ h_i(x) = 0 for "
     "all x ∈ D",
@@ -110,6 +111,7 @@ KINK = Neuron("ReLU, φ'(0) = 1/2", Fraction(1), Fraction(0), (over(-1, 0),))
 OCP_LEMMA_2_SOLID = Claim(
     id="dormancy.ocp-lemma-2-solid",
     source="repairs dormancy.ocp-lemma-2",
+    origin="ours",
     title="It has none where the support is solid",
     statement="E|h_i(x)| = 0, h_i ∈ C¹, D the support, D = closure(interior(D))\n"
     "⇒ ∇_x h_i(x) = 0 for all x ∈ D",
@@ -134,6 +136,7 @@ def differentiable_minimum(neuron: Neuron) -> bool:
 OCP_LEMMA_2_NONNEGATIVE = Claim(
     id="dormancy.ocp-lemma-2-nonnegative",
     source="repairs dormancy.ocp-lemma-2",
+    origin="ours",
     title="It has none on any batch if φ ≥ 0",
     statement="E|h_i(x)| = 0, φ ∈ C¹, φ ≥ 0, D the support (finite is fine)\n"
     "⇒ ∇_x h_i(x) = 0 for all x ∈ D",
@@ -194,6 +197,7 @@ ONE_ON = Neuron("smoothstep", Fraction(1), Fraction(0), (over(1, 2),))
 OCP_LEMMA_3_CONNECTED = Claim(
     id="dormancy.ocp-lemma-3-connected",
     source="repairs dormancy.ocp-lemma-3",
+    origin="ours",
     title="They do if D is connected",
     statement="∇_x h_i = 0 on D, h_i = φ(w·x + b) ∈ C¹, h_i(x₀) = 0 for some x₀ ∈ D, D "
     "connected\n"
@@ -268,6 +272,7 @@ PLATEAUS = Neuron("smoothstep", Fraction(1), Fraction(0), (over(-2, -1), over(1,
 OCP_THEOREM_1_REGION = Claim(
     id="dormancy.ocp-theorem-1-region",
     source="repairs dormancy.ocp-theorem-1 and its converse",
+    origin="ours",
     title="They are equivalent if the support is a region",
     statement="φ ∈ C¹, D the support, D = closure(interior(D)), D connected\n"
     "⇒ (E|h_i| = 0 ⇔ ∇_x h_i = 0 on D and h_i = 0 somewhere on D)",

@@ -89,6 +89,7 @@ def not_fewer(sets: Sets) -> bool:
 OVERLAP_STAYS_GROWING = Claim(
     id="dormancy.overlap-stays-growing",
     source="repairs dormancy.overlap-stays",
+    origin="ours",
     title="It does if no fewer are dormant than before",
     statement="overlap = 1, |now| ≥ |before|\n⇒ before ⊆ now",
     given=(
@@ -150,6 +151,7 @@ def at_least_retention(sets: Sets) -> bool:
 OVERLAP_RETENTION = Claim(
     id="dormancy.overlap-retention",
     source="OCP, Definition 3; repairs dormancy.overlap-stays",
+    origin="ours",
     title="The overlap is never below the share that stays",
     statement="overlap ≥ retention = |now ∩ before| / |before|",
     given=(NON_EMPTY,),

@@ -141,6 +141,7 @@ OCP_THEOREM_1_CURVE = Claim(
 TANGENT = Claim(
     id="dormancy.tangent",
     source="repairs dormancy.ocp-theorem-1-curve",
+    origin="ours",
     title="A dormant neuron has no gradient along the inputs",
     statement="x ∈ R², uniform on a segment D, E|h_i| = 0\n"
     "⇒ the derivative of h_i along D is 0: ∇_x h_i is at a right angle to D",

@@ -66,6 +66,15 @@ def hessians(size: int) -> SearchStrategy[Hessian]:
     return st.lists(st.integers(-3, 3), min_size=count, max_size=count).map(build)
 
 
+def curvature_steps(h: Hessian) -> list[str]:
+    largest, _, free, _ = extremes(h)
+    return [
+        f"over all {len(h.rows)} parameters the largest curvature is {largest:g}",
+        f"with the last one frozen H loses its last row and column: {free:g}",
+        f"so it does not become steeper: {free:g} ≤ {largest:g}",
+    ]
+
+
 STEEPER = Claim(
     id="dormancy.steeper",
     source=f"{OCP}, section 2 ('steeper loss landscape due to the reduced dimensionality')",
@@ -79,6 +88,7 @@ STEEPER = Claim(
     verdict="refuted",
     counterexample=Hessian(((0, 0), (0, 0))),
     breaks="A direction that is left was there before: a maximum over fewer directions.",
+    steps=curvature_steps,
     repaired_by=("dormancy.interlacing",),
     remark="What may be steeper is another point, to which a frozen network goes.",
 )
@@ -87,6 +97,7 @@ STEEPER = Claim(
 INTERLACING = Claim(
     id="dormancy.interlacing",
     source="repairs dormancy.steeper; Cauchy's interlacing theorem",
+    origin="ours",
     title="At one point fewer parameters never make it steeper",
     statement="λ_min(H) ≤ λ_min(H without some rows and columns) ≤ λ_max(of that) ≤ λ_max(H)",
     given=(),
@@ -159,6 +170,15 @@ def quiets(size: int) -> SearchStrategy[Quiet]:
 NO_GRADIENT = Assumption("no gradient", "dL/dz = 0 on the data", no_gradient)
 
 
+def quiet_steps(q: Quiet) -> list[str]:
+    z = q.w * q.x + q.b
+    return [
+        f"z = w x + b = {q.w}·{q.x} + {q.b} = {z}, the output is max(z, 0) = {q.output()}",
+        f"dL/dz = dL/df · v · relu'(z) = {q.e}·{q.v}·{int(z > 0)} = {q.gradient()}",
+        f"a step moves w and b by {q.gradient()}: the output is {q.trained()}, not 0",
+    ]
+
+
 SMALL_GRADIENT = Claim(
     id="dormancy.small-gradient",
     source=f"{OCP}, below Theorem 1 ('will either remain or become close to zero in output')",
@@ -172,6 +192,7 @@ SMALL_GRADIENT = Claim(
     verdict="refuted",
     counterexample=quiet(0, 1, 0, 0, 0),
     breaks="No gradient also comes from an error or an outgoing weight of 0: a neuron that fits.",
+    steps=quiet_steps,
     repaired_by=("dormancy.small-gradient-stays",),
 )
 
@@ -179,6 +200,7 @@ SMALL_GRADIENT = Claim(
 SMALL_GRADIENT_STAYS = Claim(
     id="dormancy.small-gradient-stays",
     source="repairs dormancy.small-gradient",
+    origin="ours",
     title="Without a gradient a neuron's output stays what it is",
     statement="dL/dz = 0, plain SGD  ⇒  the output does not change, whatever it is",
     given=(
@@ -251,6 +273,15 @@ def logits(size: int) -> SearchStrategy[Logit]:
 LOW = Assumption("low output", "p̂_i ≤ bound on all samples", low_output)
 
 
+def logit_steps(c: Logit) -> list[str]:
+    terms = [f"({a} - {b})" for a, b in zip(c.phat, c.p, strict=True)]
+    gradient = logit_gradient(c)
+    return [
+        f"dL/d(logit i) = mean of p̂_i - p_i = ({' + '.join(terms)})/{len(terms)} = {gradient}",
+        f"every p̂_i ≤ {c.bound}, but |{gradient}| > {c.bound}",
+    ]
+
+
 SOFTMAX_LOW = Claim(
     id="dormancy.softmax-low",
     source=f"{OCP}, appendix ('low output yields low gradient')",
@@ -264,6 +295,7 @@ SOFTMAX_LOW = Claim(
     verdict="refuted",
     counterexample=Logit((Fraction(0),), (Fraction(1),), Fraction(0)),
     breaks="The gradient is p̂_i - p_i: where the class is the label it is near -1, the largest.",
+    steps=logit_steps,
     repaired_by=("dormancy.softmax-never-label",),
 )
 
@@ -271,6 +303,7 @@ SOFTMAX_LOW = Claim(
 SOFTMAX_NEVER_LABEL = Claim(
     id="dormancy.softmax-never-label",
     source="repairs dormancy.softmax-low",
+    origin="ours",
     title="So it is for a class that never is the label, and then it only falls",
     statement="p̂_i ≤ b and p_i = 0 on all samples  ⇒  0 ≤ dL/d(logit i) ≤ b",
     given=(LOW, Assumption("never the label", "p_i = 0 on all samples", never_label, said=False)),

@@ -142,6 +142,7 @@ def proved_average(n: int) -> bool:
 AVERAGE_ONE = Claim(
     id="dormancy.average-one",
     source="repairs dormancy.sum-to-one",
+    origin="ours",
     title="Scores average to 1; the largest is from 1 to N",
     statement="Σ_i s_i = N\n1 ≤ max_i s_i ≤ N",
     given=(ALIVE,),
@@ -213,6 +214,7 @@ def proved_few(n: int) -> bool:
 FEW_LARGE_SHARES = Claim(
     id="dormancy.few-large-shares",
     source="repairs dormancy.at-most-nine",
+    origin="ours",
     title="Of shares, which do sum to 1, few exceed τ",
     statement="p_i = E|h_i| / Σ_j E|h_j|, τ > 0\n⇒ #{i : p_i > τ} ≤ ⌈1/τ⌉ - 1",
     given=(Assumption("positive tau", "τ > 0", positive_tau),),
@@ -258,6 +260,7 @@ BELOW_ONE = Assumption("tau below one", "τ < 1", below_one, said=False)
 ONE_AWAKE = Claim(
     id="dormancy.one-awake",
     source="repairs dormancy.at-most-nine; the definition of τ-dormant",
+    origin="ours",
     title="Not all neurons of a live layer are τ-dormant",
     statement="τ < 1, Σ_j E|h_j| > 0\n⇒ #{i : s_i > τ} ≥ 1: a relative score never finds 100 %",
     given=(ALIVE, BELOW_ONE),
@@ -337,6 +340,7 @@ def proved_scale(n: int) -> bool:
 SCALE_INVARIANT = Claim(
     id="dormancy.scale-invariant",
     source="repairs dormancy.scale-invariant-code",
+    origin="ours",
     title="Without the epsilon dormancy does not depend on scale",
     statement="E|h_i| ≤ τ (1/N) Σ_j E|h_j|, c > 0\n⇒ c·h has the τ-dormant neurons of h",
     given=(Assumption("positive factor", "c > 0", positive_factor),),

@@ -75,6 +75,7 @@ SAME = Assumption("Z = K", "φ and φ' have the same zeros", same_sets, said=Fal
 OCP_STAR = Claim(
     id="dormancy.ocp-star",
     source="repairs dormancy.ocp-theorem-1 and dormancy.keeps-dormant",
+    origin="ours",
     title="Dormant ⇔ weights without gradient, if Z = K",
     statement="Z = {φ = 0}, K = {φ' = 0}, Z = K; any law, any support\n"
     "⇒ (E|h_i| = 0 ⇔ dL/db_i = 0 and dL/dw_i = 0 for every loss L)",
@@ -105,6 +106,7 @@ def constant_neuron_tells(neuron: Neuron) -> bool:
 OCP_STAR_ONLY = Claim(
     id="dormancy.ocp-star-only",
     source="repairs dormancy.ocp-theorem-1",
+    origin="ours",
     title="If Z ≠ K a constant neuron breaks the equivalence",
     statement="Z ≠ K\n⇒ with w = 0 and some b: h = 0 without dh/db = 0, or the other way round",
     given=(Assumption("Z ≠ K", "φ and φ' have different zeros", different_sets),),
@@ -345,6 +347,7 @@ OPEN = Step(
 ABSORBING = Claim(
     id="dormancy.absorbing",
     source="repairs dormancy.once-dormant",
+    origin="ours",
     title="Dormancy is absorbing for plain SGD on frozen inputs",
     statement="h_i = 0 on D, Z = K, SGD without decay and momentum of (w_i, b_i), inputs of "
     "the "
@@ -463,6 +466,7 @@ LINKED = Step(
 FLAT = Claim(
     id="dormancy.flat",
     source="repairs dormancy.zero-gradient-optimum",
+    origin="ours",
     title="For a shut neuron the loss of every task is flat",
     statement="z_i inside of Z and of K\n⇒ L does not change with b_i nearby, for any target",
     given=(

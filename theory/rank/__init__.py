@@ -25,6 +25,7 @@ from theory.rank import (
     proof,
     repaired,
     srank,
+    stronger,
     theorem_2,
 )
 
@@ -43,6 +44,7 @@ Cantelli: a number of mean m > 0 and variance v is ≤ 0 with probability at mos
 CLAIMS: tuple[Claim[Any], ...] = (
     *srank.CLAIMS,
     *theorem_2.CLAIMS,
+    *stronger.CLAIMS,
     *proof.CLAIMS,
     *eq_10.CLAIMS,
     *repaired.CLAIMS,

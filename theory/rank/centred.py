@@ -3,7 +3,7 @@
 from fractions import Fraction
 from typing import Any
 
-from theory.claim import Assumption, Claim
+from theory.claim import Assumption, Claim, vector
 from theory.rank.features import Cut, Matrix, array, cuts, matrix, srank
 from theory.rank.srank import decided
 
@@ -32,6 +32,7 @@ def centred_bounded(i: Cut) -> bool:
 CENTRED = Claim(
     id="rank.centred",
     source="new; what srank measures (section 3.3)",
+    origin="ours",
     title="The mean of the features is worth at most one of srank",
     statement="X not constant over the batch  ⇒  srank(X) ≤ srank(X - 1 mean') + 1",
     given=(Assumption("varies", "two rows of X differ", varies, said=False),),
@@ -56,6 +57,18 @@ def no_converse(i: Cut) -> bool:
     return bool(srank(i.x, i.delta) >= srank(centred(i.x), i.delta))
 
 
+def centred_steps(i: Cut) -> list[str]:
+    means = vector(
+        sum(map(Fraction, column)) / len(column) for column in zip(*i.x.rows, strict=True)
+    )
+    whole, rest = (int(srank(x, i.delta)) for x in (i.x, centred(i.x)))
+    return [
+        f"{i.x}: srank = {whole} at δ = {i.delta}",
+        f"the mean of the rows is {means}; less that they have srank {rest}",
+        f"{whole} < {rest}: X looks like so few directions because of its mean alone",
+    ]
+
+
 CENTRED_CONVERSE = Claim(
     id="rank.centred-converse",
     source="Neuron Dominance, section 3.3: a low srank shows collapsed features",
@@ -70,6 +83,7 @@ CENTRED_CONVERSE = Claim(
     counterexample=Cut(matrix((9, 9), (10, 8), (8, 9)), Fraction(1, 10)),
     breaks="One singular value takes all of the mean: with a mean large enough srank is 1, for "
     "features as different as one likes.",
+    steps=centred_steps,
     repaired_by=("rank.centred",),
 )
 

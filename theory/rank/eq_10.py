@@ -75,6 +75,7 @@ def eq_10_measures(x: Matrix) -> bool:
 EQ_10_MEASURES = Claim(
     id="rank.eq-10-measures",
     source=f"{PAPER}, A.2, eq. (10): what it is",
+    origin="ours",
     title="Eq. (10) measures the layer's variation, not dominance",
     statement="κ = Σ s_i² / (B Σ x_ij²):  1/κ - 1 = CV² := Σ_i var_i / Σ_i mean_i²\n"
     "(mean and variance of column i over the batch), and (10) is R ≥ √(κ/n)",
@@ -101,6 +102,7 @@ def variation(x: Matrix) -> bool:
 VARIATION = Claim(
     id="rank.variation",
     source="repairs rank.line-10",
+    origin="ours",
     title="A layer that varies little has a large R",
     statement="CV² = Σ var_i / Σ mean_i²  ⇒  R ≥ 1 / (1 + √(n-1) CV)",
     given=(Assumption("s ≠ 0", "some column sum ≠ 0", some_sum_not_zero),),
@@ -127,6 +129,7 @@ def variation_beats(x: Matrix) -> bool:
 VARIATION_BEATS_EQ_10 = Claim(
     id="rank.variation-beats-eq-10",
     source="compares rank.variation with eq. (10)",
+    origin="ours",
     title="The bound by CV is never below eq. (10)",
     statement="1 / (1 + √(n-1) CV)  ≥  √(κ/n) = 1 / √(n (1 + CV²))",
     given=(Assumption("s ≠ 0", "some column sum ≠ 0", some_sum_not_zero),),

@@ -71,6 +71,7 @@ E_CURVE = partial(law_curve, {"E1": e1_bound, "E1k": e1k_bound, "E4": e4_bound})
 E1 = Claim(
     id="rank.e1",
     source="repairs rank.theorem-2",
+    origin="ours",
     title="Dominance by moments bounds E R",
     statement="μ_1 ≠ 0  ⇒  E R ≥ 1 / ((1 + v_1/μ_1²)(1 + Δ))\n"
     "Δ = min( Σ_{j≥2} q_j, √((n-1) Σ_{j≥2} q_j²) ) / |μ_1|     (X = 0 counted as R = 0)",
@@ -109,6 +110,7 @@ def e1_rises(i: Scaled) -> bool:
 E1_RISES = Claim(
     id="rank.e1-rises",
     source="repairs rank.bound-rises",
+    origin="ours",
     title="The repaired bound rises with dominance",
     statement="μ_1 ≠ 0, neuron 1 multiplied by a ≥ 1  ⇒  the bound of rank.e1 does not fall",
     given=(
@@ -143,6 +145,7 @@ def e1k(of: Law) -> bool:
 E1K = Claim(
     id="rank.e1k",
     source="repairs rank.theorem-2",
+    origin="ours",
     title="The same with the fourth moment, tight for large batches",
     statement="E x_1² ≠ 0, i.i.d. rows, κ_4 = E x_1⁴/q_1⁴, "
     "l = max( |μ_1|, q_1/√(1 + (κ_4-1)/B) )\n"
@@ -176,6 +179,7 @@ def e4(of: Law) -> bool:
 E4 = Claim(
     id="rank.e4",
     source="repairs rank.theorem-2",
+    origin="ours",
     title="Dominance in the paper's own degree bounds E R",
     statement="E s_1 ≠ 0, i.i.d. rows  ⇒  "
     "E R ≥ 1 / ( (1 + B Var(s_1)/(E s_1)²)(1 + √((n-1) B θ)) )",
@@ -232,6 +236,7 @@ E2_CURVE = partial(law_curve, {"E2": e2_bound, "E3": e3_bound})
 E2 = Claim(
     id="rank.e2",
     source="repairs the proof of rank.theorem-2",
+    origin="ours",
     title="A layer that varies little has a large E R",
     statement="C² = Σ v_i / Σ μ_i², uncorrelated rows  ⇒  "
     "E R ≥ 1 / ( (1 + C²/B)(1 + C √((n-1)(1 - 1/B))) )",
@@ -264,6 +269,7 @@ def e3(of: Law) -> bool:
 E3 = Claim(
     id="rank.e3",
     source="repairs rank.line-17",
+    origin="ours",
     title="The printed proof with Hölder for Jensen",
     statement="E R ≥ n^(-1/2) (1 + C²/B)^(-1) (1 + C²)^(-1/2)",
     given=(SOME_MEAN,),
@@ -294,6 +300,7 @@ def e3_weaker(of: Law) -> bool:
 E3_WEAKER = Claim(
     id="rank.e3-weaker",
     source="compares rank.e3 with rank.e2",
+    origin="ours",
     title="The repaired printed proof gives at most 1/√n",
     statement="the bound of rank.e3 is at most that of rank.e2, and at most 1/√n",
     given=(SOME_MEAN,),
@@ -332,6 +339,7 @@ def p1(i: LawCut) -> bool:
 P1 = Claim(
     id="rank.p1",
     source="repairs the use of rank.theorem-2",
+    origin="ours",
     title="Dominance by RMS makes srank 1 likely",
     statement="E x_1² ≠ 0, i.i.d. rows, V = (κ_4-1)/B  ⇒  "
     "Pr(srank_δ = 1) ≥ 9/(9 + 16V) - 2(1-δ)/δ Σ_{j≥2} q_j/q_1",

@@ -239,6 +239,7 @@ def line_13_repaired(x: Matrix) -> bool:
 LINE_13_UNORDERED = Claim(
     id="rank.line-13-unordered",
     source="repairs rank.line-13",
+    origin="ours",
     title="The square of the sum split over unordered pairs",
     statement="(12) = 1 + 2 Σ_{i<j} x_i1 x_j1 / V",
     given=(Assumption("V ≠ 0", "Σ_j x_j1² + Σ_{i≥2} s_i² ≠ 0", line_11_not_zero, said=False),),
@@ -291,6 +292,7 @@ def second_moment_right(of: Law) -> bool:
 SECOND_MOMENT_SCALED = Claim(
     id="rank.second-moment-scaled",
     source="repairs rank.second-moment",
+    origin="ours",
     title="The second moment of an entry, on its own scale",
     statement="E x_ij² = (E s_j)²/B² + Var(s_j)/B",
     given=(),
@@ -363,6 +365,7 @@ def line_14_repaired(of: Law) -> bool:
 LINE_14_CAUCHY = Claim(
     id="rank.line-14-cauchy",
     source="repairs rank.line-14",
+    origin="ours",
     title="Cauchy-Schwarz for a ratio",
     statement="U ≥ 0, V > 0  ⇒  E[U/V] ≥ (E √U)² / E V",
     given=(LAW_NON_NEGATIVE, NEVER_ZERO),
@@ -437,6 +440,7 @@ def line_15_repaired(of: Law) -> bool:
 LINE_15_SCALED = Claim(
     id="rank.line-15-scaled",
     source="repairs rank.line-15",
+    origin="ours",
     title="The moments put in on one scale",
     statement="2 E[Σ_{i<j} x_i1 x_j1] / E V = "
     "(1 - 1/B)(E s_1)² / ( (E s_1)²/B + Var s_1 + Σ_{i≥2} E s_i² )",

@@ -147,6 +147,7 @@ def spikes_curve() -> Curve:
 SPIKES = Claim(
     id="rank.spikes",
     source="sharpens rank.dominance-is-a-bound",
+    origin="ours",
     title="No dominance by means forces a low rank",
     statement="For every ε > 0, N ≥ 2 and B ≥ N-1 there is X ≥ 0 with u_1/N = 1/(1+ε) and "
     "R ≤ 1/(N-1) + 1/(ε√B):\n"
@@ -212,6 +213,7 @@ def direction(i: Directed) -> bool:
 DIRECTION = Claim(
     id="rank.direction",
     source="repairs rank.line-10",
+    origin="ours",
     title="One direction with much energy bounds R",
     statement="v ≠ 0, ρ = ||Xv||² / (||v||² ||X||_F²)  ⇒  R ≥ 1 / (1 + √((n-1)(1/ρ - 1)))",
     given=(
@@ -281,6 +283,7 @@ D_CURVE = partial(
 RMS_SHARE = Claim(
     id="rank.rms-share",
     source="repairs rank.theorem-2",
+    origin="ours",
     title="R is at least the largest neuron's RMS share",
     statement="X ≠ 0  ⇒  R ≥ max_j c_j / Σ_j c_j,  c_j = ||column j|| = √B RMS of neuron j",
     given=(Assumption("X ≠ 0", "X ≠ 0", matrix_not_zero),),
@@ -309,6 +312,7 @@ def rms_dominant(i: Cut) -> bool:
 RMS_DOMINANT = Claim(
     id="rank.rms-dominant",
     source="repairs the use of rank.theorem-2",
+    origin="ours",
     title="A neuron dominant by RMS makes srank 1",
     statement="X ≠ 0, Σ_{j≥2} c_j ≤ δ/(1-δ) c_1  ⇒  srank_δ(X) = 1",
     given=(
@@ -344,6 +348,7 @@ def two_columns(x: Matrix) -> bool:
 TOP_TWO_COLUMNS = Claim(
     id="rank.top-two-columns",
     source="the analogue of rank.rms-share for k = 2",
+    origin="ours",
     title="Two singular values reach the share of two columns",
     statement="X ≠ 0  ⇒  (σ_1 + σ_2)/Σ σ ≥ (c_1 + c_2)/Σ c, c_1 and c_2 the two largest",
     given=(X_NOT_ZERO,),
@@ -374,6 +379,7 @@ def few_columns(i: Cut) -> bool:
 FEW_COLUMNS = Claim(
     id="rank.few-columns",
     source="repairs rank.top-two-columns",
+    origin="ours",
     title="k columns with nearly all energy bound srank by k",
     statement="X ≠ 0, |S| = k, Σ_{j∉S} c_j ≤ δ ||X||_F  ⇒  srank_δ(X) ≤ k",
     given=(Assumption("X ≠ 0", "X ≠ 0", cut_not_zero),),
@@ -401,6 +407,7 @@ def share_bounds(x: Matrix) -> bool:
 SHARE = Claim(
     id="rank.share",
     source="repairs rank.dominance-is-a-bound",
+    origin="ours",
     title="The activation share bounds R, at the price of √B",
     statement="X ≥ 0, X ≠ 0, p = max_j s_j / Σ s_j = u_1/N  ⇒  R ≥ p / (p + √B (1-p))",
     given=(
@@ -434,6 +441,7 @@ def even(x: Matrix) -> bool:
 EVEN_SHARE = Claim(
     id="rank.even-share",
     source="repairs rank.dominance-is-a-bound",
+    origin="ours",
     title="The share bounds R if the other neurons vary little",
     statement="p = max_j |s_j| / Σ |s_j|, CV_j ≤ K for the other neurons that are not dead\n"
     "⇒  R ≥ p / (p + √(1+K²) (1-p))",

@@ -96,6 +96,7 @@ def srank_one(i: Cut) -> bool:
 SRANK_ONE = Claim(
     id="rank.srank-one",
     source="repairs rank.srank-one-strict",
+    origin="ours",
     title="srank is 1 exactly when R reaches 1 - δ",
     statement="X ≠ 0  ⇒  ( srank_δ(X) = 1  ⇔  R ≥ 1 - δ )",
     given=(CUT_NOT_ZERO,),
@@ -150,6 +151,7 @@ def srank_keeps(i: Cut) -> bool:
 SRANK_SCALE = Claim(
     id="rank.srank-scale",
     source="repairs rank.collapse-shows",
+    origin="ours",
     title="srank does not see the scale of the features",
     statement="X ≠ 0, c ≠ 0  ⇒  srank_δ(cX) = srank_δ(X)",
     given=(
@@ -245,6 +247,7 @@ def column_strictly(x: Matrix) -> bool:
 COLUMN_STRICTLY = Claim(
     id="rank.column-strictly",
     source="repairs rank.column-reading",
+    origin="ours",
     title="Neuron 1 dominates exactly if its column sum exceeds the rest",
     statement="X ≥ 0  ⇒  ( s_1 > Σ_{j≥2} s_j  ⇔  neuron 1 is dominant on the batch )",
     given=(NON_NEGATIVE,),
@@ -373,6 +376,7 @@ def probability_at_least(i: Lottery) -> bool:
 PROBABILITY_AT_LEAST = Claim(
     id="rank.probability-at-least",
     source="repairs rank.probability-rises",
+    origin="ours",
     title="E R near 1 makes srank 1 likely",
     statement="Pr(srank_δ = 1) ≥ (E R - (1-δ)) / δ     (X = 0 counted as R = 0)",
     given=(),
@@ -406,6 +410,7 @@ def probability_at_most(i: Lottery) -> bool:
 PROBABILITY_AT_MOST = Claim(
     id="rank.probability-at-most",
     source="repairs rank.probability-rises",
+    origin="ours",
     title="E R near 1/n makes srank 1 unlikely",
     statement="X ≠ 0  ⇒  E R ≥ 1/n + (1 - δ - 1/n) Pr(srank_δ = 1)\n"
     "hence, if δ < 1 - 1/n:  Pr(srank_δ = 1) ≤ (E R - 1/n) / (1 - δ - 1/n)",

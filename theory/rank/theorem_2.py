@@ -389,8 +389,9 @@ THEOREM_2_RESCALED_ALIVE = Claim(
     slack=rescaled_slack,
     error=ERROR,
     curve=partial(law_curve, {"rescaled (4), open": rescaled_bound, "E1k": e1k_bound}),
-    remark="Neither proved nor refuted. The right side is at most 1/√n, so it would be "
-    "useless for srank; it does not follow from (10) alone. With dead rows it is false.",
+    remark="Neither proved nor refuted; it follows from rank.stronger. The right side is at most "
+    "1/√n, so it would be useless for srank; it does not follow from (10) alone. With dead rows it "
+    "is false. Its slack has the infimum 0: rank.stronger-slack.",
 )
 
 

@@ -94,6 +94,7 @@ ONE = Fraction(1)
 RELU_BALANCE = Claim(
     id="recycling.relu-balance",
     source="new; beside Du et al. (2018), for semi-gradients, biases and any error",
+    origin="ours",
     title="ReLU conserves, at each neuron, incoming less outgoing weights",
     statement="‖w‖² + b² - v² of each neuron is constant along the (semi-)gradient flow, for every "
     "loss\nand target; so after ReDo, v = 0:  ‖w_t‖² + b_t² = ‖w_0‖² + b_0² + v_t² for ever",

@@ -115,6 +115,7 @@ def confidence_curve() -> Curve:
 BATCH_LAW_BOUND = Claim(
     id="recycling.batch-law-bound",
     source="repairs recycling.batch-law (Clopper and Pearson)",
+    origin="ours",
     title="Dormant on a batch bounds how often it is active",
     statement="B independent draws\n"
     "⇒ P(not active on the batch and p ≥ 1 - 0.05^(1/B)) ≤ 0.05, whatever p is",

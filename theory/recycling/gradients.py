@@ -203,6 +203,7 @@ AT_KINK = replace(WRONG, kink=Fraction(1, 2))
 GRAMA_PREACTIVATION = Claim(
     id="recycling.grama-preactivation",
     source="repairs recycling.grama-theorem-1",
+    origin="ours",
     title="A dormant neuron has no gradient before its ReLU",
     statement="h_i = 0 on the batch, relu'(0) = 0\n⇒ dL/dz_i = 0 on every sample, z what the "
     "ReLU receives",
@@ -232,6 +233,7 @@ RAW = Assumption("not normalised", "no LayerNorm before the ReLU", not_centred, 
 GRAMA_INCOMING = Claim(
     id="recycling.grama-incoming",
     source="repairs recycling.grama-theorem-1",
+    origin="ours",
     title="A dormant neuron's incoming weights have no gradient",
     statement="h_i = 0 on the batch, relu'(0) = 0, no LayerNorm before the ReLU\n"
     "⇒ dL/dw_i = 0 and dL/db_i = 0 on every sample",
@@ -294,6 +296,7 @@ def gradient_iff_dead(net: Scored) -> bool:
 GRAMA_EQUIVALENCE = Claim(
     id="recycling.grama-equivalence",
     source="repairs recycling.grama-converse and recycling.grama-theorem-1",
+    origin="ours",
     title="By pre-activation dormancy and no gradient are equivalent",
     statement="relu'(0) = 0, out_i ≠ 0, f(x) ≠ y on every sample; f = out·h\n"
     "⇒ (h_i = 0 on the batch ⇔ dL/dz_i = 0 on the batch)",
@@ -375,6 +378,7 @@ FLIPPED = replace(ALIVE, c=Fraction(-1))
 ANTI_CORRELATION = Claim(
     id="recycling.anti-correlation",
     source="beyond GraMa and ReDo; repairs recycling.grama-small",
+    origin="ours",
     title="Rescaling moves the two scores in opposite directions",
     statement="(w_i, b_i) := c (w_i, b_i), out_i := out_i / c, c > 0\n"
     "⇒ f stays, E|h_i| is multiplied by c; E|dL/dh_i|, E|dL/dz_i|, E|dL/dw_i| are divided by c",
@@ -405,6 +409,7 @@ def saliencies_stay(net: Scored) -> bool:
 SALIENCY = Claim(
     id="recycling.saliency",
     source="beyond GraMa and ReDo; repairs recycling.grama-small",
+    origin="ours",
     title="E|h dL/dh| does not change with rescaling",
     statement="(w_i, b_i) := c (w_i, b_i), out_i := out_i / c, c > 0\n"
     "⇒ E|h_i dL/dh_i| stays, and w_i·dL/dw_i + b_i dL/db_i stays",
@@ -483,6 +488,7 @@ def reset_is_flagged(net: Scored) -> bool:
 RESET_FLAGGED = Claim(
     id="recycling.reset-flagged",
     source="ReDo and ReGraMa together",
+    origin="ours",
     title="A neuron just reset has GraMa score 0",
     statement="outgoing weights := 0\n⇒ dL/dh_i = 0 for every neuron that ReDo has just reset",
     given=(Assumption("zero outgoing", "outgoing weights := 0, not fresh", zero_outgoing),),
@@ -534,6 +540,7 @@ def mean_is_less(net: Scored) -> bool:
 BATCH_MEAN_BOUND = Claim(
     id="recycling.batch-mean-bound",
     source="repairs recycling.batch-mean",
+    origin="ours",
     title="The batch's gradient is at most the samples' mean size",
     statement="|E dL/dw_i| ≤ E|dL/dw_i|",
     given=(),
@@ -561,6 +568,7 @@ def some_gate_shuts(net: Scored) -> bool:
 ZOMBIES = Claim(
     id="recycling.zombies",
     source="ReDo and GraMa: what the scores measure",
+    origin="ours",
     title="A layer of equal scores has not lost expressivity",
     statement="s_i = 1 and G_i = 1 for all i\n⇒ some gate shuts on the batch: the layer is "
     "not affine there",

@@ -244,6 +244,7 @@ NORMED = constant((Fraction(3), ONE, ZERO), (ONE, ZERO, ZERO), fresh=Fraction(2)
 REDO_ZERO_BATCH = Claim(
     id="recycling.redo-zero-batch",
     source="repairs recycling.redo-zero",
+    origin="ours",
     title="With τ = 0 the output stays on the batch",
     statement="τ = 0, x in the batch, all readers of each layer known, no normalisation across "
     "neurons\n⇒ f(x) is the same before and after ReDo, of any layers at once",
@@ -380,6 +381,7 @@ def bound_curve() -> Curve:
 REDO_BOUND = Claim(
     id="recycling.redo-bound",
     source="repairs recycling.redo-small",
+    origin="ours",
     title="The change is at most τ times the outgoing weights",
     statement="E|f after - f before| ≤ τ ((1/N) Σ_j E|h_j|) Σ_{i reset} |out_i|,\n"
     "E over the batch, f any linear reader of the layer",
@@ -435,6 +437,7 @@ def another_alive(net: Network) -> bool:
 ANY_DORMANT = Claim(
     id="recycling.any-dormant",
     source="why recycling.redo-small and recycling.impact fail",
+    origin="ours",
     title="Any neuron can be made τ-dormant without changing f",
     statement="τ > 0, another neuron alive, no normalisation\n"
     "⇒ some c > 0: (w_1, b_1) := c (w_1, b_1), out_1 := out_1 / c leaves f, and s_1 ≤ τ",
@@ -495,6 +498,7 @@ PRUNE_ZERO = Claim(
 PRUNE_ZERO_BATCH = Claim(
     id="recycling.prune-zero-batch",
     source="repairs recycling.prune-zero",
+    origin="ours",
     title="Pruning dormant neurons leaves f on the batch",
     statement="τ = 0, x in the batch, no normalisation across neurons\n"
     "⇒ f(x) is the same before and after pruning",

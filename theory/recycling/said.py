@@ -30,6 +30,11 @@ class Magnitudes:
     sizes: Row
     tau: Fraction = Fraction(1, 10)
 
+    def __post_init__(self) -> None:
+        checks.row("sizes", self.sizes)
+        checks.not_negative("sizes", self.sizes)
+        checks.below_one("tau", self.tau)
+
     def __str__(self) -> str:
         return f"E|∇_h L| = {vector(self.sizes)}, τ = {self.tau}"
 
@@ -78,6 +83,16 @@ WITH_GRADIENT = Assumption("gradients", "E|∇_{h_i} L| > 0 for all i", all_with
 LOW = Assumption("one low", "some E|∇_{h_i} L| ≤ τ times the mean of the layer", some_low)
 
 
+def printed_steps(m: Magnitudes) -> list[str]:
+    n, first = len(m.sizes), m.sizes[0]
+    return [
+        f"neuron 1 has {first}, the layer's mean is {sum(m.sizes) / n}: at most τ = {m.tau} of it",
+        f"eq. (2) divides {first} by (1/{n}) Σ_k of its own {first}, not of neuron k's",
+        f"so G_1 = {first}/{first} = 1, and G = {vector(printed(m))}: none is at most {m.tau}",
+        f"with k in the sum G = {vector(meant(m))}",
+    ]
+
+
 GRAMA_PRINTED = Claim(
     id="recycling.grama-printed",
     source="GraMa, eq. (2), as printed",
@@ -92,6 +107,7 @@ GRAMA_PRINTED = Claim(
     counterexample=Magnitudes(row(1, 99)),
     breaks="The sum over k has ∇_{h_i} in each term: G_i = 1 for every neuron with a gradient, and "
     "ReGraMa resets none of them at any τ < 1.",
+    steps=printed_steps,
     repaired_by=("recycling.grama-meant",),
     remark="The simplest error of the paper, a letter; its code divides by the layer's mean.",
 )
@@ -104,6 +120,7 @@ def some_gradient(m: Magnitudes) -> bool:
 GRAMA_MEANT = Claim(
     id="recycling.grama-meant",
     source="repairs recycling.grama-printed",
+    origin="ours",
     title="With h_k in the sum it does, and the scores average 1",
     statement="G_i = E|∇_{h_i} L| / mean_k E|∇_{h_k} L|:  Σ_i G_i = N, and min G ≤ τ for one low",
     given=(Assumption("some gradient", "E|∇_{h_i} L| > 0 for some i", some_gradient), LOW),
@@ -152,7 +169,7 @@ def kinks(size: int) -> SearchStrategy[Kink]:
 Z_AFTER = Claim(
     id="recycling.z-after",
     source="GraMa, proof of Theorem 1 ('z represents the output after .. the activation')",
-    origin="printed",
+    origin="consequence",
     title="A slip that does no harm: relu' is the same before and after relu",
     statement="relu'(relu(z)) = relu'(z) for all z",
     given=(Assumption("relu'(0) = 0", "relu'(0) = 0", kink_shut, said=False),),
@@ -210,10 +227,17 @@ def fusions(size: int) -> SearchStrategy[Fused]:
     return st.builds(Fused, few, few, few)
 
 
+def fused_steps(f: Fused) -> list[str]:
+    return [
+        f"a + b = {f.a} + {f.b} = {f.a + f.b}, so relu(a + b) = {max(f.a + f.b, ZERO)}",
+        f"and yet a = {f.a} and b = {f.b}: the branches are not silent, they cancel",
+    ]
+
+
 FUSED_DORMANT = Claim(
     id="recycling.fused-dormant",
     source="ReDo's score after a fusion of branches (GraMa, section 4.1 (i))",
-    origin="printed",
+    origin="reading",
     title="A fused activation of zero shows that its branches are silent",
     statement="relu(a + b) = 0  ⇒  a = b = 0",
     given=(Assumption("dormant", "relu(a + b) = 0", fused_zero),),
@@ -223,6 +247,7 @@ FUSED_DORMANT = Claim(
     verdict="refuted",
     counterexample=Fused(Fraction(1), Fraction(-1)),
     breaks="Branches cancel: GraMa is right that the score after the fusion tells nothing of them.",
+    steps=fused_steps,
     repaired_by=("recycling.fused-gradient",),
 )
 
@@ -230,6 +255,7 @@ FUSED_DORMANT = Claim(
 FUSED_GRADIENT = Claim(
     id="recycling.fused-gradient",
     source="beyond GraMa, section 4.1 (i)",
+    origin="ours",
     title="Nor does the gradient tell branches apart: both have the same",
     statement="h = relu(a + b)  ⇒  dL/da = dL/db for every loss",
     given=(),
@@ -292,10 +318,19 @@ def layers(size: int) -> SearchStrategy[Layers]:
 LOWER = Assumption("lower score", "s of the first is below s of the second", lower_score)
 
 
+def score_steps(x: Layers) -> list[str]:
+    lines = [
+        f"s of {means[0]} in {vector(means)}: {means[0]} / (mean {sum(means) / len(means)}) = "
+        f"{score(means)}"
+        for means in (x.one, x.other)
+    ]
+    return [*lines, f"{score(x.one)} < {score(x.other)}, but {x.one[0]} is not below {x.other[0]}"]
+
+
 COMPARABLE = Claim(
     id="recycling.comparable",
     source="ReDo, section 3 ('makes the comparison of neurons in different layers possible')",
-    origin="printed",
+    origin="reading",
     title="The lower score has the lower activation, across layers",
     statement="s_i < s_j for i, j in two layers  ⇒  E|h_i| < E|h_j|",
     given=(LOWER,),
@@ -305,6 +340,7 @@ COMPARABLE = Claim(
     verdict="refuted",
     counterexample=Layers(row(1, 2), row(1, 1)),
     breaks="A score is relative to its own layer's mean.",
+    steps=score_steps,
     repaired_by=("recycling.comparable-within",),
 )
 
@@ -312,6 +348,7 @@ COMPARABLE = Claim(
 COMPARABLE_WITHIN = Claim(
     id="recycling.comparable-within",
     source="repairs recycling.comparable",
+    origin="ours",
     title="Within layers of one width and one sum of activations it has",
     statement="s_i < s_j, the same N and the same Σ E|h|  ⇒  E|h_i| < E|h_j|",
     given=(LOWER, Assumption("same layer", "the same N and Σ E|h|", same_layer, said=False)),
@@ -349,7 +386,7 @@ def outgoings(size: int) -> SearchStrategy[Outgoing]:
 RANDOM_OUTGOING = Claim(
     id="recycling.random-outgoing",
     source="ReDo, appendix C.2",
-    origin="printed",
+    origin="consequence",
     title="Random outgoing weights of a recycled neuron change the output",
     statement="v ≠ 0 and h(x) ≠ 0  ⇒  f(x) changes, by v h(x)",
     given=(
@@ -393,10 +430,17 @@ def pairs(size: int) -> SearchStrategy[Loss]:
     return st.builds(Loss, few, few)
 
 
+def loss_steps(x: Loss) -> list[str]:
+    return [
+        f"L at Q = y = {x.y} is {x.y} - {x.y} = 0",
+        f"L at Q = {x.q} is {x.q} - {x.y} = {x.q - x.y}, which is less",
+    ]
+
+
 TD_UNSQUARED = Claim(
     id="recycling.td-unsquared",
     source="ReDo, section 2 (L = Q(s, a) - Q^T(s, a))",
-    origin="printed",
+    origin="consequence",
     title="The loss as printed is least where Q is the target",
     statement="L(Q) = Q - y  ⇒  L(y) ≤ L(Q) for all Q",
     given=(),
@@ -406,6 +450,7 @@ TD_UNSQUARED = Claim(
     verdict="refuted",
     counterexample=Loss(ZERO, Fraction(-1)),
     breaks="The square is missing: without it the loss has no least value.",
+    steps=loss_steps,
     repaired_by=("recycling.td-squared",),
 )
 
@@ -413,6 +458,7 @@ TD_UNSQUARED = Claim(
 TD_SQUARED = Claim(
     id="recycling.td-squared",
     source="repairs recycling.td-unsquared",
+    origin="ours",
     title="Squared it is least there, and nowhere else",
     statement="L(Q) = (Q - y)²  ⇒  L(y) = 0 < L(Q) for all Q ≠ y",
     given=(),
