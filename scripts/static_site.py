@@ -106,7 +106,8 @@ def site(out: Path, found: list[Notebook], live: str | None) -> None:
         if NETWORK not in text:
             sys.exit(f"{page}: marimo no longer loads its scripts from {NETWORK}")
         link = f"{up(live)}/{notebook.name}/index.html" if live else "../index.html"
-        page.write_text(noticed(text.replace(NETWORK, "../marimo"), STILL.format(link=link)))
+        text = text.replace(NETWORK, "../marimo").replace("<head>", '<head><meta name="still">', 1)
+        page.write_text(noticed(text, STILL.format(link=link)))
         thumbnail(notebook, out / "thumbnails")
     (out / "index.html").write_text(
         index(found, STATIC + (MOVES.format(live=live) if live else CLONE))

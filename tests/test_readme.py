@@ -1,9 +1,11 @@
 """The READMEs: their examples and commands run as they stand there, and the front page is short."""
 
+import os
 import re
 import shlex
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -17,7 +19,7 @@ from tutorials import contents, course
 ROOT = Path(__file__).parent.parent
 FRONT = "README.md"
 ROOMS = [f"{room}/README.md" for room in ("ref", "theory", "fast", "tutorials", "results")]
-PAGES = {page: (ROOT / page).read_text() for page in (FRONT, *ROOMS)}
+PAGES = {page: (ROOT / page).read_text() for page in (FRONT, *ROOMS, "fast/WATCHING.md")}
 PYTHON = re.compile(r"```python\n(.*?)```\n\n((?:    [^\n]*\n|\n)*)", re.DOTALL)
 EXAMPLES = [(page, *example) for page in PAGES for example in PYTHON.findall(PAGES[page])]
 
@@ -87,9 +89,11 @@ def test_what_a_page_links_is_there(page):
 # --- the examples ---------------------------------------------------------------------------------
 
 
-def printed(code):
+def printed(code, folder):
     run = [sys.executable, "-c", code]
-    return subprocess.run(run, cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    known = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(run, cwd=folder, env=known, check=True, capture_output=True, text=True)
+    return done.stdout
 
 
 def words(text):
@@ -98,12 +102,31 @@ def words(text):
 
 
 def test_the_reference_and_the_monitor_have_an_example():
-    assert [page for page, _, _ in EXAMPLES] == ["ref/README.md", "fast/README.md"]
+    watched = ["fast/README.md", *["fast/WATCHING.md"] * 3]
+    assert [page for page, _, _ in EXAMPLES] == ["ref/README.md", *watched]
 
 
-@pytest.mark.parametrize(("page", "code", "shown"), EXAMPLES, ids=[page for page, *_ in EXAMPLES])
-def test_an_example_prints_what_is_shown_below_it(page, code, shown):
-    assert words(printed(code)) == words(shown)
+SLOW = ("gymnasium", "stable_baselines3")
+
+
+@pytest.mark.parametrize(
+    ("page", "code", "shown"),
+    [
+        pytest.param(*it, marks=[pytest.mark.slow] if any(name in it[1] for name in SLOW) else [])
+        for it in EXAMPLES
+    ],
+)
+def test_an_example_prints_what_is_shown_below_it(page, code, shown, tmp_path):
+    if "stable_baselines3" in code:
+        pytest.importorskip("stable_baselines3", reason="not among our packages")
+    assert words(printed(code, tmp_path)) == words(shown)
+
+
+def test_the_monitor_brings_torch_and_what_ref_needs_and_nothing_else():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    needs = [*project["dependencies"], *project["optional-dependencies"]["monitor"]]
+    asked = {re.match(r"[\w-]+", need)[0] for need in needs}
+    assert asked == {"numpy", "scipy", "torch"}
 
 
 def test_the_reference_is_shown_in_20_lines():

@@ -86,7 +86,10 @@ def _(start_ui):
         -3, 3, 0.25, value=(-2, 2), show_value=True, label="$D$ from, to"
     )
     tau_ui = mo.ui.slider(0, 1, 0.05, value=0.1, show_value=True, label=r"$\tau$")
-    _heads = [mo.md(f'<b style="color:{c}">neuron {i}</b>') for i, c in enumerate(COLOURS, 1)]
+    _dot = "display:inline-block; width:0.7em; height:0.7em; border-radius:50%; background:"
+    _heads = [
+        mo.md(f'<span style="{_dot}{c}"></span> **neuron {i}**') for i, c in enumerate(COLOURS, 1)
+    ]
     _columns = zip(
         _heads,
         (w1_ui, w2_ui, w3_ui, w4_ui),
@@ -341,7 +344,7 @@ def _(claim_ui):
     mo.vstack(
         [
             style.claim(claim_ui.value, verdict=False),
-            mo.hstack([drop_ui, find_ui], justify="start", gap=2),
+            mo.hstack([drop_ui, find_ui], justify="start", gap=2, wrap=True),
         ]
     )
     return drop_ui, find_ui
@@ -355,7 +358,7 @@ def _(claim_ui, drop_ui, find_ui):
 
 @app.cell(hide_code=True)
 def _(pressed, wanted, without):
-    outcome = style.search(CLAIMS[wanted], without, examples=300) if pressed else None
+    outcome = style.search(CLAIMS[wanted], without) if pressed else None
     style.found(outcome, CLAIMS[wanted], without)
     return (outcome,)
 

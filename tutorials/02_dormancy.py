@@ -87,7 +87,7 @@ def _():
     domain_ui = mo.ui.range_slider(
         -2, 2, 0.25, value=(-1, 1), show_value=True, label="inputs $x$ from, to"
     )
-    mo.vstack([phi_ui, mo.hstack([w_ui, b_ui, domain_ui], justify="start", gap=2)])
+    mo.vstack([phi_ui, mo.hstack([w_ui, b_ui, domain_ui], justify="start", gap=2, wrap=True)])
     return b_ui, domain_ui, phi_ui, w_ui
 
 
@@ -233,7 +233,7 @@ def _(claim_ui):
     mo.vstack(
         [
             style.claim(claim_ui.value, verdict=False),
-            mo.hstack([drop_ui, find_ui], justify="start", gap=2),
+            mo.hstack([drop_ui, find_ui], justify="start", gap=2, wrap=True),
         ]
     )
     return drop_ui, find_ui
@@ -247,7 +247,7 @@ def _(claim_ui, drop_ui, find_ui):
 
 @app.cell(hide_code=True)
 def _(pressed, wanted, without):
-    outcome = style.search(CLAIMS[wanted], without, examples=300) if pressed else None
+    outcome = style.search(CLAIMS[wanted], without) if pressed else None
     style.found(outcome, CLAIMS[wanted], without)
     return (outcome,)
 
@@ -295,7 +295,7 @@ def _():
         label="Take away",
     )
     steps_ui = mo.ui.slider(1, 5, 1, value=3, show_value=True, label="steps of SGD")
-    mo.hstack([broken_ui, steps_ui], justify="start", gap=2)
+    mo.hstack([broken_ui, steps_ui], justify="start", gap=2, wrap=True)
     return broken_ui, steps_ui
 
 

@@ -285,7 +285,7 @@ def _(claim_ui):
     mo.vstack(
         [
             style.claim(claim_ui.value, verdict=False),
-            mo.hstack([drop_ui, find_ui], justify="start", gap=2),
+            mo.hstack([drop_ui, find_ui], justify="start", gap=2, wrap=True),
         ]
     )
     return drop_ui, find_ui
@@ -299,7 +299,7 @@ def _(claim_ui, drop_ui, find_ui):
 
 @app.cell(hide_code=True)
 def _(pressed, set_loaded, wanted, without):
-    outcome = style.search(CLAIMS[wanted], without, examples=300) if pressed else None
+    outcome = style.search(CLAIMS[wanted], without) if pressed else None
     if outcome and isinstance(outcome.violation, dominance.layer.Neuron):
         set_loaded(outcome.violation)
     mo.vstack(
@@ -358,7 +358,7 @@ def _():
     rate_ui = mo.ui.slider(
         0.015625, 1, 0.015625, value=0.125, show_value=True, label=r"step size $\alpha$"
     )
-    mo.hstack([loud_ui, target_ui, rate_ui], justify="start", gap=2)
+    mo.hstack([loud_ui, target_ui, rate_ui], justify="start", gap=2, wrap=True)
     return loud_ui, rate_ui, target_ui
 
 

@@ -124,8 +124,8 @@ def _():
     seed_ui = mo.ui.slider(0, 9, 1, value=0, show_value=True, label="draw")
     mo.vstack(
         [
-            mo.hstack([factor_ui, rare_ui], justify="start", gap=2),
-            mo.hstack([alike_ui, seed_ui], justify="start", gap=2),
+            mo.hstack([factor_ui, rare_ui], justify="start", gap=2, wrap=True),
+            mo.hstack([alike_ui, seed_ui], justify="start", gap=2, wrap=True),
         ]
     )
     return alike_ui, factor_ui, rare_ui, seed_ui
@@ -258,7 +258,7 @@ def _():
     )
     louder_ui = mo.ui.slider(1, 8, 0.5, value=1, show_value=True, label="neuron 1 times")
     batch_ui = mo.ui.slider(2, 6, 1, value=4, show_value=True, label="batch $B$")
-    mo.hstack([chance_ui, louder_ui, batch_ui], justify="start", gap=2)
+    mo.hstack([chance_ui, louder_ui, batch_ui], justify="start", gap=2, wrap=True)
     return batch_ui, chance_ui, louder_ui
 
 
@@ -309,7 +309,10 @@ def _(applies, curves, units):
     _axes.set_xscale("log", base=2)
     _axes.set(xlabel="unit: all features times", ylabel="$R$", ylim=(0, 1.05))
     _axes.set_title("the mean of $R$, and what is said to bound it from below")
-    _axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5))
+    if style.narrow():
+        _axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2))
+    else:
+        _axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5))
     violated = bool(applies and (_printed > _truth + rank.features.ERROR).any())
     if not applies:
         _told = "Neuron 1 is not the largest: Theorem 2 does not speak of this layer."
@@ -358,7 +361,7 @@ def _(claim_ui):
     mo.vstack(
         [
             style.claim(claim_ui.value, verdict=False),
-            mo.hstack([drop_ui, find_ui], justify="start", gap=2),
+            mo.hstack([drop_ui, find_ui], justify="start", gap=2, wrap=True),
         ]
     )
     return drop_ui, find_ui
@@ -372,7 +375,7 @@ def _(claim_ui, drop_ui, find_ui):
 
 @app.cell(hide_code=True)
 def _(pressed, wanted, without):
-    outcome = style.search(CLAIMS[wanted], without, examples=300) if pressed else None
+    outcome = style.search(CLAIMS[wanted], without) if pressed else None
     style.found(outcome, CLAIMS[wanted], without)
     return (outcome,)
 

@@ -111,7 +111,7 @@ def _():
 
     {flow_ui}
 
-    {mo.hstack([chain_ui, gamma_ui], justify="start", gap=2)}
+    {mo.hstack([chain_ui, gamma_ui], justify="start", gap=2, wrap=True)}
 
     {heads_ui}
 
@@ -344,7 +344,7 @@ def _(claim_ui):
     mo.vstack(
         [
             style.claim(claim_ui.value, verdict=False),
-            mo.hstack([drop_ui, find_ui], justify="start", gap=2),
+            mo.hstack([drop_ui, find_ui], justify="start", gap=2, wrap=True),
         ]
     )
     return drop_ui, find_ui
@@ -358,7 +358,7 @@ def _(claim_ui, drop_ui, find_ui):
 
 @app.cell(hide_code=True)
 def search(pressed, wanted, without):
-    outcome = style.search(CLAIMS[wanted], without, examples=300) if pressed else None
+    outcome = style.search(CLAIMS[wanted], without) if pressed else None
     style.found(outcome, CLAIMS[wanted], without)
     return (outcome,)
 

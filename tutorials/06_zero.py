@@ -33,10 +33,10 @@ with app.setup(hide_code=True):
         collapse.zero_bin.backups(collapse.zero_bin.PAPER),
     )
     CLAIMS_HERE = [
-        "collapse.zero-bin",
         "collapse.layer-norm-shifted",
         "collapse.layer-norm-revives",
         "collapse.layer-norm-dominant",
+        "collapse.zero-bin",
     ]
 
 
@@ -78,7 +78,7 @@ def _():
 
     {predicted_ui}
 
-    {mo.hstack([bins_ui, sigma_ui, discount_ui], justify="start", gap=2)}
+    {mo.hstack([bins_ui, sigma_ui, discount_ui], justify="start", gap=2, wrap=True)}
     """)
     return bins_ui, discount_ui, predicted_ui, sigma_ui
 
@@ -218,7 +218,7 @@ def _():
     two ReLU layers of 24 neurons, Adam. The reward is hidden until step 120 (dotted) and there
     from then on.
 
-    {mo.hstack([loss_ui, norm_ui, shut_ui], justify="start", gap=2)}
+    {mo.hstack([loss_ui, norm_ui, shut_ui], justify="start", gap=2, wrap=True)}
     """)
     return loss_ui, norm_ui, shut_ui
 
@@ -302,7 +302,7 @@ def _(history):
 
 @app.cell(hide_code=True)
 def _():
-    claim_ui = style.choose(CLAIMS_HERE, CLAIMS_HERE[1])
+    claim_ui = style.choose(CLAIMS_HERE, CLAIMS_HERE[0])
     mo.md(f"""
     ## Break it
 
@@ -320,7 +320,7 @@ def _(claim_ui):
     mo.vstack(
         [
             style.claim(claim_ui.value, verdict=False),
-            mo.hstack([drop_ui, find_ui], justify="start", gap=2),
+            mo.hstack([drop_ui, find_ui], justify="start", gap=2, wrap=True),
         ]
     )
     return drop_ui, find_ui
@@ -334,7 +334,7 @@ def _(claim_ui, drop_ui, find_ui):
 
 @app.cell(hide_code=True)
 def search(pressed, wanted, without):
-    outcome = style.search(CLAIMS[wanted], without, examples=300) if pressed else None
+    outcome = style.search(CLAIMS[wanted], without) if pressed else None
     style.found(outcome, CLAIMS[wanted], without)
     return (outcome,)
 

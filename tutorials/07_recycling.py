@@ -100,9 +100,9 @@ def _():
     )
     seed_ui = mo.ui.slider(0, 9, value=0, label="draw of the fresh weights", show_value=True)
     mo.md(f"""
-    {mo.hstack([tau_ui, by_ui], justify="start", gap=2)}
+    {mo.hstack([tau_ui, by_ui], justify="start", gap=2, wrap=True)}
 
-    {mo.hstack([scale_ui, seed_ui], justify="start", gap=2)}
+    {mo.hstack([scale_ui, seed_ui], justify="start", gap=2, wrap=True)}
     """)
     return by_ui, scale_ui, seed_ui, tau_ui
 
@@ -353,7 +353,7 @@ def _(claim_ui):
     mo.vstack(
         [
             style.claim(claim_ui.value, verdict=False),
-            mo.hstack([drop_ui, find_ui], justify="start", gap=2),
+            mo.hstack([drop_ui, find_ui], justify="start", gap=2, wrap=True),
         ]
     )
     return drop_ui, find_ui
@@ -367,7 +367,7 @@ def _(claim_ui, drop_ui, find_ui):
 
 @app.cell(hide_code=True)
 def search(pressed, wanted, without):
-    outcome = style.search(CLAIMS[wanted], without, examples=200) if pressed else None
+    outcome = style.search(CLAIMS[wanted], without) if pressed else None
     style.found(outcome, CLAIMS[wanted], without)
     return (outcome,)
 

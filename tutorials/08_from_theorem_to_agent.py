@@ -171,7 +171,7 @@ def _(folder, folders):
     _methods = sorted({run["method"] for run in folders.get(folder, {}).values()})
     methods_ui = mo.ui.multiselect(_methods, value=_methods, label="Methods")
     zoom_ui = mo.ui.checkbox(value=True, label="logarithmic shares")
-    mo.hstack([methods_ui, zoom_ui], justify="start", gap=2)
+    mo.hstack([methods_ui, zoom_ui], justify="start", gap=2, wrap=True)
     return methods_ui, zoom_ui
 
 
@@ -254,7 +254,8 @@ def draw(folder, folders, methods, rewarded, zoom):
         if line.get_label() in methods
     }
     if _handles:
-        cover.legend(_handles.values(), _handles, loc="outside lower center", ncols=5)
+        _columns = 2 if style.narrow() else 5
+        cover.legend(_handles.values(), _handles, loc="outside lower center", ncols=_columns)
     style.show(
         cover, f"Return, largest share, saturation and srank of the runs in {folder}{_appears}"
     )
@@ -469,7 +470,7 @@ def _(claim_ui):
     mo.vstack(
         [
             style.claim(claim_ui.value, verdict=False),
-            mo.hstack([drop_ui, find_ui], justify="start", gap=2),
+            mo.hstack([drop_ui, find_ui], justify="start", gap=2, wrap=True),
         ]
     )
     return drop_ui, find_ui
@@ -483,7 +484,7 @@ def _(claim_ui, drop_ui, find_ui):
 
 @app.cell(hide_code=True)
 def search(pressed, wanted, without):
-    outcome = style.search(CLAIMS[wanted], without, examples=300) if pressed else None
+    outcome = style.search(CLAIMS[wanted], without) if pressed else None
     style.found(outcome, CLAIMS[wanted], without)
     return (outcome,)
 

@@ -92,7 +92,7 @@ def _():
 
     {formula_ui}
 
-    {mo.hstack([a_ui, b_ui, visited_ui], justify="start", gap=2)}
+    {mo.hstack([a_ui, b_ui, visited_ui], justify="start", gap=2, wrap=True)}
     """)
     return a_ui, b_ui, formula_ui, formulas, visited_ui
 
@@ -325,7 +325,7 @@ def _():
     A pull that is wrong at $a$ moves the first number away from the true one, with probability 1.
     The second is off by the length of the step and by rounding alone: the figure shows by how much.
 
-    {mo.hstack([primitive_ui, step_ui, wrong_ui], justify="start", gap=2)}
+    {mo.hstack([primitive_ui, step_ui, wrong_ui], justify="start", gap=2, wrap=True)}
     """)
     return primitive_ui, step_ui, wrong_ui
 
@@ -426,7 +426,7 @@ def _():
 
     {pull_ui}
 
-    {mo.hstack([drop_ui, find_ui], justify="start", gap=2)}
+    {mo.hstack([drop_ui, find_ui], justify="start", gap=2, wrap=True)}
 
     Last, type `ag.relu(a)` with the pull `g * (a > 0)`. It holds wherever ReLU has a slope.
     Drop the assumption, and you get the one input where it has none.

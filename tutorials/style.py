@@ -8,12 +8,14 @@ import base64
 import html
 import io
 import re
+import time
 import warnings
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 import marimo as mo
 import matplotlib
+from marimo._runtime.context.types import ContextNotInitializedError
 from matplotlib.figure import Figure
 
 from theory.claim import Claim, Outcome, find
@@ -23,7 +25,12 @@ from tutorials import contents
 BLACK, ORANGE, SKY, GREEN = "#000000", "#e69f00", "#56b4e9", "#009e73"
 YELLOW, BLUE, VERMILION, PURPLE = "#f0e442", "#0072b2", "#d55e00", "#cc79a7"
 GREY = "#8c8c8c"
+NARROW = 4.0  # inches, of a figure in a narrow window
+EXAMPLES = 300  # instances of each size that a search tries
+PATIENCE = 20  # seconds, after which a search ends with the size that it is at
 VERDICTS = {"holds": GREEN, "holds if": BLUE, "refuted": VERMILION, "open": GREY}
+# Those darker, so that white letters on them have a contrast of 4.5 at least.
+BADGES = {"holds": "#007a59", "holds if": "#00699f", "refuted": "#b04a00", "open": "#666666"}
 
 # marimo's other threads draw random numbers while a search runs; it draws none itself.
 warnings.filterwarnings("ignore", "Do not use the `random` module inside strategies")
@@ -51,15 +58,30 @@ matplotlib.rcParams.update(
 # ------------------------------------------------------------------------------------- figures
 
 
+def narrow() -> bool:
+    """Whether the window is narrow: head.html then says so in the page's address."""
+    try:
+        return "narrow" in mo.query_params()
+    except ContextNotInitializedError:  # a cell that a test runs alone
+        return False
+
+
 def figure(
     rows: int = 1, columns: int = 1, *, width: float = 9.0, height: float = 3.2, **options: Any
 ) -> tuple[Figure, Any]:
     """A figure (width x height inches; the text column has 9) and its axes, as plt.subplots.
 
-    Not pyplot's: that one keeps every figure that a slider has ever drawn.
+    In a narrow window the panels stand one below the other. Not pyplot's figure: that one keeps
+    every figure that a slider has ever drawn.
     """
-    drawing = Figure(figsize=(width, height), layout="constrained")
-    return drawing, drawing.subplots(rows, columns, **options)
+    if not narrow():
+        drawing = Figure(figsize=(width, height), layout="constrained")
+        return drawing, drawing.subplots(rows, columns, **options)
+    given = options.pop("gridspec_kw", {}).get("height_ratios", [1] * rows)
+    heights = [ratio for ratio in given for _ in range(columns)]
+    drawing = Figure(figsize=(NARROW, height * columns), layout="constrained")
+    axes = drawing.subplots(len(heights), 1, gridspec_kw={"height_ratios": heights}, **options)
+    return drawing, axes.reshape(rows, columns) if min(rows, columns) > 1 else axes
 
 
 def show(drawing: Figure, says: str) -> mo.Html:
@@ -67,9 +89,10 @@ def show(drawing: Figure, says: str) -> mo.Html:
     buffer = io.BytesIO()
     drawing.savefig(buffer, format="svg", metadata={"Date": None})
     data = base64.b64encode(buffer.getvalue()).decode()
-    width = drawing.get_figwidth() / 9 * 100
+    slim = drawing.get_figwidth() == NARROW
+    width = 100 if slim else drawing.get_figwidth() / 9 * 100
     return mo.Html(
-        f'<div data-figure><img alt="{html.escape(says)}" '
+        f'<div data-figure="{"narrow" if slim else "wide"}"><img alt="{html.escape(says)}" '
         f'src="data:image/svg+xml;base64,{data}" '
         f'style="width:{width:.0f}%; background:white; border-radius:6px"></div>'
     )
@@ -142,7 +165,7 @@ def _raised(text: str) -> str:
 
 
 def _badge(verdict: str) -> str:
-    colour = VERDICTS[verdict]
+    colour = BADGES[verdict]
     return (
         f'<span style="color:white; background:{colour}; border-radius:1em; '
         f'padding:0.1em 0.7em; font-size:0.85em; font-weight:600">{verdict}</span>'
@@ -182,24 +205,44 @@ def reveal(predicted: str | None, right: str, says: str) -> mo.Html:
 
 def choose(ids: Sequence[str], first: str) -> mo.ui.dropdown:
     """Which of these claims to break."""
-    names = {id: f"{CLAIMS[id].title} ({id})" for id in ids}
+    names = {id: id if narrow() else f"{CLAIMS[id].title} ({id})" for id in ids}
     return mo.ui.dropdown({names[id]: id for id in ids}, value=names[first], label="The claim")
 
 
 def drop(claim: Claim) -> mo.ui.dropdown:
     """Which of its assumptions to drop, or None."""
-    names = {a.name if a.name == a.says else f"{a.name}: {a.says}": a.name for a in claim.given}
+    short = narrow()
+    names = {
+        a.name if short or a.name == a.says else f"{a.name}: {a.says}": a.name for a in claim.given
+    }
     return mo.ui.dropdown({"nothing": None} | names, value="nothing", label="Drop")
 
 
-def search(it: Claim, without: str | None, examples: int) -> Outcome:
-    """theory's `find`, which says on the page how far it is."""
+def search(it: Claim, without: str | None) -> Outcome:
+    """theory's `find`, which says on the page how far it is, and ends when PATIENCE does."""
+    began = time.monotonic()
+
+    class Enough(Exception):
+        pass
+
     with mo.status.spinner("Searching ...", subtitle="the smallest instances first") as shown:
 
         def progress(size: Any, tried: int) -> None:
-            shown.update(subtitle=f"none of size {size}; {tried:,} instances so far")
+            nonlocal so_far
+            so_far = tried
+            seconds = time.monotonic() - began
+            shown.update(
+                subtitle=f"none of size {size}; {tried:,} instances in {seconds:.0f} s, "
+                f"at most about {PATIENCE} s"
+            )
+            if seconds > PATIENCE:
+                raise Enough
 
-        return find(it, without, examples, progress=progress)
+        so_far = 0
+        try:
+            return find(it, without, EXAMPLES, progress=progress)
+        except Enough:
+            return Outcome(so_far)
 
 
 def button() -> mo.ui.run_button:

@@ -7,8 +7,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from theory.claim import find
-from theory.decide import CLAIMS
 from tutorials import style
 
 notebook = import_module("tutorials.01_neurons")
@@ -135,13 +133,6 @@ def test_the_button_finds_two_neurons_whose_scores_do_not_sum_to_1():
     chosen = {"wanted": "dormancy.sum-to-one", "without": None, "pressed": True}
     outcome = app.run(defs=chosen)[1]["outcome"]
     assert outcome.size == 2
-
-
-@pytest.mark.parametrize("id", notebook.CLAIMS_HERE)
-def test_each_assumption_can_be_dropped_in_the_time_that_a_reader_has(id):
-    for assumption in CLAIMS[id].given:
-        if CLAIMS[id].verdict != "refuted":
-            assert find(CLAIMS[id], assumption.name, examples=300).violation is not None
 
 
 def test_a_claim_that_holds_has_a_counterexample_once_its_assumption_is_dropped():

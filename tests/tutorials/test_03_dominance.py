@@ -79,13 +79,6 @@ def test_the_button_contradicts_the_theorem(wanted):
     assert app.run(defs=chosen)[1]["outcome"].violation is not None
 
 
-@pytest.mark.parametrize("id", notebook.CLAIMS_HERE)
-def test_a_repair_needs_each_of_its_assumptions(id):
-    for assumption in CLAIMS[id].given:
-        if CLAIMS[id].verdict != "refuted":
-            assert find(CLAIMS[id], assumption.name, examples=300).violation is not None
-
-
 def test_at_the_critical_step_size_the_neuron_dies_and_just_below_it_does_not():
     found = app.run(defs={"loud": 2, "target": -1, "rate": 0.25})[1]
     assert found["critical"] == [Fraction(1, 4), None]

@@ -11,8 +11,6 @@ import pytest
 
 from fast.config import build, settle
 from fast.demo import SETTINGS as DEMO
-from theory.claim import find
-from theory.decide import CLAIMS
 
 notebook = import_module("tutorials.08_from_theorem_to_agent")
 HEAD = ["run", "method", "seed", "panel", "environment_step", "value"]
@@ -146,13 +144,6 @@ def test_without_any_recording_the_page_says_so(tmp_path):
     output, found = notebook.gather.run(RESULTS=tmp_path)
     assert found["folders"] == {} and "No recorded run" in output.text
     assert run_of(tmp_path, None).verdicts == []
-
-
-@pytest.mark.parametrize("id", notebook.CLAIMS_HERE)
-def test_what_can_be_broken_breaks_in_the_time_that_a_reader_has(id):
-    claim = CLAIMS[id]
-    for without in [None] if claim.verdict == "refuted" else [a.name for a in claim.given]:
-        assert find(claim, without, examples=300).violation is not None, without
 
 
 def test_a_search_prints_the_smallest_counterexample():

@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from theory.claim import find
+from theory.decide import CLAIMS
+from tutorials import style
 from tutorials.exercises import ALL
 
 ROOT = Path(__file__).parent.parent.parent
@@ -22,6 +25,32 @@ def test_a_tutorial_runs_with_its_default_values_and_names_its_cover(notebook, d
     app = import_module(f"tutorials.{notebook.stem}").app
     _, found = app.run()
     assert found["cover"].axes
+
+
+def readers_claims():
+    """Each claim that some tutorial offers to break, once; slow, but for the first of a page.
+
+    The counterexamples that are stored for the same are replayed by tests/theory.
+    """
+    seen = set()
+    for path in NOTEBOOKS:
+        offered = getattr(import_module(f"tutorials.{path.stem}"), "CLAIMS_HERE", [])
+        for i, id in enumerate(id for id in offered if id not in seen):
+            seen.add(id)
+            yield pytest.param(id, marks=[pytest.mark.slow] if i else [])
+
+
+@pytest.mark.parametrize("id", list(readers_claims()))
+def test_what_can_be_broken_breaks_in_the_time_that_a_reader_has(id):
+    claim = CLAIMS[id]
+    for without in [None] if claim.verdict == "refuted" else [a.name for a in claim.given]:
+        assert find(claim, without, style.EXAMPLES).violation is not None, without
+
+
+def test_a_search_ends_when_the_patience_of_a_reader_does(monkeypatch):
+    monkeypatch.setattr(style, "PATIENCE", -1)
+    outcome = style.search(CLAIMS["dormancy.average-one"], None)
+    assert outcome.violation is None and 0 < outcome.tried <= style.EXAMPLES
 
 
 def test_a_tutorial_says_what_it_is(notebook):

@@ -145,11 +145,72 @@ def test_a_tutorial_has_names_for_its_controls_and_fits_a_telephone(served, page
     served(name)
     assert "dark" in page.evaluate("document.body.className")
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    drawn = page.locator("[data-figure] img")
+    for i in range(drawn.count()):  # whole, and letters of 10.5 points (of 96 / 72 pixels) readable
+        shown, natural = drawn.nth(i).evaluate("it => [it.clientWidth, it.naturalWidth]")
+        assert shown <= 390 and shown / natural * 10.5 * 96 / 72 >= 11
     for role in ROLES:
         controls = page.get_by_role(role)
         for i in range(controls.count()):
             if not controls.nth(i).evaluate("it => it.matches('.cm-content')"):  # code, to read
                 assert '"' in controls.nth(i).aria_snapshot().partition("\n")[0], (role, i)
+                box = controls.nth(i).bounding_box()
+                if box and not controls.nth(i).evaluate("it => it.closest('marimo-table')"):
+                    assert box["x"] + box["width"] <= 390, (role, i)
+
+
+# Every text that is shown with a contrast below 4.5, or 3 where it is large (WCAG 2.2, 1.4.3), as
+# "text, contrast"; without code in marimo's editor and without what KaTeX hides.
+FAINT = """() => {
+  const paper = new OffscreenCanvas(1, 1).getContext('2d', { willReadFrequently: true });
+  const parts = colour => {  // whatever way it is written: red, green and blue to 255, alpha to 1
+    paper.clearRect(0, 0, 1, 1);
+    paper.fillStyle = colour;
+    paper.fillRect(0, 0, 1, 1);
+    const [r, g, b, alpha] = paper.getImageData(0, 0, 1, 1).data;
+    return [r, g, b, alpha / 255];
+  };
+  const light = ([r, g, b]) => [r, g, b].map(c => c / 255)
+    .map(c => c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4)
+    .reduce((sum, c, i) => sum + c * [0.2126, 0.7152, 0.0722][i], 0);
+  const over = (above, below) => above.slice(0, 3)
+    .map((c, i) => c * above[3] + below[i] * (1 - above[3]));
+  const parent = it => it.parentElement ?? it.getRootNode().host;
+  const ground = it => {
+    if (!it) return parts(getComputedStyle(document.body).backgroundColor);
+    const own = parts(getComputedStyle(it).backgroundColor);
+    return own[3] === 1 ? own : over(own, ground(parent(it)));
+  };
+  const faint = [];
+  const visit = root => {
+    for (const it of root.querySelectorAll('*')) {
+      if (it.shadowRoot) visit(it.shadowRoot);
+      const text = [...it.childNodes].map(n => n.nodeType === 3 ? n.data.trim() : '').join('');
+      const shown = it.checkVisibility({ opacityProperty: true, visibilityProperty: true });
+      if (!text || !shown) continue;
+      if (it.closest('.cm-editor, .katex-mathml, style, script, [disabled]')) continue;
+      const style = getComputedStyle(it), below = ground(it), size = parseFloat(style.fontSize);
+      const ink = over(parts(style.color), below);
+      const [dark, bright] = [light(ink), light(below)].sort((a, b) => a - b);
+      const contrast = (bright + 0.05) / (dark + 0.05);
+      const large = size >= 24 || (size >= 18.66 && Number(style.fontWeight) >= 700);
+      if (contrast < (large ? 3 : 4.5)) faint.push(`${text.slice(0, 40)}, ${contrast.toFixed(2)}`);
+    }
+  };
+  visit(document.body);
+  return faint;
+}"""
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("name", ["", *(path.stem for path in NOTEBOOKS)])
+def test_every_text_stands_out_from_what_is_behind_it(served, page, link, name, scheme):
+    page.emulate_media(color_scheme=scheme)
+    if name:
+        served(name)
+    else:
+        page.goto(link)
+    assert page.evaluate(FAINT) == []
 
 
 def test_a_word_opens_on_what_it_means(served):
