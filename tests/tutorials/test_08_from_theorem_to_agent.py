@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from fast.config import build, settle
+from fast.config import build
 from fast.demo import SETTINGS as DEMO
 
 notebook = import_module("tutorials.08_from_theorem_to_agent")
@@ -59,19 +59,19 @@ def test_the_recordings_of_this_repository_are_found():
 
 def test_the_reward_appears_where_the_settings_of_the_runs_let_it():
     """In the recordings: agent steps are updates after the first one, of 8 environment steps."""
-    masked = replace(build("cartpole-swingup-masked", preset="laptop").run, updates=8000)
-    masked = settle(replace(build("cartpole-swingup-masked", preset="laptop"), run=masked))
-    whole = DEMO["run.updates"], DEMO["run.reward_masked_updates"]
+    masked = build("drq", "cartpole-swingup-masked", preset="laptop")
+    masked = replace(masked, run=replace(masked.run, updates=8000))
+    whole = DEMO["run.updates"], DEMO["run.reward_masked"]
     known = {
-        "demo": (*whole, build("cartpole-swingup", preset="laptop")),
-        "laptop-masked": (masked.run.updates, masked.run.reward_masked_updates, masked),
+        "demo": (*whole, build("drq", "cartpole-swingup", preset="laptop")),
+        "laptop-masked": (masked.run.updates, masked.run.masked_updates, masked),
     }
     rewarded = notebook.gather.run()[1]["rewarded"]
     assert {name for name, step in rewarded.items() if step} == set(known)
     for name, (updates, without, config) in known.items():
         told = (notebook.RESULTS / name / "reward.csv").read_text()
         assert told == f"updates,masked_updates\n{updates},{without}\n"
-        step = (config.run.first_update + without) * config.env.action_repeat
+        step = (config.agent.first_update + without) * config.env.action_repeat
         assert rewarded[name] == step
         shown = {"folder": name, "folders": recorded(name).folders, "methods": ["baseline"]}
         output, _ = notebook.draw.run(**shown, rewarded=rewarded, zoom=True)
