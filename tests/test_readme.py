@@ -142,7 +142,7 @@ COMMAND = r"python -m |python scripts/|make |tensorboard -|\. \.venv|sweep -|sup
 # Longer than a few seconds, or needs a browser: for `make thorough`.
 LONG = re.compile(
     r"theory(?! show| plot)|scripts/|tensorboard|fast doctor|sweep|supervised|figure"
-    r"|runs/x|runs/paper|DIR|--seed S|cartpole-balance"
+    r"|runs/x|runs/paper|bench|--agent sac|DIR|--seed S|cartpole-balance"
 )
 SMALL = {"--preset": "tiny", "--devices": "cpu", "--jobs": "1", "--run.updates": "60"}
 ADDED = {
@@ -202,7 +202,8 @@ def small(arguments):
         words += ["--out", f"runs/{abs(hash(tuple(words)))}"]
         words += ["--dry-run"] if words[0] == "sweep" and "--dry-run" not in words else []
     for option, value in ADDED.get(words[0], {}).items():
-        words += [] if option in words else [option, value]
+        known = option in words or (option == "--figure" and "--tasks" in words)
+        words += [] if known else [option, value]
     return words
 
 
