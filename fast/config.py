@@ -7,6 +7,7 @@ default, and "ours" a choice that no source fixes.
 """
 
 import dataclasses
+import functools
 import json
 import operator
 from collections.abc import Sequence
@@ -18,7 +19,7 @@ import tyro
 from pydantic import Discriminator, TypeAdapter, ValidationError
 
 from fast import envs
-from fast.agents import AGENTS, drq, sac
+from fast.agents import AGENTS
 from fast.envs import dmc
 from fast.errors import InputError, unknown
 from fast.interventions import Interventions, Once, Schedule
@@ -26,7 +27,9 @@ from fast.papers.methods import METHODS
 from fast.rules import Count, CountOrNone, Seed, Share, Size, settings
 from fast.runs.records import VERSION, flat
 
-Agent = Annotated[drq.DrQSettings | sac.SACSettings, Discriminator("kind")]  # a row of AGENTS each
+# One of the rows of AGENTS, by its kind.
+ANY = functools.reduce(operator.or_, (kind.settings for kind in AGENTS.values()))
+Agent = Annotated[ANY, Discriminator("kind")]
 Env = Annotated[envs.PixelSettings | envs.StateSettings, Discriminator("kind")]
 
 
@@ -63,7 +66,7 @@ class Config:
     device: Literal["cpu", "cuda"] = "cpu"
     env: Env = field(default_factory=envs.PixelSettings)
     interventions: Interventions = field(default_factory=Interventions)
-    agent: Agent = field(default_factory=drq.DrQSettings)
+    agent: Agent = field(default_factory=AGENTS["drq"].settings)
     run: RunConfig = field(default_factory=RunConfig)
 
 

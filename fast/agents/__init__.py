@@ -9,7 +9,7 @@ An agent has (there is no base class):
     loss(learner, batch, draws)     what that learner descends, for the measures
 
 and its file settings with `require` and `told`, PRESETS, `networks(settings, shape, actions)` and
-the class. To add one: write the file, one row in AGENTS, and its settings in `config.Agent`.
+the class. To add one: write the file, and one row in AGENTS.
 """
 
 from types import ModuleType

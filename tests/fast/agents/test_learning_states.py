@@ -1,0 +1,126 @@
+"""Agents that learn from states, through the whole loop; a toy TD3 comes in as a file and a row."""
+
+import importlib.util
+import json
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from fast import config as configs
+from fast.runs.session import Stop
+from fast.train import train
+
+ROOT, HERE = Path(__file__).parents[3], Path(__file__).parent
+
+# What a user's own script does that adds an agent: its file, and its row.
+WITH_TD3 = f"""
+import sys
+sys.path.insert(0, {str(HERE)!r})
+import td3
+from fast.agents import AGENTS, Kind
+AGENTS["td3"] = Kind(td3, td3.TD3, td3.TD3Settings, "states")
+from fast.__main__ import main
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def config_of(task, method="reset", **agent):
+    config = configs.build("sac", task, method, "tiny")
+    repeat = 50 if task.startswith("cartpole") else 1  # twenty agent steps an episode
+    run = replace(config.run, updates=60, evaluation_interval=40, score_interval=20)
+    return replace(
+        config,
+        env=replace(config.env, action_repeat=repeat),
+        agent=replace(config.agent, replay_capacity=60, **agent),
+        run=replace(run, log_interval=10),
+    )
+
+
+class StopAtEpisode(Stop):
+    """Asks to stop as a signal would, as soon as so many episodes are written."""
+
+    def __init__(self, folder, episode):
+        self.file = folder / "frames" / f"{episode:07d}.npz"
+
+    @property
+    def signal(self):
+        return signal.SIGTERM if self.file.exists() else None
+
+
+def told(folder):
+    records = map(json.loads, (folder / "metrics.jsonl").read_text().splitlines())
+    return [record for record in records if record["kind"] not in ("session", "timing")]
+
+
+def state(folder):
+    found = torch.load(folder / "checkpoint.pt", weights_only=True)["state"]
+    del found["seconds"], found["arithmetic"]
+    return found
+
+
+@pytest.mark.parametrize(
+    ("task", "agent"),
+    [
+        ("InvertedPendulum-v4", {}),  # it falls: terminal states, short episodes
+        ("cartpole-swingup", {"n_step": 3, "updates_per_step": 2.0}),
+        ("cartpole-swingup-masked", {"updates_per_step": 0.5, "actor_period": 2}),
+    ],
+)
+def test_a_run_from_states_that_was_stopped_is_the_one_that_was_not(task, agent, tmp_path):
+    config, whole, folder = config_of(task, **agent), tmp_path / "whole", tmp_path / "run"
+    assert train(config, whole, Stop())
+    assert {record["kind"] for record in told(whole)} == {
+        *("episode", "evaluation", "scores", "update", "intervention")
+    }
+    assert not train(config, folder, StopAtEpisode(folder, 0))
+    assert len(told(folder)) < len(told(whole))
+    assert train(None, folder, Stop())
+    assert told(folder) == told(whole)
+    torch.testing.assert_close(state(folder), state(whole), rtol=0, atol=0)
+    assert state(whole)["update"] == 60
+
+
+def test_terminal_states_end_episodes_and_are_stored_as_such(tmp_path):
+    assert train(config_of("InvertedPendulum-v4", "baseline"), tmp_path / "run", Stop())
+    files = sorted((tmp_path / "run/frames").iterdir())
+    assert files
+    for file in files:
+        with np.load(file) as episode:
+            assert episode["terminated"] and len(episode["rewards"]) < 1000
+            assert episode["frames"].dtype == np.float32
+
+
+def command(*typed):
+    call = [sys.executable, "-W", "ignore", "-c", WITH_TD3, *map(str, typed)]
+    return subprocess.run(call, cwd=ROOT, capture_output=True, text=True)
+
+
+def test_an_agent_is_one_file_and_one_row(tmp_path):
+    """Trained, recycled, scored, resumed and drawn by the commands that know nothing of it."""
+    out = tmp_path / "run"
+    chosen = ["--agent", "td3", "--task", "InvertedPendulum-v4", "--preset", "tiny"]
+    done = command("train", *chosen, "--method", "redo+reset+l2-init", "--out", out,
+                   "--interventions.redo.on", "critic", "actor")  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    records = told(out)
+    named = {record["name"] for record in records if record["kind"] == "intervention"}
+    assert named == {"redo", "reset"}
+    scores = next(record for record in records if record["kind"] == "scores")
+    layers = {key.rpartition("/")[0] for key in scores if "/" in key}
+    heads = ("critic/heads.0", "critic/heads.1", "actor/head")
+    assert layers == {f"{head}.dense{i}" for head in heads for i in (0, 1)}
+    assert command("train", "--resume", out).returncode == 0  # complete: nothing to do
+    assert command("report", "--runs", tmp_path).returncode == 0
+    refused = command("train", *chosen, "--method", "hl-gauss", "--out", tmp_path / "x")
+    assert refused.returncode == 2 and "the agent td3 has no loss" in refused.stderr
+
+
+def test_the_toy_is_one_short_file():
+    found = importlib.util.spec_from_file_location("td3", HERE / "td3.py")
+    assert found is not None and len((HERE / "td3.py").read_text().splitlines()) < 150
