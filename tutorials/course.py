@@ -51,7 +51,7 @@ a figure 0.1 to 0.5 s after a slider's move (`python scripts/tutorial_times.py`,
 |---|---|---|
 {plan}
 
-Whoever has less time leaves out the last two rows.
+[A sheet to print](SHEET.md) goes with it. Whoever has less time leaves out the last two rows.
 
 ## Exercises and solutions
 
