@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 
 import matplotlib
 import numpy as np
+from matplotlib import style
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -79,6 +80,11 @@ class Drawing(NamedTuple):
     rows: Sequence[tuple]
 
 
+def house_style() -> contextlib.AbstractContextManager[None]:
+    """Within it a user's matplotlibrc (TeX, fonts, colours, an origin below) says nothing."""
+    return style.context("default")
+
+
 def require_writable(out: Path) -> None:
     """Raises InputError, before any work, unless `out` is a folder for files or can be made one."""
     with as_input("--out", out):
@@ -118,7 +124,7 @@ def content(figure: Figure, form: str) -> bytes:
     # Text stays text in the PDF; no date and no random ids, so that the same runs give one file.
     stamp = {"png": {}, "pdf": {"CreationDate": None}, "svg": {"Date": None}}[form]
     buffer = io.BytesIO()
-    with matplotlib.rc_context({"pdf.fonttype": 42, "svg.hashsalt": "figure"}):
+    with house_style(), matplotlib.rc_context({"pdf.fonttype": 42, "svg.hashsalt": "figure"}):
         figure.savefig(buffer, format=form, metadata=stamp)
     figure.set_layout_engine("none")  # what the first form has laid out holds for the others
     return buffer.getvalue()

@@ -9,7 +9,8 @@ layer" is the head's `dense0`, which can hold a dominant neuron, "penultimate" i
 
 import math
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -23,7 +24,7 @@ from fast.errors import InputError, as_input, unknown
 from fast.papers.neuron_dominance import RECIPES, Recipe
 from fast.report import drawing, stats, supervised_figures
 from fast.report.drawing import Drawing, Face, Panel, Row
-from fast.runs.records import Floats, Run, differing, find_runs, series
+from fast.runs.records import Floats, Keep, Run, differing, find_runs, series
 
 RETURN = Panel("Evaluation return", "evaluation", ("return",))
 SCORE = Panel("Largest activation score, first hidden layer", "scores",
@@ -40,6 +41,15 @@ GRADIENTS = tuple(
     for name, layer in (("dense0", "first hidden"), ("dense1", "penultimate"))
 )  # fmt: skip
 SRANK = "critic/heads.0.dense0/srank"
+# All that is to be read of a run.
+KEEP: Keep = {
+    "scores": {SRANK}.union(
+        *(panel.keys for panel in (SCORE, FIRST_SATURATED, SATURATED, DORMANT, *GRADIENTS))
+    ),
+    "episode": (),
+    "update": (),
+    "timing": (),
+}
 HEAD_0 = "Critic head 0, as the paper shows one; 0.1-dormant and saturated are shares of neurons."
 LAST = "Returns are the last evaluation of each run, not normalised."
 
@@ -585,20 +595,20 @@ OWN = ("5", "6", "9", "14")
 
 def draw(name: str, runs: Sequence[Run], preset: str | None = None, own: bool = False) -> Drawing:
     """Figure `name` of the runs that belong to it; raises InputError where none can be made."""
-    return FIGURES[name](choose(name, runs, preset, own))
+    with drawing.house_style():
+        return FIGURES[name](choose(name, runs, preset, own))
 
 
 def draw_all(
     runs: Sequence[Run], preset: str | None = None, own: bool = False
-) -> tuple[dict[str, Drawing], dict[str, InputError]]:
-    """Every figure that has at least one run, and why the others cannot be drawn."""
-    drawn, refused = {}, {}
+) -> Iterator[tuple[str, Drawing | InputError]]:
+    """Every figure, one after the other so that no two need be held, or why it cannot be drawn."""
     for name in OWN if own else FIGURES:
         try:
-            drawn[name] = draw(name, runs, preset, own)
+            drawn: Drawing | InputError = draw(name, runs, preset, own)
         except InputError as error:
-            refused[name] = error
-    return drawn, refused
+            drawn = error
+        yield name, drawn
 
 
 def figure_4(folder: Path) -> Drawing:
@@ -628,21 +638,29 @@ def write(
     if name not in RECIPES and name != "all":
         raise unknown("NAME", name, [*RECIPES, "all"])
     drawing.require_writable(out)
-    refused: dict[str, InputError] = {}
     damaged: list[InputError] = []
     if name == "4":
-        drawn = {name: figure_4(folder)}
+        drawn: Iterable[tuple[str, Drawing | InputError]] = [(name, figure_4(folder))]
     elif name != "all":
-        drawn = {name: draw(name, find_runs(folder, damaged=damaged), preset, own)}
+        runs = find_runs(folder, damaged=damaged, keep=KEEP)
+        drawn = [(name, draw(name, runs, preset, own))]
     else:
-        runs = find_runs(folder, not supervised_figures.find(folder), damaged)
-        drawn, refused = draw_all(runs, preset, own)
-        try:
-            drawn["4"] = figure_4(folder)
-        except InputError as error:
-            refused["4"] = error
-    if not drawn:
+        runs = find_runs(folder, not supervised_figures.find(folder), damaged, KEEP)
+        drawn = chain(draw_all(runs, preset, own), _figure_4(folder))
+    paths, refused = [], {}
+    for name, made in drawn:
+        if isinstance(made, InputError):
+            refused[name] = made
+            continue
+        with as_input("--out", out, "nothing can be written there"):
+            paths.append(drawing.save(made, out / f"figure-{name}.png"))
+    if not paths:
         raise InputError("--runs", str(folder), "none of its runs belongs to a figure")
-    with as_input("--out", out, "nothing can be written there"):
-        paths = [drawing.save(drawn[name], out / f"figure-{name}.png") for name in drawn]
     return paths, refused | {error.field: error for error in damaged}
+
+
+def _figure_4(folder: Path) -> Iterator[tuple[str, Drawing | InputError]]:
+    try:
+        yield "4", figure_4(folder)
+    except InputError as error:
+        yield "4", error

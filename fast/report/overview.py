@@ -12,7 +12,7 @@ from matplotlib.lines import Line2D
 from fast.errors import InputError
 from fast.report import drawing
 from fast.report.drawing import Drawing, Face, Panel, Row
-from fast.runs.records import Run
+from fast.runs.records import Run, random_returns
 
 RANDOM_POLICY = "random policy's return"
 FIRST, NEXT = "critic/heads.{}.dense0/", "critic/heads.{}.dense1/"
@@ -31,17 +31,16 @@ PANELS = tuple(
 def overview_rows(runs: Sequence[Run]) -> list[Row]:
     """Every point of the overview.
 
-    The random policy's return is the mean over a run's episodes of uniformly random actions, at
-    the last of them.
+    The random policy's return is the mean over a run's whole episodes of uniformly random actions,
+    at the last of them.
     """
     rows = []
     for run in runs:
         rows += drawing.rows_of([run], PANELS)
-        random = [record for record in run.of("episode") if record.get("random")]
-        if random:
-            returns = [np.nan if (v := r.get("return")) is None else v for r in random]
+        steps, returns = random_returns(run)
+        if len(steps):
             head = (run.folder.name, run.config["task"], run.method, run.seed, RANDOM_POLICY)
-            rows.append(Row(*head, random[-1]["environment_step"], float(np.mean(returns))))
+            rows.append(Row(*head, int(steps[-1]), float(np.mean(returns))))
     return rows
 
 
@@ -77,6 +76,11 @@ def overview(runs: Sequence[Run], columns: int = 2) -> Drawing:
     belong in one figure.
     """
     require_comparable(runs)
+    with drawing.house_style():
+        return _overview(runs, columns)
+
+
+def _overview(runs: Sequence[Run], columns: int) -> Drawing:
     rows = overview_rows(runs)
     figure = drawing.Figure(figsize=(10.5, 7.8) if columns == 2 else (4.8, 13.2), dpi=150)
     drawing.write_face(figure, face(runs))

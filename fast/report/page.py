@@ -19,7 +19,8 @@ import matplotlib.image
 import numpy as np
 
 from fast.errors import InputError, as_input
-from fast.report import drawing, figures, overview, supervised_figures
+from fast.report import drawing, figures, overview, story, supervised_figures
+from fast.report.drawing import Drawing
 from fast.report.figures import Aggregate
 from fast.report.story import (
     UNDEFINED,
@@ -37,8 +38,13 @@ from fast.report.story import (
     several,
     side_by_side,
 )
-from fast.runs.records import COUNTERS, Run, find_runs
+from fast.runs.records import COUNTERS, Keep, Run, find_runs
 
+# All that is to be read of a run.
+KEEP: Keep = {
+    "scores": {*figures.KEEP["scores"], *story.SCORES}.union(*(p.keys for p in overview.PANELS)),
+    "update": (),
+}
 STRIP = 6  # frames shown of one episode
 MANY = 4  # runs, above which what is said of each is folded or told of all together
 
@@ -55,7 +61,7 @@ def report(runs_folder: Path | str, out: Path | str) -> Path:
     out, pictures, damaged = Path(out), {}, list[InputError]()
     drawing.require_writable(out)
     records = supervised_figures.find(Path(runs_folder))
-    runs = find_runs(runs_folder, not records, damaged)
+    runs = find_runs(runs_folder, not records, damaged, KEEP)
     tasks = {run.config["task"] for run in runs}
     wide, narrow = b"", b""
     if len(tasks) == 1:
@@ -66,12 +72,9 @@ def report(runs_folder: Path | str, out: Path | str) -> Path:
         narrow = drawing.content(overview.overview(runs, columns=1).figure, "svg")
     statistics: list[Aggregate] = []
     if len(tasks) > 1 or len(runs) > len({(run.config["task"], run.method) for run in runs}):
-        papers = figures.draw_all(runs)[0]
-        owns = papers.keys().isdisjoint(figures.OWN)  # a sweep of tasks that the paper has not
-        own_ones = figures.draw_all(runs, own=True)[0] if owns else {}
-        for own, every in ((False, papers), (True, own_ones)):
-            for name, drawn in every.items():
-                pictures[figures.title(name, own)] = drawing.content(drawn.figure, "png")
+        papers = _pngs(runs)
+        owns = papers.keys().isdisjoint(map(figures.title, figures.OWN))  # not the paper's tasks
+        pictures = papers | (_pngs(runs, own=True) if owns else {})
         if len({run.config["preset"] for run in runs}) == 1:
             statistics = figures.aggregates(runs) + figures.improvements(runs)
     for path in records:
@@ -95,6 +98,15 @@ def report(runs_folder: Path | str, out: Path | str) -> Path:
         # The name of a folder need not be text in any encoding.
         path.write_text(html, encoding="utf-8", errors="backslashreplace")
     return path
+
+
+def _pngs(runs: Sequence[Run], own: bool = False) -> dict[str, bytes]:
+    """The paper's figures that the runs give, by their titles."""
+    return {
+        figures.title(name, own): drawing.content(drawn.figure, "png")
+        for name, drawn in figures.draw_all(runs, own=own)
+        if isinstance(drawn, Drawing)
+    }
 
 
 def _without(records: Sequence[Path], pictures: Mapping[str, bytes]) -> str:
@@ -278,7 +290,8 @@ def _strip(run: Run) -> str:
         images = ""
         for index in shown:
             file = io.BytesIO()
-            matplotlib.image.imsave(file, frames[index].transpose(1, 2, 0).copy(), format="png")
+            picture = frames[index].transpose(1, 2, 0).copy()
+            matplotlib.image.imsave(file, picture, format="png", origin="upper")
             images += f'<img src="{_uri(file.getvalue(), "png")}" alt="frame {index}">'
     except Exception:  # of many kinds: the file is cut short, as by a copy that was, or damaged
         return ""

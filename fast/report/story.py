@@ -13,9 +13,15 @@ from typing import TypeGuard
 import numpy as np
 
 from fast.report.drawing import DOMINANT_SHARE
-from fast.runs.records import Floats, Run, differing, series
+from fast.runs.records import Floats, Run, differing, random_returns, series
 
 HEADS = (0, 1)  # of the critic
+SCORES = tuple(  # what is to be read of a run for the facts
+    f"critic/heads.{head}.{score}"
+    for head in HEADS
+    for score in ("dense0/largest_share", "dense0/srank", "dense0/dormant_0.1",
+                  "dense1/saturated", "dense1/zombie")
+)  # fmt: skip
 # Neuron Dominance: twice the 500,000 masked updates of B.1, which are half of the training
 # (Figure 3); Figures 2 and 3; B.2.
 PAPER_UPDATES, PAPER_SEEDS, PAPER_BATCH = 1_000_000, 8, 512
@@ -44,12 +50,13 @@ class Facts:
         self.returns = series(run, "evaluation", "return")
         self.final_return = _last(self.returns[1])
         evaluations = run.of("evaluation")
-        self.episodes = (
-            len(evaluations[-1].get("returns", ())) if evaluations else 0
-        )  # behind one of them
-        random = [episode.get("return") for episode in run.of("episode") if episode.get("random")]
-        self.random_returns = np.array(random, dtype=np.float64)  # of uniformly random actions
-        self.random_return = float(np.mean(self.random_returns)) if random else None
+        last = evaluations[-1] if evaluations else {}
+        self.episodes = len(last.get("returns", ()))  # behind one of them
+        self.cut_short = bool(last.get("broken"))  # one of these
+        self.random_returns = random_returns(run)[1]  # of uniformly random actions
+        self.random_return = (
+            float(np.mean(self.random_returns)) if len(self.random_returns) else None
+        )
 
         share, saturated = of_heads("dense0/largest_share"), of_heads("dense1/saturated")
         srank, steps = (
@@ -187,6 +194,8 @@ def _about_return(f: Facts) -> list[str]:
             f"step {number(steps[best])}, {number(values[best])}"
         )
     said = [f"{text}."]
+    if f.cut_short:
+        said.append("An episode of it broke off, and counts with its reward up to there.")
     if final == 0:
         said.append("A return of zero: in its last evaluation it earned nothing at all.")
     mean = f.random_return

@@ -60,7 +60,8 @@ def draw(path: Path, note: str = "") -> Drawing:
     Raises InputError where the settings.json beside it is of another, or one of the two is damaged.
     """
     try:
-        return _draw(path, note)
+        with drawing.house_style():
+            return _draw(path, note)
     except InputError:
         raise
     except (OSError, ValueError, LookupError, TypeError, RecursionError) as error:

@@ -6,7 +6,7 @@ held by columns: 432 runs at the paper's length are 1.3 GB of lines and many tim
 
 import json
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import NoneType
 from typing import Any, NamedTuple
@@ -20,6 +20,7 @@ COUNTERS = ("kind", "agent_step", "environment_step", "update")  # that every re
 VERSION = 2  # of everything in a run's folder: other versions are refused, never guessed
 
 Floats = NDArray[np.float64]
+Keep = Mapping[str, Collection[str]]  # kind of record -> the keys of it that are needed
 
 
 # What readers use of a config.json, by dotted name.
@@ -61,16 +62,40 @@ class Column(NamedTuple):
 
 
 class Table:
-    """The records of one kind, by columns."""
+    """The records of one kind, by columns; with `keep`, of those keys and the COUNTERS alone."""
 
-    def __init__(self, records: Sequence[dict[str, Any]]):
-        self.length = len(records)
-        keys = dict.fromkeys(key for record in records for key in record)
-        self.columns = {key: _column(records, key) for key in keys}
+    def __init__(self, records: Sequence[dict[str, Any]], keep: Collection[str] | None = None):
+        self.length, self.keep = len(records), keep
+        self.kind = records[0]["kind"] if records else ""
+        forms = dict.fromkeys(map(tuple, records))
+        every = dict.fromkeys(key for keys in forms for key in keys)
+        kept = every if keep is None else {*COUNTERS, *keep}
+        keys = [key for key in every if key in kept and key != "kind"]
+        self.columns = {key: _column(records, key, whole=len(forms) == 1) for key in keys}
+
+    def column(self, key: str) -> Column:
+        """The values of a key, none if no record has it; raises KeyError if it was not kept."""
+        if self.keep is not None and key not in (*self.keep, *COUNTERS):
+            raise KeyError(f"{key} is not among the keys that were to be kept")
+        return self.columns.get(key, Column(np.array([], dtype=np.int32), np.array([])))
+
+    def numbers(self, key: str) -> Floats:
+        """The values of a key, (records,), NaN where it is null or missing."""
+        rows, values = self.column(key)
+        told = np.full(self.length, np.nan)
+        told[rows] = np.asarray(values, dtype=np.float64)
+        return told
+
+    def has(self, key: str) -> NDArray[np.bool_]:
+        """Whether what a record has under a key is there and neither false nor empty."""
+        rows, values = self.column(key)
+        found = np.zeros(self.length, dtype=bool)
+        found[rows] = list(map(bool, values))
+        return found
 
     def records(self) -> list[dict[str, Any]]:
         """The records again, each a dict."""
-        found: list[dict[str, Any]] = [{} for _ in range(self.length)]
+        found: list[dict[str, Any]] = [{"kind": self.kind} for _ in range(self.length)]
         for key, (rows, values) in self.columns.items():
             plain = values if isinstance(values, list) else values.tolist()
             having = found[rows] if isinstance(rows, slice) else [found[row] for row in rows]
@@ -79,21 +104,21 @@ class Table:
         return found
 
 
-def _column(records: Sequence[dict[str, Any]], key: str) -> Column:
-    rows = [row for row, record in enumerate(records) if key in record]
-    values = [records[row][key] for row in rows]
+def _column(records: Sequence[dict[str, Any]], key: str, whole: bool) -> Column:
+    """The column of a key, which with `whole` all records have."""
+    rows = [] if whole else [row for row, record in enumerate(records) if key in record]
+    values = [record[key] for record in (records if whole else map(records.__getitem__, rows))]
     kinds, exact = set(map(type, values)), 2**53  # below it every integer is a float
-    where = slice(None) if len(rows) == len(records) else np.array(rows, dtype=np.int32)
+    where = slice(None) if whole or len(rows) == len(records) else np.array(rows, dtype=np.int32)
     if kinds == {bool}:
         return Column(where, np.array(values))
-    if not kinds <= {int, float, NoneType} or any(
-        abs(value) >= exact for value in values if type(value) is int
+    if not kinds <= {int, float, NoneType} or (
+        int in kinds and max(abs(value) for value in values if type(value) is int) >= exact
     ):
         return Column(where, values)
     if kinds == {int}:
         return Column(where, _halved(np.array(values, dtype=np.int64), np.int32))
-    told = np.array([np.nan if v is None else v for v in values], dtype=np.float64)
-    return Column(where, _halved(told, np.float32))
+    return Column(where, _halved(np.array(values, dtype=np.float64), np.float32))  # None is NaN
 
 
 def _halved(values: NDArray[Any], kind: type) -> NDArray[Any]:
@@ -105,18 +130,28 @@ def _halved(values: NDArray[Any], kind: type) -> NDArray[Any]:
 
 
 class Run:
-    """One training run as its folder tells it: `config.json` and the lines of `metrics.jsonl`."""
+    """One training run as its folder tells it: `config.json` and the lines of `metrics.jsonl`.
 
-    def __init__(self, folder: Path, config: dict[str, Any], records: Iterable[dict[str, Any]]):
+    Of the kinds in `keep` only its keys, and COUNTERS, are held: a long run has little else than
+    scores that no figure shows.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        config: dict[str, Any],
+        records: Iterable[dict[str, Any]],
+        keep: Keep | None = None,
+    ):
         self.folder, self.config = folder, config
         groups: dict[str, list[dict[str, Any]]] = {}
-        names: dict[str, str] = {}
-        self._order: list[str] = []  # the kind of each record
+        codes: dict[str, int] = {}
+        order = []
         for record in records:
-            kind = names.setdefault(record["kind"], record["kind"])
-            groups.setdefault(kind, []).append(record)
-            self._order.append(kind)
-        self.tables = {kind: Table(group) for kind, group in groups.items()}
+            groups.setdefault(record["kind"], []).append(record)
+            order.append(codes.setdefault(record["kind"], len(codes)))
+        self._order = np.array(order, dtype=np.int32)  # which table each record is in
+        self.tables = {kind: Table(group, (keep or {}).get(kind)) for kind, group in groups.items()}
 
     @property
     def method(self) -> str:
@@ -140,7 +175,7 @@ class Run:
     @property
     def reached(self) -> int:
         """How many updates the records tell of."""
-        return max(self.counter("update").tolist(), default=0)
+        return int(self.counter("update").max(initial=0))
 
     @property
     def finished(self) -> bool:
@@ -162,16 +197,16 @@ class Run:
     @property
     def records(self) -> list[dict[str, Any]]:
         """All records in the order of writing."""
-        each = {kind: iter(table.records()) for kind, table in self.tables.items()}
-        return [next(each[kind]) for kind in self._order]
+        each = [iter(table.records()) for table in self.tables.values()]
+        return [next(each[code]) for code in self._order]
 
     def of(self, kind: str) -> list[dict[str, Any]]:
         """The records of one kind (`scores`, `evaluation`, ...) in the order of writing."""
         return self.tables[kind].records() if kind in self.tables else []
 
 
-def read_run(folder: Path | str) -> Run:
-    """The run in `folder`, finished, in progress or killed.
+def read_run(folder: Path | str, keep: Keep | None = None) -> Run:
+    """The run in `folder`, finished, in progress or killed; `keep` is as in `Run`.
 
     A last line without its end is what a killed process leaves behind, and is not read.
 
@@ -185,7 +220,7 @@ def read_run(folder: Path | str) -> Run:
             raise InputError("run folder", str(folder), accepted)
         settings = path.read_bytes()
         records = metrics.read_bytes() if metrics.is_file() else b""
-    return Run(folder, _config(settings, path), parse(records, metrics))
+    return Run(folder, _config(settings, path), parse(records, metrics), keep)
 
 
 def _config(text: bytes, path: Path) -> dict[str, Any]:
@@ -224,15 +259,19 @@ def parse(text: bytes, source: Path) -> list[dict[str, Any]]:
 def _is_record(record: dict[str, Any]) -> bool:
     """Whether a record has what readers use of its kind."""
     kind = record.get("kind")
-    counts = [record.get(name) for name in COUNTERS[1:]]
-    if not isinstance(kind, str) or not all(type(n) is int and 0 <= n < 2**53 for n in counts):
+    if not isinstance(kind, str):
         return False
-    of_kind = {name: of for name, of in FIELDS.get(kind, {}).items() if name in record}
-    if not all(_fits(record[name], of) for name, of in of_kind.items()):
-        return False
-    numbers = [v for k, v in record.items() if k != "kind"] if kind in MEASURED else []
-    numbers += record.get("returns", []) if kind == "evaluation" else []
-    return all(_fits(value, float) for value in numbers)
+    for name in COUNTERS[1:]:
+        count = record.get(name)
+        if type(count) is not int or not 0 <= count < 2**53:
+            return False
+    for name, of in FIELDS.get(kind, {}).items():
+        if name in record and not _fits(record[name], of):
+            return False
+    if kind in MEASURED:  # a run has a million of these numbers, and the kind is the one text
+        kinds = list(map(type, record.values()))
+        return kinds.count(str) == 1 and {str, float, int, NoneType}.issuperset(kinds)
+    return kind != "evaluation" or all(_fits(value, float) for value in record.get("returns", ()))
 
 
 def _fits(value: object, kind: type) -> bool:
@@ -258,22 +297,25 @@ def is_unused(folder: Path) -> bool:
 
 
 def find_runs(
-    folder: Path | str, required: bool = True, damaged: list[InputError] | None = None
+    folder: Path | str,
+    required: bool = True,
+    damaged: list[InputError] | None = None,
+    keep: Keep | None = None,
 ) -> list[Run]:
     """The runs in `folder`: itself if it is a run, else its subfolders that are, by name.
 
     A run among others that cannot be read is left out, and why is appended to `damaged`.
 
-    Raises InputError where there is none, if one is `required`.
+    Raises InputError where there is none, if one is `required`. `keep` is as in `Run`.
     """
     folder, runs, errors = Path(folder), [], damaged if damaged is not None else []
     with as_input("runs", folder, "it cannot be read"):
         if (folder / "config.json").is_file():
-            return [read_run(folder)]
+            return [read_run(folder, keep)]
         paths = sorted(folder.glob("[!.]*/config.json"))
     for path in paths:
         try:
-            runs.append(read_run(path.parent))
+            runs.append(read_run(path.parent, keep))
         except InputError as error:
             errors.append(error)
     if required and not runs:
@@ -290,12 +332,20 @@ def series(run: Run, kind: str, key: str) -> tuple[Floats, Floats]:
     A null (undefined there) is NaN.
     """
     table = run.tables.get(kind)
-    if table is None or key not in table.columns:
+    if table is None:
         return np.array([], dtype=np.float64), np.array([], dtype=np.float64)
-    rows, values = table.columns[key]
-    steps = np.asarray(table.columns["environment_step"].values, dtype=np.float64)[rows]
-    told = [np.nan if v is None else v for v in values] if isinstance(values, list) else values
-    return steps, np.asarray(told, dtype=np.float64)
+    rows, values = table.column(key)
+    return table.numbers("environment_step")[rows], np.asarray(values, dtype=np.float64)
+
+
+def random_returns(run: Run) -> tuple[Floats, Floats]:
+    """(environment steps, returns), each (episodes,), of the episodes of uniformly random actions.
+
+    One that broke is none of them: its return is that of a shorter one.
+    """
+    table = run.tables.get("episode", Table([]))
+    chosen = table.has("random") & ~table.has("broken")
+    return table.numbers("environment_step")[chosen], table.numbers("return")[chosen]
 
 
 def flat(settings: dict[str, Any], prefix: str = "") -> dict[str, Any]:

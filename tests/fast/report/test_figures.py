@@ -11,16 +11,18 @@ import subprocess
 import sys
 from pathlib import Path
 
+import matplotlib
 import numpy as np
 import pytest
 
 from fast.__main__ import main
 from fast.errors import InputError
 from fast.papers.neuron_dominance import RECIPES, PlannedRun
-from fast.report import drawing, figures, stats, supervised_figures
+from fast.report import drawing, figures, overview, stats, supervised_figures
 from fast.report.page import page, report
-from fast.runs.records import Run, find_runs, read_run
+from fast.runs.records import Run, find_runs, read_run, series
 
+ROOT = Path(__file__).parents[3]
 PLANNED = 100
 SPARSE, MASKED = "cartpole-swingup_sparse", "reacher-easy-masked"
 
@@ -383,19 +385,45 @@ def test_the_same_run_twice_unevaluated_runs_and_unknown_names_are_refused(tmp_p
 def test_every_figure_draws_from_a_small_sweep(tmp_path):
     tasks = {SPARSE, "cartpole-balance_sparse-narrow", MASKED, "walker-walk-masked", "walker-run"}
     planned = {run for recipe in RECIPES.values() for run in recipe.runs}
-    runs = [
-        write(tmp_path, *run, whole(64.0 * (1 + run.seed), largest=4.0 + run.seed))
-        for run in sorted(planned)
-        if run.task in tasks and run.seed < 2
-    ]
-    shown, refused = figures.draw_all(runs)
-    assert refused == {}
+    for run in sorted(planned):
+        if run.task in tasks and run.seed < 2:
+            write(tmp_path, *run, whole(64.0 * (1 + run.seed), largest=4.0 + run.seed))
+    shown = dict(figures.draw_all(find_runs(tmp_path, keep=figures.KEEP)))
     assert {*shown, "4"} == set(RECIPES)
     for of_figure in shown.values():
         assert of_figure.rows
         assert all(len(row) == len(of_figure.header) for row in of_figure.rows)
         of_figure.figure.set_dpi(40)
         assert drawing.content(of_figure.figure, "png").startswith(b"\x89PNG")
+
+
+def test_a_score_that_was_not_kept_is_never_as_if_it_had_not_been_recorded(tmp_path):
+    folder = write(tmp_path, MASKED, "lnwd", 0, whole()).folder
+    kept = read_run(folder, {"scores": [figures.SRANK]})
+    for part in zip(*(series(r, "scores", figures.SRANK) for r in (kept, read_run(folder))),
+                    strict=True):  # fmt: skip
+        np.testing.assert_array_equal(*part)
+    with pytest.raises(KeyError, match="saturated"):
+        series(kept, "scores", *figures.SATURATED.keys)
+
+
+def test_a_users_matplotlibrc_changes_no_figure(tmp_path):
+    runs = [write(tmp_path, SPARSE, "baseline", seed, whole()) for seed in (0, 1)]
+    classifier = ROOT / "results" / "figure4-digits" / "intervention.csv"
+
+    def pictures():
+        drawings = [figures.draw("2", runs), overview.overview(runs, columns=1)]
+        drawings.append(supervised_figures.draw(classifier))
+        for drawn in drawings:
+            drawn.figure.set_dpi(40)
+        return [drawing.content(drawn.figure, "png") for drawn in drawings]
+
+    ours = pictures()
+    theirs = {"text.usetex": True, "font.size": 30, "axes.facecolor": "black", "savefig.dpi": 20,
+              "axes.prop_cycle": "cycler('color', ['r'])", "lines.marker": "x",
+              "savefig.bbox": "tight", "savefig.transparent": True}  # fmt: skip
+    with matplotlib.rc_context(theirs):
+        assert pictures() == ours
 
 
 def classified(folder, experiment="intervention"):

@@ -180,6 +180,7 @@ def two_runs(masked=0):
         evaluation(0, 10.0, 20.0),
         random_episode(1.0),
         random_episode(4.0),
+        random_episode(97.0) | {"broken": "QACC"},  # it counts nowhere
         scores(10, share=(0.1, 0.2), srank=(30, 31)),
         scores(20, share=(0.75, None), saturated=(1.0, 0.5), srank=(2, None)),
         scores(30, share=(None, None), saturated=(1.0, 1.0), srank=(None, None)),
@@ -336,6 +337,16 @@ SENTENCES = {
         [],
     ),
     "zero return": ([evaluation(0, 0.0)], ["earned nothing at all"], []),
+    "a broken evaluation": (
+        [evaluation(0, 3.0), evaluation(9, 7.0) | {"broken": ["QACC"]}],
+        ["returned 7; ", "An episode of it broke off"],
+        [],
+    ),
+    "evaluations before it broke": (
+        [evaluation(0, 3.0) | {"broken": ["QACC"]}, evaluation(9, 7.0)],
+        ["returned 7; "],
+        ["broke off"],
+    ),
     "undefined return": ([evaluation(0, math.nan)], ["returned undefined"], ["nothing at all"]),
     "above random": (
         [random_episode(1.0), random_episode(4.0), evaluation(9, 5.0)],
@@ -351,6 +362,17 @@ SENTENCES = {
         [random_episode(1.0), random_episode(4.0), evaluation(9, 2.5)],
         ["not above the mean of 2 episodes"],
         ["above each"],
+    ),
+    "a random episode that broke": (
+        [random_episode(1.0), random_episode(4.0),
+         random_episode(97.0) | {"broken": "QACC"}, evaluation(9, 5.0)],
+        ["above each of the 2 episodes of uniformly random actions, whose mean is 2.5"],
+        [],
+    ),
+    "random episodes that all broke": (
+        [random_episode(1.0) | {"broken": "QACC"}, evaluation(9, 2.5)],
+        ["returned 2.5"],
+        ["random"],
     ),
     "no random episodes": ([evaluation(9, 2.5)], ["returned 2.5"], ["random"]),
     "no scores": ([evaluation(0, 1.0)], ["no neuron scores yet"], ["srank", "dominant"]),
