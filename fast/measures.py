@@ -73,9 +73,18 @@ def look(agent: Agent, learner: str, batch: Any, draws: Any) -> dict[str, Seen]:
 
 
 def measured(seen: Seen) -> dict[str, Tensor]:
-    """Every measure of one layer, as scalars."""
+    """Every measure of one layer, as scalars: NaN, each of them, where z or h is not finite.
+
+    Of such a layer no share of its neurons is known: a NaN is neither above nor below a threshold.
+    """
     dense = seen.h.ndim == 2
-    return {name: of(seen) for name, of in MEASURES.items() if dense or name not in RANKS}
+    finite = seen.z.isfinite().all() & seen.h.isfinite().all()
+    whole = seen._replace(z=seen.z.nan_to_num(0, 0, 0), h=seen.h.nan_to_num(0, 0, 0))
+    return {
+        name: torch.where(finite, of(whole), torch.nan)
+        for name, of in MEASURES.items()
+        if dense or name not in RANKS
+    }
 
 
 def measure(agent: Agent, batch: Any, draws: Any) -> dict[str, float]:

@@ -388,9 +388,17 @@ def idle(monkeypatch, tmp_path):
     return tmp_path
 
 
+# A part of 1,000 examples at most: what they leave in memory goes at its end.
+PARTS = -(-settings.default.max_examples // 1000)
+
+
+@pytest.mark.parametrize("part", range(PARTS))
 @given(typed=command_lines())
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
-def test_no_command_line_ends_in_a_traceback_or_leaves_anything_when_refused(typed, idle):
+@settings(
+    max_examples=settings.default.max_examples // PARTS,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+def test_no_command_line_ends_in_a_traceback_or_leaves_anything_when_refused(part, typed, idle):
     with (
         contextlib.redirect_stdout(io.StringIO()),
         contextlib.redirect_stderr(io.StringIO()) as said,

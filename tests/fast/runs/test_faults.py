@@ -253,7 +253,7 @@ def test_an_error_of_the_disk_at_any_file_operation_is_told_and_loses_nothing(
 
 # --- fuzzers ---------------------------------------------------------------------------------
 
-INPUTS = 10_000
+INPUTS = int(os.environ.get("INPUTS", 10_000))
 ODD = [None, True, -1, 2**63, 1e308, "", "é", [], {}, [[]], {"a": {}}, "nan"]
 
 

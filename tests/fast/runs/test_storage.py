@@ -131,13 +131,16 @@ class Disk:
 
 
 def test_a_power_cut_at_any_moment_leaves_a_run_that_goes_on(tmp_path, monkeypatch):
-    folder, counts = tmp_path / "run", []
+    folder, counts, tried = tmp_path / "run", [], set()
 
     def look(disk):
         for every_name in (False, True):
-            left = tmp_path / "left"
+            files, left = disk.files(every_name), tmp_path / "left"
+            if frozenset(files.items()) in tried:
+                continue
+            tried.add(frozenset(files.items()))
             shutil.rmtree(left, ignore_errors=True)
-            for path, content in disk.files(every_name).items():
+            for path, content in files.items():
                 target = left / path.relative_to(folder)
                 target.parent.mkdir(parents=True, exist_ok=True)
                 target.write_bytes(content)
@@ -511,22 +514,18 @@ def test_a_disk_that_is_full_is_told(run, tmp_path, capsys, monkeypatch, command
     assert "No space left on device" in capsys.readouterr().err
 
 
-def test_a_folder_whose_name_is_no_text_has_its_figures_and_its_page(half, tmp_path):
+def test_a_folder_whose_name_is_no_text_has_its_figures_and_its_page(half, tmp_path, capsys):
     runs = tmp_path / os.fsdecode(b"r\xff")
-    for name in (b"\xfe", b"b"):
+    for name, method in ((b"\xfe", "baseline"), (b"b", "lnwd")):  # a page without statistics
         shutil.copytree(half, runs / os.fsdecode(name))
         file = runs / os.fsdecode(name) / "config.json"
-        file.write_text(file.read_text().replace('"seed": 0', f'"seed": {name[0]}'))
+        file.write_text(file.read_text().replace('"method": "baseline"', f'"method": "{method}"'))
     shutil.copytree(ROOT / "results" / "figure4-digits", runs / os.fsdecode(b"d\xfd"))
     shutil.copytree(ROOT / "results" / "figure4-digits", runs / "d")
     given = ["--runs", str(runs), "--out", str(tmp_path / "out")]
     for command in (["figure", "14", "--own"], ["report"]):
-        assert (
-            subprocess.run(
-                [sys.executable, "-m", "fast", *command, *given], cwd=ROOT, capture_output=True
-            ).stderr.decode()
-            == ""
-        )
+        assert main([*command, *given]) == 0
+        assert capsys.readouterr().err == ""
     assert "\\udcfe" in (tmp_path / "out" / "figure-14.csv").read_text(encoding="utf-8")
     assert "Of d\\udcfd." in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
 
@@ -534,8 +533,5 @@ def test_a_folder_whose_name_is_no_text_has_its_figures_and_its_page(half, tmp_p
 def test_a_backend_of_a_notebook_is_none_of_a_command(run, tmp_path):
     environment = os.environ | {"MPLBACKEND": "module://matplotlib_inline.backend_inline"}
     given = ["--runs", str(run), "--out", str(tmp_path)]
-    commands = (["fast", "report", *given], ["fast", "figure", "6", "--own", *given],
-                ["fast", "demo", "--help"])  # fmt: skip
-    for command in commands:
-        done = subprocess.run([sys.executable, "-m", *command], cwd=ROOT, env=environment)
-        assert done.returncode == 0
+    command = [sys.executable, "-m", "fast", "figure", "6", "--own", *given]
+    assert subprocess.run(command, cwd=ROOT, env=environment).returncode == 0
