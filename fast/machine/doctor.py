@@ -94,7 +94,14 @@ def doctor(presets: tuple[str, ...] = ("laptop", "paper")) -> list[str]:
     memory, disk = resources.memory(), resources.disk(Path.cwd())
     print("This machine")
     print(f"  Python {platform.python_version()}, {platform.platform()}")
-    print(f"  {os.cpu_count()} cores, torch uses {torch.get_num_threads()} threads")
+    cores, threads = resources.cores(), torch.get_num_threads()
+    print(f"  {os.cpu_count()} cores, {cores:g} of them for this process, torch uses {threads} "
+          f"thread{'s' * (threads > 1)}")  # fmt: skip
+    if threads > max(1, cores):
+        problems.append(
+            f"torch uses {threads} threads where {cores:g} cores may be kept busy, so that they "
+            f"wait for each other: OMP_NUM_THREADS={max(1, int(cores))}"
+        )
     print(f"  memory {memory.total / 1e9:.1f} GB ({memory.whose}), {memory.free / 1e9:.1f} GB free")
     print(f"  disk {disk / 1e9:.1f} GB free in this folder")
     free = memory.free

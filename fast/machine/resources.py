@@ -54,39 +54,57 @@ def memory(root: Path = Path("/")) -> Memory:
 
 
 def _cgroups(root: Path) -> Iterator[Memory]:
-    """The limits of this process's cgroup and of those around it.
+    """The limits of this process's cgroups; file pages not used lately can be had back."""
+    for version, folder in _groups(root, "memory"):
+        limit, used, idle = {
+            1: ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
+            2: ("memory.max", "memory.current", "inactive_file"),
+        }[version]
+        with contextlib.suppress(OSError, ValueError):  # not there, or "max"
+            most = int((folder / limit).read_text())
+            stat = dict(x.split() for x in (folder / "memory.stat").read_text().splitlines())
+            free = most - int((folder / used).read_text()) + int(stat.get(idle, 0))
+            yield Memory(max(0, free), most, "the container's memory")
+
+
+def _groups(root: Path, controller: str) -> Iterator[tuple[int, Path]]:
+    """(version, folder) of this process's cgroup of a controller and of those around it.
 
     Inside a container the path of the group is often that of the host, which is not there: then
-    the group that is mounted counts. Pages of files that were not used lately can be had back.
+    the group that is mounted counts.
     """
     try:
         lines = (root / "proc/self/cgroup").read_text().splitlines()
     except OSError:  # no Linux
         return
+    mounts = root / "sys/fs/cgroup"
     for line in lines:
         _, controllers, path = line.split(":", 2)
         if controllers == "":
-            bases = [root / "sys/fs/cgroup", root / "sys/fs/cgroup/unified"]
-            limit, used, idle = "memory.max", "memory.current", "inactive_file"
-        elif "memory" in controllers.split(","):
-            bases = [root / "sys/fs/cgroup/memory"]
-            limit, used, idle = (
-                "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file",
-            )  # fmt: skip
+            version, bases = 2, [mounts, mounts / "unified"]
+        elif controller in controllers.split(","):
+            version, bases = 1, [mounts / name for name in {controller, controllers}]
         else:
             continue
         for base in bases:
             group = base.joinpath(*(part for part in Path(path).parts if part not in ("/", "..")))
             for folder in (group, *group.parents):
-                with contextlib.suppress(OSError, ValueError):  # not there, or "max"
-                    most = int((folder / limit).read_text())
-                    stat = dict(
-                        x.split() for x in (folder / "memory.stat").read_text().splitlines()
-                    )
-                    free = most - int((folder / used).read_text()) + int(stat.get(idle, 0))
-                    yield Memory(max(0, free), most, "the container's memory")
+                yield version, folder
                 if folder == base:
                     break
+
+
+def cores(root: Path = Path("/")) -> float:
+    """How many cores this process may keep busy: its mask's, or the quota of its cgroups."""
+    masked = hasattr(os, "sched_getaffinity")
+    most = float(len(os.sched_getaffinity(0)) if masked else os.cpu_count() or 1)
+    for version, folder in _groups(root, "cpu"):
+        names = {1: ("cpu.cfs_quota_us", "cpu.cfs_period_us"), 2: ("cpu.max",)}[version]
+        with contextlib.suppress(OSError, ValueError, ZeroDivisionError):  # not there, or "max"
+            quota, period = " ".join((folder / name).read_text() for name in names).split()
+            if int(quota) > 0:  # -1 is no quota
+                most = min(most, int(quota) / int(period))
+    return most
 
 
 def gpu_memory(place: Mapping[str, str]) -> int:

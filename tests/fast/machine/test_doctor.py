@@ -4,6 +4,7 @@ import subprocess
 import sys
 
 import pytest
+import torch
 
 from fast import config as configs
 from fast.envs import dmc
@@ -51,6 +52,15 @@ def test_too_little_memory_is_a_problem_with_a_remedy(quick, capsys, monkeypatch
     page = capsys.readouterr().out
     assert problem in page
     assert "memory 2.0 GB (the container's memory), 0.0 GB free" in page
+
+
+def test_more_threads_than_cores_is_a_problem_with_a_remedy(quick, capsys, monkeypatch):
+    monkeypatch.setattr(resources, "cores", lambda: 2.5)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 16)
+    (problem,) = doctor.doctor(("tiny",))
+    assert problem.endswith("OMP_NUM_THREADS=2") and problem in capsys.readouterr().out
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
+    assert doctor.doctor(("tiny",)) == []
 
 
 def test_no_renderer_is_a_problem_with_a_remedy(quick, capsys, monkeypatch):

@@ -1,5 +1,6 @@
 """Memory, disk and device: what there is, and what is refused because it is too little."""
 
+import os
 import subprocess
 import sys
 from collections import namedtuple
@@ -87,6 +88,27 @@ def test_the_memory_is_the_containers_where_it_has_a_limit(tmp_path, group, file
     found = resources.memory(machine(tmp_path, group, **files))
     assert found.free == free
     assert found.whose == ("this machine's memory" if free == HOST else "the container's memory")
+
+
+@pytest.mark.parametrize(
+    ("group", "files", "cores"),
+    [
+        ("0::/job\n", {"job/cpu.max": "150000 100000"}, 1.5),
+        ("0::/a/b\n", {"a/b/cpu.max": "max 100000", "a/cpu.max": "50000 100000"}, 0.5),
+        ("0::/job\n", {"job/cpu.max": "max 100000"}, 16),
+        ("0::/job\n", {"job/cpu.max": "9900000 100000"}, 16),  # more than there are
+        ("0::/../of/the/host\n", {"cpu.max": "200000 100000"}, 2),
+        ("4:cpu,cpuacct:/job\n", {"cpu,cpuacct/job/cpu.cfs_quota_us": "250000",
+                                  "cpu,cpuacct/job/cpu.cfs_period_us": "100000"}, 2.5),
+        ("4:cpu:/\n", {"cpu/cpu.cfs_quota_us": "-1", "cpu/cpu.cfs_period_us": "100000"}, 16),
+        ("4:cpu:/\n", {"cpu/cpu.cfs_quota_us": "1", "cpu/cpu.cfs_period_us": "0"}, 16),
+        ("0::/job\n", {"job/cpu.max": "what"}, 16),
+        ("", {}, 16),
+    ],
+)  # fmt: skip
+def test_the_cores_are_those_that_mask_and_quota_leave(tmp_path, monkeypatch, group, files, cores):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: set(range(16)), raising=False)
+    assert resources.cores(machine(tmp_path, group, **files)) == cores
 
 
 def test_without_control_groups_the_memory_is_the_machines(tmp_path):
