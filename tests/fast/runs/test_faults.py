@@ -1,6 +1,6 @@
 """Runs that are killed, disks that fail and files that are damaged, by the hundred.
 
-Each run is short: three episodes and what follows, so that a thousand of them take an hour.
+Each run is short: three episodes and what follows, so that a thousand of them take minutes.
 """
 
 import errno
@@ -25,7 +25,6 @@ from fast import envs
 from fast.__main__ import main
 from fast.errors import InputError
 from fast.report import drawing, figures, story
-from fast.runs import records
 from fast.runs.folder import RunFolder
 from fast.runs.records import COUNTERS, find_runs
 from fast.runs.session import Stop
@@ -35,14 +34,33 @@ pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[3]
 
 
-def config(method="baseline", updates=45):
-    """Episodes of 20 agent steps, a buffer of two or three of them, a checkpoint after each."""
-    made = configs.build("drq", "cartpole-swingup-masked", method, "tiny")
-    made = replace(made, env=replace(made.env, action_repeat=50))
-    made = replace(made, agent=replace(made.agent, replay_capacity=40))
-    run = {"updates": updates, "evaluation_interval": 30, "log_interval": 5,
-           "score_interval": 15, "checkpoint_interval": 1}  # fmt: skip
-    return replace(made, run=replace(made.run, **run))
+# Episodes of ten agent steps, a buffer of two or three of them, a checkpoint after each.
+RUN = {"agent.replay_capacity": 20, "run.updates": 25, "run.evaluation_interval": 15,
+       "run.log_interval": 5, "run.score_interval": 10, "run.checkpoint_interval": 1}  # fmt: skip
+DRQ = {"agent.first_update": 20, "env.action_repeat": 100} | RUN
+SAC = {"env.action_repeat": 5} | RUN
+# A run from states takes a tenth of one from pixels, so these have all methods but those that only
+# DrQ has.
+CASES = [
+    *(("sac", "Reacher-v4", method, SAC) for method in configs.METHODS
+      if method not in ("hl-gauss", "hl-gauss-x10", "resnet18")),
+    *(("drq", "cartpole-swingup-masked", method, DRQ) for method in ("baseline", "hl-gauss")),
+]  # fmt: skip
+PIXELS = CASES[-2]
+
+
+def config(case=CASES[0]):
+    agent, task, method, changes = case
+    made = configs.build(agent, task, method, "tiny")
+    for part in ("agent", "env", "run"):
+        own = {n.partition(".")[2]: v for n, v in changes.items() if n.startswith(part)}
+        made = replace(made, **{part: replace(getattr(made, part), **own)})
+    return made
+
+
+def name_of(case):
+    agent, _, method, _ = case
+    return f"{agent}-{method}"
 
 
 def told(folder):
@@ -59,7 +77,10 @@ def state(folder):
 
 
 def frames(folder):
-    return {path.name: np.load(path)["frames"].tobytes() for path in folder.glob("frames/*")}
+    return {
+        path.name: {name: array.tobytes() for name, array in np.load(path).items()}
+        for path in folder.glob("frames/*")
+    }
 
 
 def assert_equal_runs(folder, whole):
@@ -76,35 +97,36 @@ def listing(folder):
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
-    """A whole run of each method, made when it is asked for."""
+    """A whole run of each case, made when it is asked for."""
     made, root = {}, tmp_path_factory.mktemp("whole")
 
-    def of(method):
-        if method not in made:
-            assert train(config(method), root / method, Stop())
-            made[method] = root / method
-        return made[method]
+    def of(case):
+        name = name_of(case)
+        if name not in made:
+            assert train(config(case), root / name, Stop())
+            made[name] = root / name
+        return made[name]
 
     return of
 
 
 # --- kills -----------------------------------------------------------------------------------
 
-KILLS = 20  # of each method
+KILLS = 15  # of each case
 
 
-@pytest.mark.parametrize("method", configs.METHODS)
-def test_a_run_that_is_killed_again_and_again_ends_as_one_that_is_not(method, whole, tmp_path):
+@pytest.mark.parametrize("case", CASES, ids=name_of)
+def test_a_run_that_is_killed_again_and_again_ends_as_one_that_is_not(case, whole, tmp_path):
     started = multiprocessing.get_context("forkserver")
     started.set_forkserver_preload(["fast.train"])
     folder, generator, kills = tmp_path / "run", np.random.default_rng(0), 0
     begin = time.monotonic()
-    first = started.Process(target=train, args=(config(method), tmp_path / "timed", Stop()))
+    first = started.Process(target=train, args=(config(case), tmp_path / "timed", Stop()))
     first.start()
     first.join()
     length = time.monotonic() - begin
     while kills < KILLS:
-        known = config(method) if not (folder / "config.json").exists() else None
+        known = config(case) if not (folder / "config.json").exists() else None
         child = started.Process(target=train, args=(known, folder, Stop()))
         child.start()
         child.join(generator.uniform(0, length))
@@ -114,13 +136,13 @@ def test_a_run_that_is_killed_again_and_again_ends_as_one_that_is_not(method, wh
             kills += 1
         elif kills < KILLS:  # it came to its end
             assert child.exitcode == 0
-            assert_equal_runs(folder, whole(method))
+            assert_equal_runs(folder, whole(case))
             shutil.rmtree(folder)
     if not (folder / "config.json").exists():
-        assert train(config(method), folder, Stop())
+        assert train(config(case), folder, Stop())
     else:
         assert train(None, folder, Stop())
-    assert_equal_runs(folder, whole(method))
+    assert_equal_runs(folder, whole(case))
     assert not [*folder.rglob("*.tmp"), *tmp_path.glob(".*")]
 
 
@@ -176,9 +198,9 @@ class Files:
         return open
 
 
-@pytest.mark.parametrize("method", configs.METHODS)
+@pytest.mark.parametrize("case", CASES, ids=name_of)
 def test_a_run_that_was_killed_before_any_of_its_file_operations_goes_on(
-    method, whole, tmp_path, monkeypatch
+    case, whole, tmp_path, monkeypatch
 ):
     folder, kept = tmp_path / "run", []
 
@@ -195,25 +217,27 @@ def test_a_run_that_was_killed_before_any_of_its_file_operations_goes_on(
 
     with monkeypatch.context() as patch:
         Files(folder, patch, keep)
-        assert train(config(method), folder, Stop())
-    assert_equal_runs(folder, whole(method))
-    assert len(kept) >= 75  # of each of ten methods
+        assert train(config(case), folder, Stop())
+    assert_equal_runs(folder, whole(case))
+    assert len(kept) >= 50  # of each of 17 cases
+    print(f"{name_of(case)}: {len(kept)} states")
     for left in kept:
         begun = (left / "config.json").exists()
-        assert train(None if begun else config(method), left, Stop())
-        assert_equal_runs(left, whole(method))
+        assert train(None if begun else config(case), left, Stop())
+        assert_equal_runs(left, whole(case))
         shutil.rmtree(left)
 
 
-@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EIO])
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EIO, errno.EMFILE])
 def test_an_error_of_the_disk_at_any_file_operation_is_told_and_loses_nothing(
     number, whole, tmp_path, monkeypatch, capsys
 ):
     folder, place = tmp_path / "run", 0
-    arguments = ["train", "--out", str(folder)]
-    for name, value in records.flat(json.loads(configs.to_json(config()))).items():
-        if name in ("task", "method", "preset") or name.startswith(("run.", "env.")):
-            arguments += [f"--{name.replace('_', '-')}", str(value)]
+    agent, task, method, changes = CASES[0]
+    arguments = ["train", "--agent", agent, "--task", task, "--method", method,
+                 "--preset", "tiny", "--out", str(folder)]  # fmt: skip
+    for name, value in changes.items():
+        arguments += [f"--{name.replace('_', '-')}", str(value)]
     seen = Counter()
 
     def until(place):
@@ -242,7 +266,7 @@ def test_an_error_of_the_disk_at_any_file_operation_is_told_and_loses_nothing(
         assert os.strerror(number) in said and "Traceback" not in said
         if (folder / "config.json").exists():
             assert main(["train", "--resume", str(folder)]) == 0
-            assert_equal_runs(folder, whole("baseline"))
+            assert_equal_runs(folder, whole(CASES[0]))
             shutil.rmtree(folder)
         assert not folder.exists()
     with capsys.disabled():
@@ -253,7 +277,7 @@ def test_an_error_of_the_disk_at_any_file_operation_is_told_and_loses_nothing(
 
 # --- fuzzers ---------------------------------------------------------------------------------
 
-INPUTS = int(os.environ.get("INPUTS", 10_000))
+INPUTS = 10_000
 ODD = [None, True, -1, 2**63, 1e308, "", "é", [], {}, [[]], {"a": {}}, "nan"]
 
 
@@ -305,7 +329,7 @@ def readable(folder):
 
 @pytest.fixture
 def run(whole, tmp_path):
-    shutil.copytree(whole("baseline"), tmp_path / "run")
+    shutil.copytree(whole(PIXELS), tmp_path / "run")
     return tmp_path / "run"
 
 
@@ -393,7 +417,7 @@ def test_432_runs_at_the_papers_length_are_read_in_less_than_a_gigabyte(
     command, whole, tmp_path, capsys
 ):
     records_file = tmp_path / "metrics.jsonl"
-    records_file.write_text(paper_length(whole("baseline")))
+    records_file.write_text(paper_length(whole(PIXELS)))
     for task, method, seed in figures.RECIPES["5"].runs:
         made = replace(configs.build("drq", task, method, "paper"), seed=seed)
         folder = tmp_path / "runs" / f"{task}.{method}.{seed}"
