@@ -157,6 +157,14 @@ def test_the_cone_bounds_come_in_their_order(width: int, tangent: float) -> None
     assert cone <= np.sqrt(2 * (width - 1) / np.pi) * tangent + d.random_weights.CONE_ERROR
 
 
+@pytest.mark.parametrize("tangent", [1, 10**3, 440_000, 10**7])
+def test_the_tight_cones_are_tight_however_wide_they_are(tangent: int) -> None:
+    """The bounds end at 1 as a root does: 1 - sin² must not be a difference of floats."""
+    inputs = d.random_weights.inputs
+    assert abs(d.random_weights.cone_slack(inputs((1, tangent), (1, -tangent)))) <= 1e-12
+    assert abs(d.random_weights.rectified_slack(inputs((1, 0), (1, tangent)))) <= 1e-12
+
+
 def test_a_filled_cone_attains_the_bounds() -> None:
     """The least of z over the cone (over its part with g >= 0) is reached at one of its inputs."""
     width, tangent, count = 16, 0.1, 100_000

@@ -122,6 +122,13 @@ def test_which_variance_is_meant_decides_whether_the_bound_rises() -> None:
     assert truth == sorted(truth)
 
 
+@pytest.mark.parametrize("entry", [1, 3_000_001, 10**12 + 1])
+def test_line_9_is_tight_of_equal_entries_of_any_size(entry: int) -> None:
+    for height in range(1, 8):
+        x = rank.features.matrix(*[(entry, entry, entry)] * height)
+        assert abs(rank.proof.line_9_slack(x)) <= rank.features.ERROR
+
+
 def test_line_15_is_never_strictly_true() -> None:
     """With Var(s_1) = v and Σ E s_i² = t it says (B-1) v + (B - 1/B) t ≤ 0."""
     for v, t in ((0, 0), (1, 0), (0, 1)):

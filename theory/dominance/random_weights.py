@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from math import atan2, comb, pi, sqrt
 from typing import Any
 
@@ -31,7 +32,8 @@ class Inputs:
 
 
 # Angles and incomplete beta functions each come with a relative error of a few dozen units in the
-# last place (below 1e-14), of numbers that are at most 1, and fewer than 10 of them are added.
+# last place (below 1e-14), of numbers that are at most 1, and fewer than 10 of them are added; what
+# they are of, sin² or cos², is rounded once.
 CONE_ERROR = 1e-12
 
 
@@ -63,22 +65,29 @@ def mixed_probability(layer: Inputs) -> float:
     return parted if len(live) in (0, len(layer.g)) else (1 + parted) / 2
 
 
-def squared_sine(layer: Inputs) -> float:
+def squared_sine(layer: Inputs) -> Fraction:
     """sin² φ, where tan φ is the largest ‖(g_2, .., g_N)‖ / |g_1| over the live inputs."""
     squares = [[x * x for x in g] for g in layer.g if any(g)]
-    return float(max((sum(g[1:]) / sum(g) for g in squares), default=ZERO))
+    return max((sum(g[1:], ZERO) / sum(g) for g in squares), default=ZERO)
 
 
-def student(degrees: int, sine2: float) -> float:
-    """P(|t_k| ≤ √k tan φ) = I_{sin² φ}(1/2, k/2), and 0 for k = 0."""
-    return float(special.betainc(0.5, degrees / 2, sine2)) if degrees else 0.0
+def student(degrees: int, sine2: Fraction | float) -> float:
+    """P(|t_k| ≤ √k tan φ) = I_{sin² φ}(1/2, k/2) = 1 - I_{cos² φ}(k/2, 1/2), and 0 for k = 0.
+
+    Near 1 it ends as the root of cos² φ does: so by cos² φ, exact of a Fraction.
+    """
+    if not degrees:
+        return 0.0
+    if sine2 < 0.5:
+        return float(special.betainc(0.5, degrees / 2, float(sine2)))
+    return 1 - float(special.betainc(degrees / 2, 0.5, float(1 - sine2)))
 
 
-def cone_bound(width: int, sine2: float) -> float:
+def cone_bound(width: int, sine2: Fraction | float) -> float:
     return student(width - 1, sine2)
 
 
-def rectified_bound(width: int, sine2: float) -> float:
+def rectified_bound(width: int, sine2: Fraction | float) -> float:
     """Σ_k C(N-1, k) 2^-(N-1) P(|t_k| ≤ √k tan φ): of N - 1 weights a random half counts."""
     ways = [comb(width - 1, k) / 2 ** (width - 1) for k in range(width)]
     return float(sum(way * student(k, sine2) for k, way in enumerate(ways)))

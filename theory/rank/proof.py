@@ -56,7 +56,10 @@ from theory.rank.features import (
 
 
 def line_9_slack(x: Matrix) -> Number:
-    return float(np.linalg.norm(array(x), 2)) - math.sqrt(square_sum(x) / len(x.rows))
+    """By the norm of X, so that its error knows no scale; 0 of X = 0."""
+    norm = float(np.linalg.norm(array(x)))
+    slack = float(np.linalg.norm(array(x), 2)) - math.sqrt(square_sum(x) / len(x.rows))
+    return slack / norm if norm else 0.0
 
 
 def line_9(x: Matrix) -> bool:
