@@ -478,6 +478,7 @@ def claim_of(value, pull, says):
     return Claim(
         id="yours",
         source="you",
+        origin="ours",
         title="the pull is the derivative",
         statement=says,
         given=(

@@ -97,7 +97,7 @@ class Replay:
         size = math.prod(self.shape)
         self._frame = torch.empty(self.slots, size, dtype=kind, device=device)
         self._action = torch.empty(capacity, self.action_size, device=device)
-        self._reward = torch.empty(capacity, device=device)
+        self._reward = torch.zeros(capacity, device=device)  # 0 times what is not there yet is 0
         self._mask = torch.empty(capacity, device=device)
         self._now = torch.empty(capacity, dtype=torch.int64)  # the observation before the step
         self._first = torch.empty(capacity, dtype=torch.int64)  # the first one of its episode

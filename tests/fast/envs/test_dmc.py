@@ -569,7 +569,9 @@ def test_the_variable_that_keeps_a_renderer_from_starting_is_blamed(
 
 def test_a_trial_that_is_interrupted_blames_no_renderer(monkeypatch: pytest.MonkeyPatch) -> None:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        kill = f"import os; os.kill(os.getpid(), {int(number)})"
+        # where the tests run under nohup the child would ignore it
+        kill = f"import os, signal; signal.signal({int(number)}, signal.SIG_DFL); "
+        kill += f"os.kill(os.getpid(), {int(number)})"
         monkeypatch.setattr(dmc, "_RENDERER_TRIAL", kill)
         with pytest.raises(KeyboardInterrupt):
             dmc._fault_of("egl", os.environ)

@@ -350,3 +350,19 @@ def test_a_step_that_float32_cannot_hold_is_refused_and_leaves_the_buffer_as_it_
     buffer.add(np.ones(ACTIONS), 1.0, False, picture(2))
     expected = np.concatenate([picture(1), picture(2)])
     np.testing.assert_array_equal(everything(buffer).next_obs[-1], expected)
+
+
+def test_a_sum_of_rewards_reads_no_memory_that_was_never_written() -> None:
+    """Of n steps those that there are not yet count 0 times, and 0 * NaN is NaN."""
+    torch.use_deterministic_algorithms(True)  # then new memory is filled with NaN
+    try:
+        assert torch.empty(3).isnan().all()
+        buffer = new(10, 1, 10, n_step=4)
+        buffer.begin(picture(0))
+        for step in range(3):
+            buffer.add(np.zeros(ACTIONS, np.float32), 2.0, False, picture(step + 1))
+        batch = everything(buffer)
+    finally:
+        torch.use_deterministic_algorithms(False)
+    assert batch.reward.tolist() == [3.5, 3.0, 2.0]
+    assert batch.discount.tolist() == [0.125, 0.25, 0.5]
