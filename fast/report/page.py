@@ -266,12 +266,13 @@ def _trained(runs: Sequence[Run]) -> str:
         )
     names = " and ".join(name_of(method) for method in drawing.methods_of(runs))
     tasks = sorted({run.config["task"] for run in runs})
-    repeats = map(number, sorted({run.config["env"]["action_repeat"] for run in runs}))
+    repeats = sorted({run.config["env"]["action_repeat"] for run in runs})
+    held = " or ".join(several(repeat, "control step") for repeat in repeats)
     return (
         f"An agent learned the task{'s' * (len(tasks) > 1)} {', '.join(map(name_of, tasks))} of "
         f"{suite} by trial and error, with the algorithm "
         f"{ALGORITHMS.get(agent, agent)}, as {names}. It sees {seen}. Each of its actions is held "
-        f"for {' or '.join(repeats)} control steps. "
+        f"for {held}. "
         "A critic learns to foretell how much reward will follow, and an actor to choose what the "
         "critic likes. The critic's foretelling is done by two small networks, its heads; each has "
         "a first hidden layer and a next one, and this page looks inside them."
@@ -504,7 +505,7 @@ $body
 """)
 
 NEURONS = """<h2>Four kinds of neuron</h2>
-<p>A layer is a row of neurons. For each picture, each neuron takes a weighted sum of what it
+<p>A layer is a row of neurons. For each observation, each neuron takes a weighted sum of what it
 receives; if that (normalised first, where the method says so) is above zero the neuron passes it
 on, else it passes on zero. What it passes on is its activation.</p>
 <dl>
@@ -512,11 +513,11 @@ on, else it passes on zero. What it passes on is its activation.</p>
 together: its share of the layer's activation is above one half.</dd>
 <dt>Dormant</dt><dd>Its mean activation is at most a tenth of the mean over its layer: it says
 next to nothing.</dd>
-<dt>Saturated</dt><dd>For every picture, the sum that it receives is zero or below: it always
+<dt>Saturated</dt><dd>For every observation, the sum that it receives is zero or below: it always
 passes on zero and cannot learn from any of them. When all neurons of a layer are saturated the
-layer has collapsed, and what follows it sees the same for every picture.</dd>
-<dt>Zombie</dt><dd>For every picture, the sum is above zero: it only passes on what it gets, so it
-adds nothing that a plain weighted sum could not do.</dd>
+layer has collapsed, and what follows it sees the same for every observation.</dd>
+<dt>Zombie</dt><dd>For every observation, the sum is above zero: it only passes on what it gets,
+so it adds nothing that a plain weighted sum could not do.</dd>
 </dl>
 <p>And <b>srank</b> says how many directions the outputs of a layer really use: the number of
 singular values that make up 99&nbsp;% of the sum of all.</p>
