@@ -487,9 +487,10 @@ def positive_epsilon(p: Path) -> bool:
 def lengths(p: Path) -> tuple[float, float, float]:
     """Of weight 1: (α/ε) Σ|m̂_t|, the path's length, and the first by 1 + max √v̂_t/ε."""
     sizes, roots = corrected(p)
-    most = float(sizes[:, 0].sum() / float(p.epsilon))
     path = float(np.abs(np.diff(way(p)[:, 0])).sum())
-    return most, path, most / (1 + roots[:, 0].max() / float(p.epsilon))
+    with np.errstate(divide="ignore", invalid="ignore"):  # ε = 0 bounds nothing: ∞ or NaN
+        most = float(sizes[:, 0].sum() / float(p.epsilon))
+        return most, path, float(most / (1 + roots[:, 0].max() / float(p.epsilon)))
 
 
 def epsilon_slack(p: Path) -> float:
