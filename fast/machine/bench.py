@@ -7,10 +7,10 @@ STEPS` prints one measurement of ours as JSON.
 """
 
 import json
-import os
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -67,13 +67,16 @@ def bench(python: Path, steps: int, rounds: int) -> None:
     """
     commands = {"ours": [*OURS, str(steps)]}
     for name in PEERS:
-        commands[name] = [str(python), "-W", "ignore", str(PEER), "speed", name, str(steps)]
+        peer = [str(Path(python).absolute()), "-W", "ignore", str(PEER)]
+        commands[name] = [*peer, "speed", name, str(steps)]
     ratios: dict[str, list[float]] = {}
     for number in range(rounds):
         found = {}
         for name, command in commands.items():
+            # MuJoCo writes what it warns of into a file where it runs
+            there = None if name == "ours" else tempfile.gettempdir()
             try:
-                done = subprocess.run(command, capture_output=True, text=True, env=os.environ)
+                done = subprocess.run(command, capture_output=True, text=True, cwd=there)
             except OSError as error:
                 raise InputError("--peers", str(python), f"accepted: a Python ({error})") from None
             if done.returncode:
