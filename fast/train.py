@@ -364,6 +364,7 @@ def train(config: Config | None, path: Path, stop: Stop) -> bool:
             folder = stack.enter_context(contextlib.closing(RunFolder.resume(path)))
             made = folder.checkpoint and folder.checkpoint["state"]["update"] >= config.run.updates
             if made and read_run(path).finished:  # not if its plan was shortened afterwards
+                folder.tidy()  # it may have been killed in doing so
                 return True
         env, test_env = (
             stack.enter_context(contextlib.closing(envs.make(config.task, config.env)))

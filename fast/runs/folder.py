@@ -149,12 +149,17 @@ class RunFolder:
         self._metrics = self._files.enter_context(metrics.open("ab"))
         self._metrics.truncate(self.checkpoint["metrics_bytes"] if self.checkpoint else 0)
         sync_folder(self.path)  # a checkpoint will need both names
+        self.tidy()
+        records = parse(metrics.read_bytes(), metrics)
+        self._events = self._files.enter_context(Events(self.path / "tensorboard", records))
+
+    def tidy(self) -> None:
+        """Remove the episodes that the checkpoint does not need, and what was half written."""
+        frames = self.path / "frames"
         keep = {self._episode(number) for number in self._kept}
         for file in (*self.path.glob("*.tmp"), *frames.glob("*.npz"), *frames.glob("*.npz.tmp")):
             if file not in keep:
                 file.unlink()
-        records = parse(metrics.read_bytes(), metrics)
-        self._events = self._files.enter_context(Events(self.path / "tensorboard", records))
 
     def log(self, kind: str, **record: Any) -> None:
         """Append one record; a number that is not finite becomes null."""
