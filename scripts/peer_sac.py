@@ -85,13 +85,14 @@ class Single:
         self.data = [
             np.zeros((capacity, n), np.float32) for n in (inputs, inputs, actions, 1, 1)
         ]  # obs, next obs, action, reward, terminated
-        self.added = 0
+        self.added, self.random = 0, np.random.default_rng(0)
 
     def act(self, obs: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         mean, log_std = self.actor(obs).chunk(2, 1)
         normal = torch.distributions.Normal(mean, log_std.clamp(-20, 2).exp())
         x = normal.rsample()
         action = torch.tanh(x)
+        # CleanRL's form: an action that rounds to 1 has another density than it should
         log_prob = normal.log_prob(x) - torch.log(1 - action.square() + 1e-6)
         return action, log_prob.sum(1, keepdim=True)
 
@@ -101,7 +102,7 @@ class Single:
         self.added += 1
 
     def sample(self) -> list[torch.Tensor]:
-        chosen = np.random.randint(0, min(self.added, len(self.data[0])), BATCH)
+        chosen = self.random.integers(min(self.added, len(self.data[0])), size=BATCH)
         return [torch.from_numpy(column[chosen]) for column in self.data]
 
     def update(self, batch: list[torch.Tensor]) -> None:

@@ -1,19 +1,22 @@
 """Agents that learn from states, through the whole loop; a toy TD3 comes in as a file and a row."""
 
-import importlib.util
 import json
+import math
 import signal
 import subprocess
 import sys
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 
 from fast import config as configs
-from fast.runs.session import Stop
+from fast.experience.play import Play
+from fast.runs.session import Clock, Stop
 from fast.train import train
 
 ROOT, HERE = Path(__file__).parents[3], Path(__file__).parent
@@ -121,6 +124,13 @@ def test_an_agent_is_one_file_and_one_row(tmp_path):
     assert refused.returncode == 2 and "the agent td3 has no loss" in refused.stderr
 
 
-def test_the_toy_is_one_short_file():
-    found = importlib.util.spec_from_file_location("td3", HERE / "td3.py")
-    assert found is not None and len((HERE / "td3.py").read_text().splitlines()) < 150
+@pytest.mark.parametrize("ratio", [4.0, 2.0, 1.0, 0.5, 0.25, 0.3])
+def test_updates_begin_at_their_step_and_keep_their_ratio(ratio):
+    """After k steps, the first of them at `first_update`, there were floor(ratio k)."""
+    settings = SimpleNamespace(first_update=5, updates_per_step=ratio)
+    agent, replay = SimpleNamespace(settings=settings), SimpleNamespace(stack=1)
+    play, made = Play(None, None, agent, replay, seed=0, clock=Clock()), 0
+    for step in range(1, 60):
+        play.agent_step = step
+        made += play._due()
+        assert made == math.floor(Fraction(str(ratio)) * max(0, step - 4))
