@@ -232,8 +232,9 @@ class Training:
         batch = self.mask(self.experience.sample(size, g))
         result = measures.measure(self.agent, batch, self.agent.draws(size, g))
         self.log("scores", **result)
+        first, held = next(iter(self.agent.learners.items()))  # of whose layers with readers
         for name, form in (("largest_share", ".2f"), ("saturated", ".0%")):
-            most = max(value for key, value in result.items() if key.endswith(f"/{name}"))
+            most = max(result[f"{first}/{layer}/{name}"] for layer in held.readers)
             self.shown[name] = format(most, form)
         self.clock.lap("scores")
 

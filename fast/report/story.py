@@ -226,9 +226,9 @@ def _about_neurons(f: Facts) -> list[str]:
         )
     elif f.dominant_step is None:
         said.append(
-            "<strong>No neuron became dominant</strong>: the largest share of the first hidden "
-            f"layer's activation that one neuron held was {percent(f.share_max)}, and dominance "
-            "begins above one half."
+            "<strong>No neuron became dominant</strong> in the critic's first hidden layers, which "
+            "are looked at here: the largest share of a layer's activation that one neuron held "
+            f"was {percent(f.share_max)}, and dominance begins above one half."
         )
     else:
         if not is_defined(f.share_final):
@@ -372,9 +372,10 @@ def counts(fs: Sequence[Facts]) -> str:
     dominant = sum(f.dominant_step is not None for f in scored)
     collapsed = sum(f.collapsed_step is not None for f in scored)
     return (
-        f"Of {several(len(scored), 'scored run')} a neuron became dominant in "
-        f"{number(dominant)}, the next layer collapsed in {number(collapsed)}, and the one before "
-        f"the other in the same head in {number(sum(f.sequence for f in scored))}."
+        f"Of {several(len(scored), 'scored run')} a neuron of the critic's first hidden layers "
+        f"became dominant in {number(dominant)}, the next layer collapsed in {number(collapsed)}, "
+        "and the one before the other in the same head in "
+        f"{number(sum(f.sequence for f in scored))}."
     )
 
 
