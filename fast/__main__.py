@@ -178,6 +178,35 @@ def figure(arguments: list[str]) -> int:
     return 0
 
 
+def findings(arguments: list[str]) -> int:
+    """say which observations of the papers came out here, and at which scale"""
+    from fast.papers.findings import EXPERIMENTS
+    from fast.report import ledger
+
+    parser = argparse.ArgumentParser(prog="python -m fast findings", description=findings.__doc__)
+    parser.add_argument("--json", action="store_true", help="for programs")
+    parser.add_argument("--results", type=Path, default=ledger.RESULTS, help="folder of the CSVs")
+    acts = parser.add_subparsers(dest="act", metavar="ACT")
+    acts.add_parser("show", help="all about one finding").add_argument("id", metavar="ID")
+    acts.add_parser("run", help="the sweep that one needs").add_argument("id", metavar="ID")
+    collect = acts.add_parser("collect", help="keep what an experiment needs of its runs")
+    collect.add_argument("experiment", metavar="EXPERIMENT", help=", ".join(EXPERIMENTS))
+    collect.add_argument("--runs", type=Path, required=True, help="folder of the sweep")
+    given = parser.parse_args(arguments)
+    if given.act == "collect":
+        for left in ledger.collect(given.experiment, given.runs, given.results):
+            print(f"left out: {left}", file=sys.stderr)
+        print(given.results / f"{given.experiment}.csv")
+    elif given.act is None:
+        found = ledger.decided(given.results)
+        print(ledger.as_json(found) if given.json else ledger.table(found))
+    elif given.act == "show":
+        print(ledger.show(given.id, given.results))
+    else:
+        print(ledger.sweep_of(given.id))
+    return 0
+
+
 def demo(arguments: list[str]) -> int:
     """train baseline and lnwd for a few minutes each and show what their neurons did"""
     parser = argparse.ArgumentParser(prog="python -m fast demo", description=demo.__doc__)
@@ -294,6 +323,7 @@ COMMANDS = {
     "supervised": supervised,
     "figure": figure,
     "report": report,
+    "findings": findings,
     "demo": demo,
     "doctor": doctor,
     "bench": bench,

@@ -74,6 +74,7 @@ class Config:
 # subcommands.
 TYRO = (tyro.conf.AvoidSubcommands,)
 
+BRIEF = ("laptop", "tiny", "dominance")
 # In presets that are shorter by far a tenth of the run, a fiftieth of it or of the pruning.
 SHORT = {
     **{name: {"when": {"every": 0.1}} for name in ("reset", "shrink_perturb")},
@@ -120,7 +121,7 @@ def build(
         agent=replace(made, **changed.get("agent", {})),
         run=replace(run, **changed.get("run", {})),
     )
-    usual = changed.get("interventions", SHORT if preset in ("laptop", "tiny") else {})
+    usual = changed.get("interventions", SHORT if preset in BRIEF else {})
     for name in methods:
         new, on = METHODS[name], config.interventions
         for turned, values in new.get("interventions", {}).items():

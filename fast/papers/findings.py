@@ -1,0 +1,390 @@
+"""What the papers observed, each sentence as a condition on records that anybody can read.
+
+An experiment is a grid of runs and says which of their records are kept; a finding is a number of
+each run, or of each pair of runs of one seed, and the condition that the sentence puts on its mean.
+The conditions stand here before the runs that they judge, and no verdict is typed: `verdict` is in
+`fast.report.ledger`. A finding whose source is "ours" is no paper's, but an answer to one.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import spearmanr
+
+from fast.papers.neuron_dominance import MASKED_REACHER, PlannedRun, plan
+
+Floats = NDArray[np.float64]
+
+
+class Told(NamedTuple):
+    """What is kept of one run: columns of equal length by name, each with `update`."""
+
+    task: str
+    method: str
+    seed: int
+    scores: Mapping[str, Floats]
+    evaluations: Mapping[str, Floats]  # update and return
+
+
+Arms = Mapping[str, Sequence[Told]]  # the runs of each method, by task and seed
+Effect = Callable[[Arms], list[float]]  # one number of each run or pair; NaN: undefined there
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """A grid of runs of one agent, in pictures of its score records that match `keep`."""
+
+    tasks: tuple[str, ...]
+    methods: tuple[str, ...]
+    seeds: int
+    keep: tuple[str, ...]
+    preset: str = "dominance"
+    agent: str = "drq"
+    settings: tuple[str, ...] = ()  # changed of the preset, as `train` takes them
+
+    @property
+    def runs(self) -> list[PlannedRun]:
+        return plan(self.tasks, self.methods, self.seeds)
+
+
+class Above(NamedTuple):
+    """Whether a number is greater."""
+
+    bound: float
+
+    def __call__(self, x: float) -> bool:
+        return x > self.bound
+
+    def __str__(self) -> str:
+        return f"> {self.bound:g}"
+
+
+class Below(NamedTuple):
+    """Whether a number is less."""
+
+    bound: float
+
+    def __call__(self, x: float) -> bool:
+        return x < self.bound
+
+    def __str__(self) -> str:
+        return f"< {self.bound:g}"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A sentence about runs.
+
+    `holds` is asked of both ends of the interval of the mean of `effect`.
+    """
+
+    source: str  # paper and place, or "ours"
+    says: str  # in our words
+    experiment: str
+    arms: tuple[str, ...]  # the methods that it looks at
+    effect: Effect
+    measures: str  # what `effect` is, with its unit
+    holds: Above | Below
+    seeds: int = 3  # at least so many are asked
+
+
+# What is read of a run of DrQ: its critic has two heads of two hidden layers, of which the last is
+# the penultimate layer of the papers and the first is the one that precedes it.
+
+HEADS = ("critic/heads.0", "critic/heads.1")
+FIRST, LAST = "dense0", "dense1"
+
+
+def both(run: Told, layer: str, measure: str) -> Floats:
+    """A measure of one hidden layer, (heads, times)."""
+    return np.stack([run.scores[f"{head}.{layer}/{measure}"] for head in HEADS])
+
+
+def largest(run: Told, *layers: str) -> float:
+    """The largest share of its layer that one neuron ever held."""
+    return float(np.nanmax([both(run, layer, "largest_share") for layer in layers]))
+
+
+def dominance(run: Told) -> tuple[int, int] | None:
+    """(head, time) at which a neuron of a first hidden layer holds more than half of it first."""
+    heads, times = np.nonzero(both(run, FIRST, "largest_share") > 0.5)
+    return min(zip(heads.tolist(), times.tolist(), strict=True), key=lambda x: x[1], default=None)
+
+
+def then(run: Told, layer: str, measure: str) -> float:
+    """A measure of that head when its first hidden layer became dominated; NaN if it never did."""
+    found = dominance(run)
+    return float(both(run, layer, measure)[found]) if found else np.nan
+
+
+def survival(run: Told) -> float:
+    """The dominant neuron's mean activation over the largest that its layer had before."""
+    found = dominance(run)
+    if not found or not found[1]:
+        return np.nan
+    head, time = found
+    sizes = both(run, FIRST, "largest_activation")[head]
+    return float(sizes[time] / np.nanmax(sizes[:time]))
+
+
+def next_layer(run: Told) -> float:
+    """The most of the next layer that was ever saturated from the dominance on, in that head."""
+    found = dominance(run)
+    return float(np.nanmax(both(run, LAST, "saturated")[found[0], found[1] :])) if found else np.nan
+
+
+def before(run: Told) -> float:
+    """The part of `next_layer` that was saturated when dominance began."""
+    return then(run, LAST, "saturated") / next_layer(run)
+
+
+def mixed(run: Told) -> float:
+    """The share of the next layer that is neither saturated nor a zombie when dominance begins."""
+    return 1 - then(run, LAST, "saturated") - then(run, LAST, "zombie")
+
+
+def at_end(run: Told, layer: str, measure: str) -> float:
+    """Mean over heads and the last tenth of the scores; an undefined srank is that of no feature,
+    0."""
+    values = both(run, layer, measure)
+    return float(np.nan_to_num(values[:, -max(1, values.shape[1] // 10) :]).mean())
+
+
+def together(run: Told, other: str, layer: str) -> float:
+    """Spearman's correlation over time, mean of the heads, of the first hidden layer's largest
+    share with another measure, while both are defined."""
+    found = []
+    pairs = both(run, FIRST, "largest_share"), both(run, layer, other)
+    for x, y in zip(*pairs, strict=True):
+        there = np.isfinite(x) & np.isfinite(y)
+        found.append(spearmanr(x[there], y[there]).statistic if there.sum() > 2 else np.nan)
+    return float(np.mean(found))
+
+
+def gradient(run: Told, layer: str) -> float:
+    """A layer's mean gradient magnitude in the last tenth of a run over that in the first."""
+    values = both(run, layer, "gradient_magnitude").mean(axis=0)
+    part = max(1, len(values) // 10)
+    return float(values[-part:].mean() / values[:part].mean())
+
+
+def last_return(run: Told) -> float:
+    """Mean of the last three evaluations."""
+    return float(run.evaluations["return"][-3:].mean())
+
+
+def at_unmasking(run: Told, layer: str, measure: str) -> float:
+    """Mean over heads of the last score of the first half, whose rewards were masked."""
+    values = both(run, layer, measure)
+    return float(np.nan_to_num(values[:, values.shape[1] // 2 - 1]).mean())
+
+
+def each(method: str, value: Callable[..., float], *given: str) -> Effect:
+    """A number of every run of a method."""
+    return lambda arms: [value(run, *given) for run in arms[method]]
+
+
+def gap(method: str, other: str, value: Callable[..., float], *given: str) -> Effect:
+    """What a method has more than another, task by task and seed by seed."""
+
+    def effect(arms: Arms) -> list[float]:
+        pairs = {(run.task, run.seed): run for run in arms[other]}
+        ours = [run for run in arms[method] if (run.task, run.seed) in pairs]
+        return [value(run, *given) - value(pairs[run.task, run.seed], *given) for run in ours]
+
+    return effect
+
+
+KEEP = (
+    *(f"critic/heads.*/{name}" for name in ("largest_activation", "saturated", "zombie", "srank",
+                                            "dormant_0.1", "gradient_magnitude")),
+    "*/largest_share",
+    "actor/head.*/saturated",
+)  # fmt: skip
+ARMS = ("baseline", "adam-eps", "lnwd", "hl-gauss")
+
+EXPERIMENTS: dict[str, Experiment] = {
+    # Half of the preset's length: random actions never meet the reward, so nothing is unmasked.
+    "sparse": Experiment(
+        ("cartpole-swingup_sparse",), ARMS, 5, KEEP, settings=("--run.updates", "40000")
+    ),
+    "masked": Experiment(("cartpole-swingup-masked",), ARMS, 5, KEEP),
+    "masked-reacher": Experiment((MASKED_REACHER,), ARMS, 5, KEEP),
+}
+
+ND = "Neuron Dominance"
+
+
+def _of(experiment: str, name: str) -> dict[str, Finding]:
+    """What is asked alike of each experiment without a reward, or whose first half has none."""
+    found = {
+        "arises": Finding(
+            f"{ND}, 3.1, Figures 2 and 3",
+            "in the layer before the penultimate one a neuron becomes dominant",
+            experiment, ("baseline",), each("baseline", largest, FIRST),
+            "largest share of the first hidden layer ever", Above(0.5),
+        ),
+        "next-layer-saturates": Finding(
+            f"{ND}, 3.1, Figures 2 and 3",
+            "once a neuron is dominant the next layer becomes saturated completely",
+            experiment, ("baseline",), each("baseline", next_layer),
+            "largest saturated share of the next layer from dominance on", Above(0.99),
+        ),
+        "no-neuron-is-mixed": Finding(
+            f"{ND}, Theorem 1",
+            "after a dominant neuron each neuron is always on or always off",
+            experiment, ("baseline",), each("baseline", mixed),
+            "share of the next layer that is neither, when dominance begins", Below(0.05),
+        ),
+        "dominance-comes-first": Finding(
+            f"{ND}, 3.1 and 3.2",
+            "the next layer saturates after the dominance and by it, not before",
+            experiment, ("baseline",), each("baseline", before),
+            "part of the next layer's saturation that was there when dominance began",
+            Below(0.5),
+        ),
+        "excessive-activation": Finding(
+            f"{ND}, 3.1",
+            "a dominant neuron's activation is excessively large",
+            experiment, ("baseline",), each("baseline", survival),
+            "its mean activation when it becomes dominant, over the largest in its layer before",
+            Above(1),
+        ),
+        "last-survivor": Finding(
+            "ours",
+            "a dominant neuron is the last survivor of a layer that dies",
+            experiment, ("baseline",), each("baseline", then, FIRST, "saturated"),
+            "saturated share of its own layer when it becomes dominant", Above(0.9),
+        ),
+        "only-before-the-penultimate": Finding(
+            f"{ND}, 3.3",
+            "no neuron of the penultimate layer becomes dominant",
+            experiment, ("baseline",), each("baseline", largest, LAST),
+            "largest share of the penultimate layer ever", Below(0.5),
+        ),
+        "score-goes-with-saturation": Finding(
+            f"{ND}, Figures 2 and 3",
+            "the largest score and the next layer's saturation rise together",
+            experiment, ("baseline",), each("baseline", together, "saturated", LAST),
+            "rank correlation over a run of share and saturation", Above(0.5),
+        ),
+        "score-goes-against-srank": Finding(
+            f"{ND}, 3.3, Figures 9 and 14",
+            "the larger the largest score, the smaller the srank of its layer",
+            experiment, ("baseline",), each("baseline", together, "srank", FIRST),
+            "rank correlation over a run of share and srank", Below(-0.5),
+        ),
+        "adam-eps-prevents": Finding(
+            "ours",
+            "Adam's epsilon at 1e-5 alone keeps any neuron of a head from becoming dominant",
+            experiment, ("adam-eps",), each("adam-eps", largest, FIRST, LAST),
+            "largest share of a hidden layer ever", Below(0.5),
+        ),
+        "lnwd-prevents": Finding(
+            f"{ND}, 4.1.3 and 4.1.4",
+            "with LayerNorm and weight decay no neuron of a head becomes dominant",
+            experiment, ("lnwd",), each("lnwd", largest, FIRST, LAST),
+            "largest share of a hidden layer ever", Below(0.5),
+        ),
+        "hl-gauss-prevents": Finding(
+            f"{ND}, abstract and 4.1.3",
+            "with HL-Gauss no neuron of a head becomes dominant",
+            experiment, ("hl-gauss",), each("hl-gauss", largest, FIRST, LAST),
+            "largest share of a hidden layer ever", Below(0.5),
+        ),
+    }  # fmt: skip
+    return {f"{name}.{key}": finding for key, finding in found.items()}
+
+
+_SRANK = "srank of the first hidden layer at the end, less the baseline's"
+
+FINDINGS: dict[str, Finding] = {
+    **_of("sparse", "sparse"),
+    "sparse.gradient-vanishes": Finding(
+        f"{ND}, C.2, Figure 13 (a)",
+        "the gradient of the layer with the dominant neuron converges to 0",
+        "sparse", ("baseline",), each("baseline", gradient, FIRST),
+        "its mean magnitude in the last tenth over that in the first", Below(0.01),
+    ),
+    "sparse.baseline-fails": Finding(
+        f"{ND}, 3.1",
+        "DrQ often ends at a return of zero in sparse tasks",
+        "sparse", ("baseline",), each("baseline", last_return),
+        "mean of the last three evaluations", Below(1),
+    ),
+    "sparse.lnwd-keeps-srank": Finding(
+        f"{ND}, 4.1.3, Figure 9",
+        "LayerNorm with weight decay keeps a higher srank than the baseline",
+        "sparse", ("lnwd", "baseline"), gap("lnwd", "baseline", at_end, FIRST, "srank"),
+        _SRANK, Above(0),
+    ),
+    "sparse.hl-gauss-keeps-srank": Finding(
+        f"{ND}, 4.1.3, Figure 9",
+        "HL-Gauss keeps a higher srank than the baseline",
+        "sparse", ("hl-gauss", "baseline"), gap("hl-gauss", "baseline", at_end, FIRST, "srank"),
+        _SRANK, Above(0),
+    ),
+    "sparse.adam-eps-keeps-srank": Finding(
+        "ours",
+        "Adam's epsilon at 1e-5 keeps a higher srank than LayerNorm with weight decay",
+        "sparse", ("adam-eps", "lnwd"), gap("adam-eps", "lnwd", at_end, FIRST, "srank"),
+        "srank of the first hidden layer at the end, less that of lnwd", Above(0),
+    ),
+    "sparse.lnwd-keeps-the-next-layer-awake": Finding(
+        f"{ND}, 4.1.3, Figure 9",
+        "LayerNorm with weight decay keeps the next layer less dormant than the baseline",
+        "sparse", ("lnwd", "baseline"), gap("lnwd", "baseline", at_end, LAST, "dormant_0.1"),
+        "dormant share (0.1) of the next layer at the end, less the baseline's", Below(0),
+    ),
+    "sparse.hl-gauss-never-saturates": Finding(
+        f"{ND}, 4.1.4, Figures 11 and 17",
+        "with HL-Gauss the penultimate layer is never saturated completely, without any reward",
+        "sparse", ("hl-gauss",),
+        each("hl-gauss", lambda run: float(np.nanmax(both(run, LAST, "saturated")))),
+        "largest saturated share of the penultimate layer ever", Below(0.99),
+    ),
+    **_of("masked", "masked"),
+    "masked.baseline-never-learns": Finding(
+        f"{ND}, 4.1.4, Figure 6",
+        "the baseline does not learn any more once the reward is there; LNWD does",
+        "masked", ("lnwd", "baseline"), gap("lnwd", "baseline", last_return),
+        "last three evaluations of lnwd, less the baseline's", Above(0),
+    ),
+    "masked.hl-gauss-learns": Finding(
+        f"{ND}, 4.1.4, Figure 6",
+        "HL-Gauss learns once the reward is there; the baseline does not",
+        "masked", ("hl-gauss", "baseline"), gap("hl-gauss", "baseline", last_return),
+        "last three evaluations of hl-gauss, less the baseline's", Above(0),
+    ),
+    "masked.adam-eps-learns": Finding(
+        "ours",
+        "with Adam's epsilon at 1e-5 alone the baseline learns once the reward is there",
+        "masked", ("adam-eps", "baseline"), gap("adam-eps", "baseline", last_return),
+        "last three evaluations of adam-eps, less the baseline's", Above(0),
+    ),
+    "masked.adam-eps-learns-as-lnwd": Finding(
+        "ours",
+        "with Adam's epsilon at 1e-5 alone it learns at least as well as LNWD",
+        "masked", ("adam-eps", "lnwd"), gap("adam-eps", "lnwd", last_return),
+        "last three evaluations of adam-eps, less those of lnwd", Above(0),
+    ),
+    "masked.hl-gauss-wakes-up": Finding(
+        f"{ND}, 4.1.4, Figures 11 and 17",
+        "with HL-Gauss the penultimate layer wakes up when the reward appears",
+        "masked", ("hl-gauss",),
+        each("hl-gauss", lambda run: at_end(run, LAST, "saturated")
+             - at_unmasking(run, LAST, "saturated")),
+        "its saturated share at the end, less that before the reward", Below(0),
+    ),
+    "masked.lnwd-wakes-up": Finding(
+        f"{ND}, 4.1.4",
+        "with LNWD the srank comes back when the reward appears",
+        "masked", ("lnwd",),
+        each("lnwd", lambda run: at_end(run, FIRST, "srank") - at_unmasking(run, FIRST, "srank")),
+        "srank of the first hidden layer at the end, less that before the reward", Above(0),
+    ),
+    **_of("masked-reacher", "reacher"),
+}  # fmt: skip

@@ -1,0 +1,149 @@
+"""Every condition on made-up runs: one that satisfies it, one that contradicts it, one with too few
+seeds; and the way of a record from a run's folder to a verdict."""
+
+import numpy as np
+import pytest
+
+from fast import config as configs
+from fast.agents import AGENTS
+from fast.papers.findings import EXPERIMENTS, FINDINGS, Above, Below, Finding, Told
+from fast.papers.methods import METHODS
+from fast.report import ledger
+
+TIMES = 40
+LAYERS = [f"critic/heads.{head}.{layer}" for head in (0, 1) for layer in ("dense0", "dense1")]
+
+
+def run(method="baseline", seed=0, returns=(0.0, 0.0, 0.0), **measures):
+    """A run in which every hidden layer has these measures, constant or over time; `dense0` or
+    `dense1` before a name gives it to those layers alone."""
+    usual = {"largest_share": 0.1, "largest_activation": 1.0, "saturated": 0.3, "zombie": 0.2,
+             "srank": 50.0, "dormant_0.1": 0.3, "gradient_magnitude": 1e-3}  # fmt: skip
+    scores = {"update": np.arange(1.0, TIMES + 1)}
+    for layer in LAYERS:
+        own = {k.removeprefix("dense0_"): v for k, v in measures.items() if "dense1_" not in k}
+        if layer.endswith("dense1"):
+            own = {k.removeprefix("dense1_"): v for k, v in measures.items() if "dense0_" not in k}
+        for name, value in (usual | own).items():
+            scores[f"{layer}/{name}"] = np.broadcast_to(np.asarray(value, float), TIMES).copy()
+    played = {"update": np.arange(float(len(returns))), "return": np.array(returns, float)}
+    return Told("a-task", method, seed, scores, played)
+
+
+rising = np.linspace(0.02, 1, TIMES)  # passes 1/2 at the twentieth score
+half = np.where(np.arange(TIMES) < TIMES // 2, 1.0, 0.0)
+dominated = {"dense0_largest_share": rising}
+# (settings of the runs where it holds, where it does not); of two arms, those of the first.
+CASES = {
+    "arises": (dominated, {}),
+    "next-layer-saturates": ({**dominated, "dense1_saturated": 1.0}, {**dominated}),
+    "no-neuron-is-mixed": ({**dominated, "dense1_saturated": 0.8}, {**dominated}),
+    "dominance-comes-first": (
+        {**dominated, "dense1_saturated": np.where(rising > 0.8, 0.9, 0.2)},
+        {**dominated, "dense1_saturated": np.where(rising > 0.8, 0.9, 0.8)},
+    ),
+    "excessive-activation": (
+        {**dominated, "dense0_largest_activation": rising},
+        {**dominated, "dense0_largest_activation": 1 - rising},
+    ),
+    "last-survivor": ({**dominated, "dense0_saturated": 0.97}, {**dominated}),
+    "only-before-the-penultimate": ({}, {"dense1_largest_share": rising}),
+    "score-goes-with-saturation": (
+        {**dominated, "dense1_saturated": rising},
+        {**dominated, "dense1_saturated": 1 - rising},
+    ),
+    "score-goes-against-srank": (
+        {**dominated, "dense0_srank": 100 * (1 - rising)},
+        {**dominated, "dense0_srank": 100 * rising},
+    ),
+    "adam-eps-prevents": ({}, {"dense1_largest_share": rising}),
+    "lnwd-prevents": ({}, {"dense0_largest_share": rising}),
+    "hl-gauss-prevents": ({}, {"dense1_largest_share": rising}),
+    "gradient-vanishes": (
+        {"dense0_gradient_magnitude": np.logspace(0, -9, TIMES)},
+        {"dense0_gradient_magnitude": np.logspace(-9, 0, TIMES)},
+    ),
+    "baseline-fails": ({}, {"returns": (0, 50, 60, 70)}),
+    "lnwd-keeps-srank": ({"dense0_srank": 60}, {"dense0_srank": 40}),
+    "hl-gauss-keeps-srank": ({"dense0_srank": 60}, {"dense0_srank": np.nan}),
+    "adam-eps-keeps-srank": ({"dense0_srank": 60}, {"dense0_srank": 40}),
+    "lnwd-keeps-the-next-layer-awake": ({"dense1_dormant_0.1": 0.1}, {"dense1_dormant_0.1": 0.9}),
+    "hl-gauss-never-saturates": ({}, {"dense1_saturated": half}),
+    "baseline-never-learns": ({"returns": (9, 9, 9)}, {"returns": (-9, -9, -9)}),
+    "hl-gauss-learns": ({"returns": (9, 9, 9)}, {"returns": (-9, -9, -9)}),
+    "adam-eps-learns": ({"returns": (9, 9, 9)}, {"returns": (-9, -9, -9)}),
+    "adam-eps-learns-as-lnwd": ({"returns": (9, 9, 9)}, {"returns": (-9, -9, -9)}),
+    "hl-gauss-wakes-up": ({"dense1_saturated": half}, {"dense1_saturated": 1 - half}),
+    "lnwd-wakes-up": ({"dense0_srank": 1 - half}, {"dense0_srank": half}),
+}
+
+
+def arms(finding: Finding, changed: dict, seeds: int) -> list[Told]:
+    first, *others = finding.arms
+    noise = np.random.default_rng(0).uniform(0.999, 1.001, size=seeds)
+    return [
+        run(method, seed, **({k: np.asarray(v) * noise[seed] for k, v in changed.items()}
+                             if method == first else {}))
+        for seed in range(seeds)
+        for method in (first, *others)
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", FINDINGS)
+def test_a_condition_tells_runs_that_satisfy_it_from_those_that_contradict_it(name):
+    finding = FINDINGS[name]
+    satisfying, contradicting = CASES[name.partition(".")[2]]
+    scale = EXPERIMENTS[finding.experiment].preset
+    for changed, word in ((satisfying, "reproduced"), (contradicting, "contradicted")):
+        result = ledger.verdict(finding, arms(finding, changed, finding.seeds))
+        assert result.word == f"{word} at {scale} scale", result
+        assert result.low <= result.mean <= result.high
+        too_few = arms(finding, changed, finding.seeds - 1)
+        assert ledger.verdict(finding, too_few).word == "not decided"
+    assert ledger.verdict(finding, []).word == "not run"
+
+
+@pytest.mark.parametrize(("holds", "edge"), [(Above(0.5), 0.5), (Below(0.5), 0.5)])
+def test_the_bound_itself_is_on_neither_side(holds, edge):
+    assert not holds(edge)
+    assert holds(edge + 0.1) != holds(edge - 0.1)
+
+
+def made(values, holds):
+    chosen = lambda arms: list(values)  # noqa: E731
+    return Finding("ours", "", "sparse", ("baseline",), chosen, "", holds)
+
+
+def test_an_interval_that_crosses_the_condition_decides_nothing():
+    """Student's interval by hand: of (1, 2, 3) it is 2 -+ 4.3027 / sqrt(3)."""
+    reach = 4.302652729911275 / np.sqrt(3)
+    ends = ((2 - reach - 1e-9, "reproduced"), (2 - reach + 1e-9, "not decided"),
+            (2 + reach - 1e-9, "not decided"), (2 + reach + 1e-9, "contradicted"))  # fmt: skip
+    for bound, word in ends:
+        assert ledger.verdict(made((1, 2, 3), Above(bound)), [run()]).word.startswith(word)
+
+
+def test_runs_where_the_effect_is_undefined_are_counted_and_do_not_decide():
+    result = ledger.verdict(made((1, 1.1, np.nan), Above(0)), [run()])
+    assert (result.word, result.undefined, len(result.values)) == ("not decided", 1, 2)
+
+
+def test_a_paired_finding_compares_seed_with_seed_whatever_the_order():
+    finding = FINDINGS["sparse.lnwd-keeps-srank"]
+    told = [run("lnwd", s, dense0_srank=50 + s) for s in (2, 0, 1)]
+    told += [run("baseline", s, dense0_srank=40 + s) for s in range(4)]
+    assert ledger.verdict(finding, told).values == pytest.approx((10, 10, 10))
+
+
+def test_every_experiment_can_be_trained_and_every_finding_has_its_arms_in_one():
+    for experiment in EXPERIMENTS.values():
+        assert experiment.preset in AGENTS[experiment.agent].file.PRESETS
+        for task, method, seed in experiment.runs[:4]:
+            configs.check(configs.build(experiment.agent, task, method, experiment.preset, seed))
+    for finding in FINDINGS.values():
+        assert set(finding.arms) <= set(EXPERIMENTS[finding.experiment].methods) <= set(METHODS)
+
+
+def test_no_two_findings_rest_on_the_same_comparison():
+    told = {(f.experiment, f.arms, f.measures) for f in FINDINGS.values()}
+    assert len(told) == len(FINDINGS)
