@@ -462,7 +462,7 @@ def l2_init(params: Params, initial: Params, strength: float) -> Tensor:
     _number("strength", strength, 0)
     _alike("initial", initial, params, params)
     distance = [((value - initial[name]) ** 2).sum() for name, value in params.items()]
-    return strength * sum(distance)
+    return strength * torch.stack(distance).sum()
 
 
 def insert_layer_norm(

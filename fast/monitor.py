@@ -350,7 +350,9 @@ class Monitor:
                 g = g.unflatten(0, (groups, -1)).transpose(1, 2).flatten(0, 1)
             return _sum(g.flatten(1), -2)
 
-        for weight in self._thread.weights if self.by == "incoming" and layer is not None else ():
+        if self.by != "incoming" or layer is None:
+            return
+        for weight in self._thread.weights:
             hooks = [getattr(hook, "args", ()) for hook in (weight._backward_hooks or {}).values()]
             rows = weight.shape[1] * groups if groups else len(weight)
             known = any(args[:1] == (layer,) for args in hooks)
@@ -380,7 +382,9 @@ class Monitor:
         with contextlib.suppress(StopIteration):
             steps.send(out)
 
-    def _follow(self, func: Callable[..., Any], args: tuple) -> Generator[None, Any, None]:
+    def _follow(
+        self, func: Callable[..., Any], args: tuple[Any, ...]
+    ) -> Generator[None, Any, None]:
         """What comes before a call (up to the `yield`) and after it."""
         thread = self._thread
         if "parametrizations." in self.parts.get(thread.running[-1], ""):
@@ -609,12 +613,12 @@ class Monitor:
                 "chance": scores.chance_overlap(now, before),
             }
         flat = torch.stack([value.to(a.device, a.dtype).mean() for value in values.values()])
-        flat = torch.where((sums["samples"] > 0) & a.sum().isfinite(), flat, math.nan).tolist()
+        flat = torch.where((sums["samples"] > 0) & a.sum().isfinite(), flat, math.nan)
         row = {"layer": name, "neurons": layer.neurons}
         for kind in ("samples", "passes"):
             counted = int(sums.get(kind, 0))
             row |= {kind: counted, f"{kind}_left_out": sums.get(f"all_{kind}", 0) - counted}
-        return row | dict(zip(values, flat, strict=True))
+        return row | dict(zip(values, flat.tolist(), strict=True))
 
     def dormant_ratio(self, definition: str = "redo", tau: float | None = None) -> float:
         """The whole network's dormant ratio as `definition` has it, at tau (or the first of taus).

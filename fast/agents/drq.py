@@ -20,7 +20,7 @@ a' in the very first update that is the encoder shared here.
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple, TypedDict
 
 import torch
 from pydantic import Field
@@ -136,7 +136,7 @@ class DrQSettings:
 
 
 # What a preset changes of the defaults, which are `paper`.
-PRESETS: dict[str, dict] = {
+PRESETS: dict[str, dict[str, Any]] = {
     "paper": {},
     # The original DrQ (github.com/denisyarats/drq); the number of updates is ours. There an update
     # comes between choosing an action and taking it: ours, after it, sees one transition more.
@@ -266,13 +266,15 @@ class Critic(nn.Module):
         s, channels = settings, shape[0]
         self.classifies = s.loss != "mse"
         if s.encoder == "resnet18":
-            self.encoder: nn.Module = ResNet18(channels, s.resnet_width, s.bfloat16)
+            self.encoder: Convolutions | ResNet18 = ResNet18(channels, s.resnet_width, s.bfloat16)
         else:
             self.encoder = Convolutions(channels, s.channels, s.strides, s.bfloat16)
         self.trunk = trunk(self.encoder.features(shape[-1]), s)
         norm = None if s.normalisation == "none" else layer_norm(s.layer_norm_eps)
         inputs, outputs = s.latent + actions, s.bins if self.classifies else 1
-        self.heads = nn.ModuleList(MLP(inputs, s.hidden, outputs, norm=norm) for _ in range(2))
+        heads = [MLP(inputs, s.hidden, outputs, norm=norm) for _ in range(2)]
+        self.heads = nn.ModuleList(heads)
+        self.chains = [path for j, head in enumerate(heads) for path in head.chains(f"heads.{j}")]
         edges, dtype = losses.bin_edges(s.low, s.high, s.bins), torch.get_default_dtype()
         self.register_buffer("edges", edges.to(dtype), persistent=False)
         self.register_buffer("centres", losses.centres(edges).to(dtype), persistent=False)
@@ -314,7 +316,15 @@ def trunk(features: int, settings: DrQSettings) -> Dense:
     return Dense(features, settings.latent, torch.tanh, layer_norm(settings.layer_norm_eps))
 
 
-def networks(settings: DrQSettings, shape: Sequence[int], actions: int) -> dict[str, nn.Module]:
+class Networks(TypedDict):
+    """Of every learner."""
+
+    critic: Critic
+    actor: Actor
+    temperature: Temperature
+
+
+def networks(settings: DrQSettings, shape: Sequence[int], actions: int) -> Networks:
     """Of every learner; shape: of what the agent sees, (channels, size, size)."""
     critic = Critic(settings, shape, actions)
     return {
@@ -348,11 +358,10 @@ class DrQ:
         with torch.random.fork_rng(devices=[]):  # torch's own initial draws are thrown away
             made = networks(s, shape, actions)
         critic, actor = made["critic"], made["actor"]
-        adam = {"betas": s.betas, "eps": s.adam_eps, "device": self.device}
+        adam: dict[str, Any] = {"betas": s.betas, "eps": s.adam_eps, "device": self.device}
         draw, rate = draw_as(s.initialisation), s.learning_rate
-        names = [path for j in (0, 1) for path in critic.heads[j].chains(f"heads.{j}")]
         self.critic = Learner(
-            critic, draw, generator, rate=rate, slow=True, readers=chains(critic, names),
+            critic, draw, generator, rate=rate, slow=True, readers=chains(critic, critic.chains),
             body=("trunk", "heads"), norm_eps=s.layer_norm_eps, decay=s.weight_decay,
             decay_vectors=s.decay_biases, decay_in_loss=s.decay_in_loss, **adam,
         )  # fmt: skip
@@ -364,7 +373,7 @@ class DrQ:
             made["temperature"], lambda module, generator: None, generator,
             rate=s.temperature_learning_rate, **adam,
         )  # fmt: skip
-        self.learners = {
+        self.learners: dict[str, Learner[nn.Module]] = {
             "critic": self.critic,
             "actor": self.actor,
             "temperature": self.temperature,
@@ -430,11 +439,12 @@ class DrQ:
     @torch.no_grad()
     def target(self, batch: Batch, next_obs: list[Tensor], noise: Tensor) -> Tensor:
         """y (batch,): reward plus discounted soft value, averaged over the K augmentations."""
-        values, alpha = [], self.alpha if self.settings.entropy_in_target else 0
+        values, slow = [], self.critic.slow
+        assert slow is not None
+        alpha = self.alpha if self.settings.entropy_in_target else 0
         for obs, draw in zip(next_obs, noise, strict=True):
             policy = self.actor.module(self.critic.module.encoder(obs))
-            features = self.critic.slow.encoder(obs)
-            values.append(soft_value(self.critic.slow, policy, features, alpha, draw))
+            values.append(soft_value(slow, policy, slow.encoder(obs), alpha, draw))
         return batch.reward + batch.discount * torch.stack(values).mean(0)
 
     def critic_loss(

@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Iterable, Sequence
+from typing import Any, Generic, TypeVar
 
 import torch
 from torch import Generator, Tensor, nn
@@ -9,8 +10,10 @@ from torch import Generator, Tensor, nn
 from fast import mitigations
 from fast.nets.layers import Draw, layers
 
+Network = TypeVar("Network", bound=nn.Module, covariant=True)
 
-class Learner:
+
+class Learner(Generic[Network]):
     """A network, its Adam, its slow copy (the target network), and weights that are held at 0.
 
     Mitigations act on a learner and on nothing else. `readers` are the layers of neurons that may
@@ -21,7 +24,7 @@ class Learner:
 
     def __init__(
         self,
-        module: nn.Module,
+        module: Network,
         draw: Draw,
         generator: Generator,
         *,
@@ -47,9 +50,9 @@ class Learner:
         """
         self.draw, self.readers, self.norm_eps = draw, readers or {}, norm_eps
         draw(module, generator)
-        self.module = module.to(device)
+        self.module: Network = module.to(device)
         self.body = tuple(body) or tuple(name for name, _ in module.named_children())
-        self.slow = copy.deepcopy(module).requires_grad_(False) if slow else None
+        self.slow: Network | None = copy.deepcopy(module).requires_grad_(False) if slow else None
         parameters = list(module.parameters())
         groups = [
             {"params": [p for p in parameters if p.ndim > 1], "weight_decay": decay},
@@ -113,7 +116,7 @@ class Learner:
         if self.slow is not None:
             mitigations.insert_layer_norm(self.slow, None, names, self.norm_eps)
 
-    def state_dict(self) -> dict:
+    def state_dict(self) -> dict[str, Any]:
         return {
             "module": self.module.state_dict(),
             "slow": None if self.slow is None else self.slow.state_dict(),
@@ -122,7 +125,7 @@ class Learner:
             "memory": {name: dict(values) for name, values in self.memory.items()},
         }
 
-    def load_state_dict(self, state: dict) -> None:
+    def load_state_dict(self, state: dict[str, Any]) -> None:
         """Back to what `state_dict` gave; norms that had come late are inserted first.
 
         Raises:

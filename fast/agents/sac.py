@@ -14,7 +14,7 @@ below the settings are those of every soft actor-critic here: drq.py reads them.
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, TypedDict
 
 import torch
 from torch import Generator, Tensor, nn
@@ -110,7 +110,7 @@ class SACSettings:
 # What a preset changes of the defaults, which are `paper`. ReDo's Table 4: recycled every 200,000
 # updates at tau 0; 'Reset' is of the whole networks as often.
 REDO = {"redo": {"when": {"every": 200_000}, "tau": 0.0}, "reset": {"when": {"every": 200_000}}}
-PRESETS: dict[str, dict] = {
+PRESETS: dict[str, dict[str, Any]] = {
     "paper": {"interventions": REDO},
     # GraMa, Tables 6 and 7, on CleanRL's sac_continuous_action, whose layers torch draws.
     "grama": {
@@ -173,7 +173,9 @@ class Critic(nn.Module):
                  residual: bool):  # fmt: skip
         super().__init__()
         body = ResidualMLP if residual else MLP
-        self.heads = nn.ModuleList(body(inputs, hidden, 1, activation, norm) for _ in range(2))
+        heads = [body(inputs, hidden, 1, activation, norm) for _ in range(2)]
+        self.heads = nn.ModuleList(heads)
+        self.chains = [path for j, head in enumerate(heads) for path in head.chains(f"heads.{j}")]
 
     def forward(self, obs: Tensor, action: Tensor) -> Tensor:
         x = torch.cat([obs, action], dim=1)
@@ -227,7 +229,15 @@ def temperature_loss(temperature: nn.Module, entropy: Tensor, target_entropy: fl
     return temperature() * (entropy - target_entropy)
 
 
-def networks(settings: SACSettings, shape: Sequence[int], actions: int) -> dict[str, nn.Module]:
+class Networks(TypedDict):
+    """Of every learner."""
+
+    critic: Critic
+    actor: Actor
+    temperature: Temperature
+
+
+def networks(settings: SACSettings, shape: Sequence[int], actions: int) -> Networks:
     """Of every learner; shape: of what the agent sees, (inputs,)."""
     s, (inputs,) = settings, shape
     hidden = tuple(max(1, round(s.width * neurons)) for neurons in s.hidden)
@@ -250,13 +260,12 @@ class SAC:
         with torch.random.fork_rng(devices=[]):  # torch's own initial draws are thrown away
             made = networks(s, shape, actions)
         critic, actor = made["critic"], made["actor"]
-        adam = {"betas": s.betas, "eps": s.adam_eps, "device": device}
+        adam: dict[str, Any] = {"betas": s.betas, "eps": s.adam_eps, "device": device}
         draw = draw_as(s.initialisation)
         self.critic = Learner(
             critic, draw, generator, rate=s.critic_learning_rate, slow=True,
             decay=s.weight_decay, decay_vectors=s.decay_biases, decay_in_loss=s.decay_in_loss,
-            readers=chains(critic, [p for head in ("heads.0", "heads.1")
-                                    for p in critic.get_submodule(head).chains(head)]),
+            readers=chains(critic, critic.chains),
             norm_eps=s.layer_norm_eps, **adam,
         )  # fmt: skip
         self.actor = Learner(
@@ -267,7 +276,7 @@ class SAC:
             made["temperature"], lambda module, generator: None, generator,
             rate=s.temperature_learning_rate, **adam,
         )  # fmt: skip
-        self.learners = {
+        self.learners: dict[str, Learner[nn.Module]] = {
             "critic": self.critic,
             "actor": self.actor,
             "temperature": self.temperature,
@@ -322,6 +331,7 @@ class SAC:
     def target(self, batch: Batch, noise: Tensor) -> Tensor:
         """y (batch,)."""
         policy = self.actor.module(batch.next_obs)
+        assert self.critic.slow is not None
         value = soft_value(self.critic.slow, policy, batch.next_obs, self.alpha, noise)
         return self.settings.reward_scale * batch.reward + batch.discount * value
 

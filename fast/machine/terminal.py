@@ -32,7 +32,7 @@ class _Descriptor(io.FileIO):
         try:
             written = super().write(data)
         except OSError as error:
-            self.lost = self.lost or error.errno
+            self.lost = self.lost or error.errno or errno.EIO
             return len(data)
         return len(data) if written is None else written  # None: a pipe that is full, and no wait
 
@@ -64,14 +64,14 @@ def run(command: Callable[[list[str]], int]) -> int:
     except SystemExit as end:  # argparse and tyro, after --help or a bad option
         status = end.code if isinstance(end.code, int) else int(end.code is not None)
     sys.stdout.flush()
-    lost = sys.stdout.descriptor.lost
+    lost = sys.stdout.descriptor.lost if isinstance(sys.stdout, Stream) else 0
     if status or lost in (0, errno.EPIPE):
         return status
     print(f"error: stdout: {os.strerror(lost)}", file=sys.stderr)
     return 1
 
 
-class _Log(tqdm):
+class _Log(tqdm):  # type: ignore[misc]  # it has no types
     """A progress bar in a file or a pipe: a line at the start, one a minute and one at the end."""
 
     due = 0.0

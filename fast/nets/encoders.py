@@ -3,7 +3,7 @@
 Each has `bfloat16`, whether it computes in bfloat16, and `features(size)`, how many it returns.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 
 import torch
@@ -20,7 +20,8 @@ class Convolutions(nn.Module):
         super().__init__()
         for i, stride in enumerate(strides):
             self.add_module(f"conv{i}", Conv(channels if i else inputs, channels, 3, stride))
-        self.channels, self.strides, self.bfloat16 = channels, strides, bfloat16
+        self.channels, self.strides = channels, strides
+        self.bfloat16: bool = bfloat16  # type: ignore[assignment]  # torch has a method of that name
 
     def forward(self, obs: Tensor) -> Tensor:
         return _in_own_precision(self, self._convolve, obs)
@@ -50,7 +51,8 @@ class ResNet18(nn.Module):
         for stage, (before, after) in enumerate(pairwise(widths)):
             self.blocks.append(Block(before, after, 1 if stage == 0 else 2))
             self.blocks.append(Block(after, after, 1))
-        self.width, self.bfloat16 = width, bfloat16
+        self.width = width
+        self.bfloat16: bool = bfloat16  # type: ignore[assignment]  # torch has a method of that name
 
     def forward(self, obs: Tensor) -> Tensor:
         return _in_own_precision(self, self._convolve, obs).mean((2, 3))
@@ -94,7 +96,9 @@ def feature_map(size: int, strides: Sequence[int]) -> int:
     return size
 
 
-def _in_own_precision(encoder, convolve, obs: Tensor) -> Tensor:
+def _in_own_precision(
+    encoder: Convolutions | ResNet18, convolve: Callable[[Tensor], Tensor], obs: Tensor
+) -> Tensor:
     """`convolve` of the pictures in [0, 1], in bfloat16 where the encoder has it; the result and
     what stands behind it are of the parameters' own type."""
     dtype = next(encoder.parameters()).dtype

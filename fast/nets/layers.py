@@ -108,6 +108,18 @@ class MLP(nn.Module):
         return [[f"{path}.{name}" for name, _ in self.named_children()]]
 
 
+class Block(nn.Module):
+    """The f of a residual block: the layer `dense` and the linear `out` back to the width."""
+
+    def __init__(self, width: int, neurons: int, activation: Activation, norm: Norm | None):
+        super().__init__()
+        self.dense = Dense(width, neurons, activation, norm)
+        self.out = nn.Linear(neurons, width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.out(self.dense(x))
+
+
 class ResidualMLP(nn.Module):
     """dense0, then blocks of equal width, x + f(x) through the non-linearity, then the linear
     `final`: f is the layer `dense` and the linear `out`.
@@ -126,20 +138,14 @@ class ResidualMLP(nn.Module):
         super().__init__()
         self.dense0, self.activation = Dense(inputs, hidden[0], activation, norm), activation
         self.blocks = nn.ModuleList(
-            nn.ModuleDict(
-                {
-                    "dense": Dense(hidden[0], neurons, activation, norm),
-                    "out": nn.Linear(neurons, hidden[0]),
-                }
-            )
-            for neurons in hidden[1:]
+            Block(hidden[0], neurons, activation, norm) for neurons in hidden[1:]
         )
         self.final = nn.Linear(hidden[0], outputs)
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.dense0(x)
         for block in self.blocks:
-            x = self.activation(x + block["out"](block["dense"](x)))
+            x = self.activation(x + block(x))
         return self.final(x)
 
     def chains(self, path: str) -> list[list[str]]:
@@ -182,7 +188,7 @@ def exact(*modules: nn.Module) -> Iterator[None]:
         for module in modules:
             for part in module.modules():
                 if getattr(part, "bfloat16", False):
-                    part.bfloat16 = False
+                    part.bfloat16 = False  # type: ignore[assignment]
                     stack.callback(setattr, part, "bfloat16", True)
         stack.enter_context(torch.backends.cudnn.flags(allow_tf32=False))
         yield
@@ -191,6 +197,8 @@ def exact(*modules: nn.Module) -> Iterator[None]:
 # --- initial values ------------------------------------------------------------------------
 
 Draw = Callable[[nn.Module, Generator], None]
+Linear = nn.Linear | nn.Conv2d
+DrawKernel = Callable[[Linear, Generator], None]
 SQRT2 = math.sqrt(2)
 # The standard deviation of a standard normal that is cut off at -2 and 2.
 TRUNCATED_STD = math.sqrt(1 - 4 * math.exp(-2) / math.sqrt(2 * math.pi) / math.erf(SQRT2))  # 0.8796
@@ -198,7 +206,10 @@ TRUNCATED_STD = math.sqrt(1 - 4 * math.exp(-2) / math.sqrt(2 * math.pi) / math.e
 
 @torch.no_grad()
 def initialise(
-    module: nn.Module, generator: Generator, kernel: Draw, special: Mapping[str, Draw] | None = None
+    module: nn.Module,
+    generator: Generator,
+    kernel: DrawKernel,
+    special: Mapping[str, DrawKernel] | None = None,
 ) -> None:
     """All of a network drawn: kernels by `kernel`, biases 0, norms at the identity.
 
@@ -214,21 +225,24 @@ def initialise(
                 layer.bias.zero_()
 
 
-def orthogonal(gain: float = SQRT2, parts: int = 1, of_convolutions: float | None = None) -> Draw:
+def orthogonal(
+    gain: float = SQRT2, parts: int = 1, of_convolutions: float | None = None
+) -> DrawKernel:
     """A kernel with orthogonal rows or columns of length `gain`; `parts`: each by itself."""
 
-    def draw(layer: nn.Module, generator: Generator) -> None:
-        convolves = isinstance(layer, nn.Conv2d) and of_convolutions is not None
+    def draw(layer: Linear, generator: Generator) -> None:
+        length = gain
+        if isinstance(layer, nn.Conv2d) and of_convolutions is not None:
+            length = of_convolutions
         for part in layer.weight.chunk(parts):
-            length = of_convolutions if convolves else gain
             nn.init.orthogonal_(part, length, generator=generator)
 
     return draw
 
 
-def lecun(layer: nn.Module, generator: Generator) -> None:
+def lecun(layer: Linear, generator: Generator) -> None:
     """A kernel of truncated normal values, of variance 1 / inputs (flax's lecun_normal)."""
-    std = math.sqrt(1 / layer.in_features) / TRUNCATED_STD
+    std = math.sqrt(1 / layer.weight[0].numel()) / TRUNCATED_STD
     nn.init.trunc_normal_(layer.weight, 0, std, -2 * std, 2 * std, generator)
 
 

@@ -4,7 +4,9 @@ A method is settings of the agent, or interventions that it turns on, so methods
 that needs a setting which an agent lacks is refused there.
 """
 
-METHODS: dict[str, dict] = {
+from typing import Any
+
+METHODS: dict[str, dict[str, Any]] = {
     "baseline": {},
     "reset": {"interventions": {"reset": {}}},
     "redo": {"interventions": {"redo": {}}},

@@ -15,7 +15,7 @@ from typing import Any
 from fast.runs.records import COUNTERS
 
 
-class Events(contextlib.AbstractContextManager):
+class Events(contextlib.AbstractContextManager["Events"]):
     """The event file of this session in `folder`, of a run that has `records` so far.
 
     The records are written where there are no events of them yet.
