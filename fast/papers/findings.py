@@ -182,6 +182,25 @@ def at_unmasking(run: Told, layer: str, measure: str) -> float:
     return float(np.nan_to_num(values[:, values.shape[1] // 2 - 1]).mean())
 
 
+def dormant(run: Told, tau: str, learner: str = "") -> Floats:
+    """The share of dormant neurons, mean over the layers of a learner, or of all, (times,)."""
+    names = [n for n in run.scores if n.startswith(learner) and n.endswith(f"/dormant_{tau}")]
+    return np.mean([run.scores[name] for name in names], axis=0)
+
+
+def growth(run: Told, tau: str, learner: str = "") -> float:
+    """How much more dormant the last tenth of a run is than the first."""
+    values = dormant(run, tau, learner)
+    part = max(1, len(values) // 10)
+    return float(values[-part:].mean() - values[:part].mean())
+
+
+def dormancy(run: Told, tau: str) -> float:
+    """The share of dormant neurons, mean of the second half of a run."""
+    values = dormant(run, tau)
+    return float(values[len(values) // 2 :].mean())
+
+
 def each(method: str, value: Callable[..., float], *given: str) -> Effect:
     """A number of every run of a method."""
     return lambda arms: [value(run, *given) for run in arms[method]]
@@ -205,14 +224,29 @@ KEEP = (
     "actor/head.*/saturated",
 )  # fmt: skip
 ARMS = ("baseline", "adam-eps", "lnwd", "hl-gauss")
+FURTHER = ("ln", "redo", "reset", "pruning")
 
 EXPERIMENTS: dict[str, Experiment] = {
     # Half of the preset's length: random actions never meet the reward, so nothing is unmasked.
     "sparse": Experiment(
-        ("cartpole-swingup_sparse",), ARMS, 5, KEEP, settings=("--run.updates", "40000")
+        ("cartpole-swingup_sparse",),
+        (*ARMS, *FURTHER),
+        5,
+        KEEP,
+        settings=("--run.updates", "40000"),
     ),
     "masked": Experiment(("cartpole-swingup-masked",), ARMS, 5, KEEP),
     "masked-reacher": Experiment((MASKED_REACHER,), ARMS, 5, KEEP),
+    # A fiftieth of ReDo's million updates.
+    "halfcheetah": Experiment(
+        ("HalfCheetah-v4",),
+        ("baseline", "redo", "reset", "weight-decay", "regrama", "replay-ratio-4"),
+        5,
+        ("*/dormant_0", "*/dormant_0.1", "*/srank", "*/largest_share"),
+        preset="laptop",
+        agent="sac",
+        settings=("--run.updates", "20000"),
+    ),
 }
 
 ND = "Neuron Dominance"
@@ -346,6 +380,33 @@ FINDINGS: dict[str, Finding] = {
         each("hl-gauss", lambda run: float(np.nanmax(both(run, LAST, "saturated")))),
         "largest saturated share of the penultimate layer ever", Below(0.99),
     ),
+    **{
+        f"sparse.{method}-prevents": Finding(
+            f"{ND}, {where}", f"with {name} no neuron of a head becomes dominant",
+            "sparse", (method,), each(method, largest, FIRST, LAST),
+            f"largest share of a hidden layer ever, of {method}", Below(0.5),
+        )
+        for method, name, where in (("ln", "LayerNorm alone", "4.1.4"),
+                                    ("redo", "ReDo", "4.1.3"), ("reset", "Reset", "4.1.3"))
+    },
+    "sparse.pruning-does-not-prevent": Finding(
+        f"{ND}, 4.1.3",
+        "under pruning the largest score is not kept low",
+        "sparse", ("pruning",), each("pruning", largest, FIRST, LAST),
+        "largest share of a hidden layer ever, of pruning", Above(0.5),
+    ),
+    "sparse.redo-keeps-srank": Finding(
+        f"{ND}, 4.1.3, Figure 9",
+        "ReDo keeps a higher srank than the baseline",
+        "sparse", ("redo", "baseline"), gap("redo", "baseline", at_end, FIRST, "srank"),
+        _SRANK, Above(0),
+    ),
+    "sparse.reset-keeps-srank": Finding(
+        f"{ND}, 4.1.3, Figure 9",
+        "Reset keeps a higher srank than the baseline",
+        "sparse", ("reset", "baseline"), gap("reset", "baseline", at_end, FIRST, "srank"),
+        _SRANK, Above(0),
+    ),
     **_of("masked", "masked"),
     "masked.baseline-never-learns": Finding(
         f"{ND}, 4.1.4, Figure 6",
@@ -387,4 +448,61 @@ FINDINGS: dict[str, Finding] = {
         "srank of the first hidden layer at the end, less that before the reward", Above(0),
     ),
     **_of("masked-reacher", "reacher"),
+    "sac.dormancy-grows": Finding(
+        "ReDo, 3 and Appendix B",
+        "the share of dormant neurons (score 0) grows while SAC trains",
+        "halfcheetah", ("baseline",), each("baseline", growth, "0"),
+        "dormant share of all layers in the last tenth, less that in the first", Above(0),
+    ),
+    "sac.critic-dormancy-grows": Finding(
+        "ReDo, 3 and Appendix B",
+        "so does that of the critic at a score of at most 0.1",
+        "halfcheetah", ("baseline",), each("baseline", growth, "0.1", "critic"),
+        "dormant share (0.1) of the critic in the last tenth, less that in the first", Above(0),
+    ),
+    "sac.replay-ratio-grows-dormancy": Finding(
+        "ReDo, 3, Figure 7",
+        "four updates a step leave more neurons dormant than one, after as many updates",
+        "halfcheetah", ("replay-ratio-4", "baseline"),
+        gap("replay-ratio-4", "baseline", dormancy, "0.1"),
+        "dormant share (0.1) of the second half, less the baseline's", Above(0),
+    ),
+    "sac.redo-lowers-dormancy": Finding(
+        "ReDo, 5.4 and Appendix B",
+        "ReDo leaves fewer neurons dormant",
+        "halfcheetah", ("redo", "baseline"), gap("redo", "baseline", dormancy, "0.1"),
+        "dormant share (0.1) of the second half, less the baseline's", Below(0),
+    ),
+    "sac.redo-costs-no-return": Finding(
+        "ReDo, 5.4, Figure 14",
+        "of ReDo, Reset and weight decay only ReDo does not lower SAC's return: it beats Reset",
+        "halfcheetah", ("redo", "reset"), gap("redo", "reset", last_return),
+        "last three evaluations of redo, less those of reset", Above(0),
+    ),
+    "sac.weight-decay-costs-return": Finding(
+        "ReDo, 5.4, Figure 14",
+        "weight decay lowers SAC's return",
+        "halfcheetah", ("weight-decay", "baseline"), gap("weight-decay", "baseline", last_return),
+        "last three evaluations of weight-decay, less the baseline's", Below(0),
+    ),
+    "sac.reset-costs-return": Finding(
+        "ReDo, 5.4, Figure 14",
+        "Reset lowers SAC's return",
+        "halfcheetah", ("reset", "baseline"), gap("reset", "baseline", last_return),
+        "last three evaluations of reset, less the baseline's", Below(0),
+    ),
+    "sac.regrama-does-as-redo": Finding(
+        "GraMa, 4.2, Figure 5",
+        "in a plain MLP with ReLU ReGraMa returns at least what ReDo does",
+        "halfcheetah", ("regrama", "redo"), gap("regrama", "redo", last_return),
+        "last three evaluations of regrama, less those of redo", Above(0),
+    ),
+    "sac.no-neuron-dominates": Finding(
+        f"{ND}, 4.1",
+        "where rewards are dense no neuron becomes dominant",
+        "halfcheetah", ("baseline",),
+        each("baseline", lambda run: float(np.nanmax(
+            [v for n, v in run.scores.items() if n.endswith("/largest_share")]))),
+        "largest share of any layer ever", Below(0.5),
+    ),
 }  # fmt: skip

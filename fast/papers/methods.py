@@ -28,6 +28,7 @@ METHODS: dict[str, dict[str, Any]] = {
     "l2-init": {"interventions": {"l2_init": {}}},
     "prune-dormant": {"interventions": {"prune_dormant": {}}},
     "weight-decay": {"agent": {"weight_decay": 1e-5, "decay_in_loss": True}},  # ReDo's L2
+    "replay-ratio-4": {"agent": {"updates_per_step": 4.0}},  # ReDo, Figure 7
     # Ours: what of a small gradient Adam does not enlarge. B.2 has 1e-8.
     "adam-eps": {"agent": {"adam_eps": 1e-5}},
     "make-dominant": {"interventions": {"make_dominant": {}}},

@@ -18,7 +18,7 @@ def run(method="baseline", seed=0, returns=(0.0, 0.0, 0.0), **measures):
     """A run in which every hidden layer has these measures, constant or over time; `dense0` or
     `dense1` before a name gives it to those layers alone."""
     usual = {"largest_share": 0.1, "largest_activation": 1.0, "saturated": 0.3, "zombie": 0.2,
-             "srank": 50.0, "dormant_0.1": 0.3, "gradient_magnitude": 1e-3}  # fmt: skip
+             "srank": 50.0, "dormant_0": 0.2, "dormant_0.1": 0.3, "gradient_magnitude": 1e-3}  # fmt: skip
     scores = {"update": np.arange(1.0, TIMES + 1)}
     for layer in LAYERS:
         own = {k.removeprefix("dense0_"): v for k, v in measures.items() if "dense1_" not in k}
@@ -69,6 +69,21 @@ CASES = {
     "adam-eps-keeps-srank": ({"dense0_srank": 60}, {"dense0_srank": 40}),
     "lnwd-keeps-the-next-layer-awake": ({"dense1_dormant_0.1": 0.1}, {"dense1_dormant_0.1": 0.9}),
     "hl-gauss-never-saturates": ({}, {"dense1_saturated": half}),
+    "ln-prevents": ({}, {"dense0_largest_share": rising}),
+    "redo-prevents": ({}, {"dense0_largest_share": rising}),
+    "reset-prevents": ({}, {"dense0_largest_share": rising}),
+    "pruning-does-not-prevent": ({"dense1_largest_share": rising}, {}),
+    "redo-keeps-srank": ({"dense0_srank": 60}, {"dense0_srank": 40}),
+    "reset-keeps-srank": ({"dense0_srank": 60}, {"dense0_srank": 40}),
+    "dormancy-grows": ({"dormant_0": rising}, {"dormant_0": 1 - rising}),
+    "critic-dormancy-grows": ({"dormant_0.1": rising}, {"dormant_0.1": 1 - rising}),
+    "replay-ratio-grows-dormancy": ({"dormant_0.1": 0.9}, {"dormant_0.1": 0.1}),
+    "redo-lowers-dormancy": ({"dormant_0.1": 0.1}, {"dormant_0.1": 0.9}),
+    "redo-costs-no-return": ({"returns": (9, 9, 9)}, {"returns": (-9, -9, -9)}),
+    "weight-decay-costs-return": ({"returns": (-9, -9, -9)}, {"returns": (9, 9, 9)}),
+    "reset-costs-return": ({"returns": (-9, -9, -9)}, {"returns": (9, 9, 9)}),
+    "regrama-does-as-redo": ({"returns": (9, 9, 9)}, {"returns": (-9, -9, -9)}),
+    "no-neuron-dominates": ({}, {"dense1_largest_share": rising}),
     "baseline-never-learns": ({"returns": (9, 9, 9)}, {"returns": (-9, -9, -9)}),
     "hl-gauss-learns": ({"returns": (9, 9, 9)}, {"returns": (-9, -9, -9)}),
     "adam-eps-learns": ({"returns": (9, 9, 9)}, {"returns": (-9, -9, -9)}),
