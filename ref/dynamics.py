@@ -13,7 +13,6 @@ identity as activation, final.weight = W' (G, N), and all biases, or for eq. (5)
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -110,21 +109,14 @@ def network(
 
 
 def td(
-    chain: Chain,
-    params: Params,
-    objective: Objective,
-    net: Network,
-    targets: Params | None = None,
-    states: Array | None = None,
+    chain: Chain, params: Params, objective: Objective, net: Network, targets: Params | None = None
 ) -> tuple[float, Params, float]:
     """The mean loss over the states, its semi-gradient, and the share of the targets clipped.
 
-    The target values are those of the parameters `targets`, by default of `params`. The mean is
-    over the `states` of these numbers, (batch,), by default over each once.
+    The target values are those of the parameters `targets`, by default of `params`.
     """
     target, clipped = objective.target(chain, net(params if targets is None else targets, None))
-    seen = slice(None) if states is None else states
-    both = ag.value_and_grad(lambda leaves: objective.loss(net(leaves, None)[seen], target[seen]))
+    both = ag.value_and_grad(lambda leaves: objective.loss(net(leaves, None), target))
     loss, grads = both(params)
     return float(loss), grads, clipped
 
@@ -140,29 +132,20 @@ def learn(
     every: int = 1,
     optimizer: tuple[Callable[..., Any], Callable[..., Any]] = SGD,
     target_rate: float = 1.0,
-    batches: Array | None = None,
 ) -> tuple[Params, list[Row]]:
     """The parameters after that many steps, and a row of scores every `every` steps.
 
     The reward is zero until step `reveal_at`, also in a row's true values. After each step the
     target network goes `target_rate` of its way to the parameters: with 1 there is none apart.
-    Step t takes the mean over the states of the numbers batches[t], by default over each once.
     """
     require(isinstance(steps, int) and steps >= 0, "steps", steps, "a whole number of at least 0")
     require(isinstance(every, int) and every > 0, "every", every, "a whole number of at least 1")
     number("target_rate", target_rate, 0, 1)
-    if batches is not None:
-        states, known = len(chain.reward), np.issubdtype(np.asarray(batches).dtype, np.integer)
-        good = np.ndim(batches) == 2 and len(batches) == steps + 1 and np.size(batches) > 0
-        good = good and known and np.min(batches) >= 0 and np.max(batches) < states
-        accepted = f"({steps + 1}, batch) whole numbers from 0 to {states - 1}"
-        require(bool(good), "batches", np.shape(batches), accepted)
     start, step = optimizer
     state, targets, rows = start(params), params, []
     for t in range(steps + 1):
         now = chain if t >= reveal_at else chain.hidden()
-        drawn = None if batches is None else batches[t]
-        loss, grads, clipped = td(now, params, objective, net, targets, drawn)
+        loss, grads, clipped = td(now, params, objective, net, targets)
         if t % every == 0:
             rows.append(
                 {"step": t, "loss": loss, "clipped": clipped} | row(now, params, objective, net)
@@ -172,25 +155,6 @@ def learn(
             r = target_rate
             targets = {name: (1 - r) * w + r * params[name] for name, w in targets.items()}
     return params, rows
-
-
-def last_survivor(eps: float, seed: int = 0, steps: int = 40_000, every: int = 400) -> list[Row]:
-    """The rows of Adam with that epsilon, without reward: a layer dies, and its last is dominant.
-
-    64 states with nearly one and the same 16 features, as a trunk that has collapsed gives them,
-    batches of 4, an MLP of width 32, 32: half a minute. A neuron becomes dominant (Definition 1)
-    not because it grows, `largest` falls, but because nearly all others are `saturated` by then.
-    """
-    states, inputs, alike, batch, gamma, rate, averaging = 64, 16, 0.1, 4, 0.99, 2e-3, 0.05
-    rng = np.random.default_rng(seed)
-    features = np.tanh(rng.normal(size=inputs) + alike * rng.normal(size=(states, inputs)))
-    chain = Chain(rng.dirichlet(np.full(states, 0.3), states), np.zeros(states), gamma)
-    params = nn.init_mlp(rng, (inputs, 32, 32, 1))
-    net, batches = network(features), rng.integers(states, size=(steps + 1, batch))
-    adam = optim.start_adam, partial(optim.adam, eps=eps)
-    return learn(chain, params, regression(), net, steps, rate, 0, every, adam, averaging, batches)[
-        1
-    ]
 
 
 def row(chain: Chain, params: Params, objective: Objective, net: Network) -> Row:

@@ -237,43 +237,6 @@ def test_the_target_network_goes_its_rate_of_the_way_after_each_step():
         np.testing.assert_equal(learnt, second)
 
 
-def test_a_batch_of_states_counts_each_as_often_as_it_is_drawn():
-    chain = random_chain(np.random.default_rng(0), 3)
-    drawn = np.array([[0, 2, 2], [1, 1, 1]])
-    learnt, rows = dynamics.learn(chain, PARAMS, MSE, NET, 1, 0.25, batches=drawn)
-    values = NET(PARAMS, None)
-    held = chain.gamma * chain.transition @ values
-    once, twice = ((values - held) ** 2)[[0, 2], 0]
-    assert abs(rows[0]["loss"] - (once + 2 * twice) / 3) <= 8 * EPS * rows[0]["loss"]
-    _, grads, _ = dynamics.td(chain, PARAMS, MSE, NET, states=drawn[0])
-    np.testing.assert_equal(learnt, {k: w - 0.25 * grads[k] for k, w in PARAMS.items()})
-    every, _ = dynamics.learn(chain, PARAMS, MSE, NET, 1, 0.25, batches=np.array([[0, 1, 2]] * 2))
-    whole, _ = dynamics.learn(chain, PARAMS, MSE, NET, 1, 0.25)
-    np.testing.assert_equal(every, whole)
-
-
-def test_the_last_survivor_has_its_seed_and_its_epsilon():
-    first, again, seed, eps = (
-        dynamics.last_survivor(eps, seed, steps=20, every=10)
-        for eps, seed in ((1e-8, 0), (1e-8, 0), (1e-8, 1), (1e-4, 0))
-    )
-    assert [row["step"] for row in first] == [0, 10, 20]
-    assert first == again
-    assert first[0] == eps[0] and first[1] != eps[1]
-    assert first[0] != seed[0]
-
-
-@pytest.mark.slow  # a minute: two runs of last_survivor
-def test_without_a_reward_a_neuron_becomes_dominant_as_the_last_of_its_layer_unless_eps_is_large():
-    # Measured, no theorem (those are in theory/dominance/extinction.py): so for seeds 0 to 3.
-    rows = dynamics.last_survivor(1e-8)
-    dominant = next(row for row in rows if row["dense0/largest_share"] > 0.5)
-    assert dominant["dense0/saturated"] > 0.8  # most of the others are dead
-    assert dominant["dense0/largest"] < rows[0]["dense0/largest"] / 2  # and it has not grown
-    spared = dynamics.last_survivor(1e-4)
-    assert max(row["dense0/largest_share"] for row in spared) < 0.5
-
-
 def test_rows_have_the_scores_of_every_hidden_layer_and_the_reward_that_is_seen():
     rows = dynamics.learn(THREE, PARAMS, MSE, NET, 5, 0.25, reveal_at=3, every=2)[1]
     assert [row["step"] for row in rows] == [0, 2, 4]
@@ -344,12 +307,6 @@ def test_what_is_no_chain_is_refused_by_name(transition, reward, gamma, argument
         ({"target_rate": 1.5}, "target_rate"),
         ({"target_rate": math.nan}, "target_rate"),
         ({"rate": -1.0}, "rate"),
-        ({"batches": np.zeros((1, 4), int)}, "batches"),
-        ({"batches": np.zeros((2, 0), int)}, "batches"),
-        ({"batches": np.zeros(2, int)}, "batches"),
-        ({"batches": np.full((2, 1), 3)}, "batches"),
-        ({"batches": np.full((2, 1), -1)}, "batches"),
-        ({"batches": np.zeros((2, 1))}, "batches"),
         ({"objective": dynamics.theorem_3(np.arange(2.0))}, "reward"),
     ],
 )

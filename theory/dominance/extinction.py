@@ -1,7 +1,7 @@
 """Dominance by extinction: without a reward, a neuron becomes dominant because the others die.
 
 In every run here in which a neuron became dominant its own activation had fallen, and nearly all
-others of its layer were saturated (`ref.dynamics.last_survivor`). The simplest model in which that
+others of its layer were saturated (`ref.survivor`). The simplest model in which that
 must happen: one input (as where the layers below have become the same for all inputs), heads of
 one sign that do not learn, Adam. Then all living units fall alike, so the smallest die first and
 the largest share can only rise. In practice signs are noise: then Adam without ε is a random walk,
@@ -358,7 +358,7 @@ EXTINCTION = Claim(
     "a contradiction, or the last one's z and e = κ z tend to 0, √v̂ too; but z falls by at least "
     "α ‖x‖₁ (1-β₁) κ z/√v̂ > z as soon as √v̂ is small enough.",
     remark="ref.dynamics.learn, with a fixed final layer, takes the same path (tests). The same "
-    "in a real network: ref.dynamics.last_survivor. Practice: a largest share that rises is a "
+    "in a real network: ref.survivor. Practice: a largest share that rises is a "
     "layer that dies; look at the saturated share and at the activation itself before a neuron is "
     "pruned.",
 )
@@ -524,7 +524,7 @@ EPSILON_SPARES = Claim(
     proof="h_1 ≤ z_1 + B and h_j ≥ z_j - B.",
     remark="The same for any of the neurons, in the place of the first. With ε = 0 and noise B is "
     "infinite: dominance.noise-kills. So one number decides, and Adam's ε is it; measured: "
-    "ref.dynamics.last_survivor(1e-8) and (1e-4).",
+    "ref.survivor with 1e-8 and 1e-5.",
 )
 
 
