@@ -151,7 +151,7 @@ ADDED = {
     "supervised": {"--seeds": "1", "--epochs": "1", "--out": "digits"},
     "figure": {"--runs": "runs"},
 }
-PLACEHOLDERS = {"DIR": "runs", "S": "0", "M": "lnwd"}
+PLACEHOLDERS = {"DIR": "runs", "EXPERIMENT": "sparse", "S": "0", "M": "lnwd"}
 
 
 def commands(page):

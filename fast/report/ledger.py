@@ -18,7 +18,7 @@ from scipy.stats import t
 
 from fast.errors import InputError, as_input, unknown
 from fast.papers.findings import EXPERIMENTS, FINDINGS, Experiment, Finding, Told
-from fast.runs.records import Run, find_runs
+from fast.runs.records import Run, find_runs, flat
 
 RESULTS = Path("results/findings")
 NAMES = ("task", "method", "seed", "kind", "update")  # the first columns of a CSV
@@ -124,11 +124,12 @@ def collect(name: str, folder: Path, results: Path = RESULTS) -> list[str]:
 
 def _refuse_other(run: Run, experiment: Experiment) -> None:
     """Refuse a run whose settings are not those of the experiment."""
-    given = [name.removeprefix("--").replace("-", "_") for name in experiment.settings[::2]]
-    asked = {"preset": experiment.preset, "changed": sorted(given)}
-    found = {"preset": run.config["preset"], "changed": sorted(run.config["changed"])}
+    names = [name.removeprefix("--").replace("-", "_") for name in experiment.settings[::2]]
+    given = dict(zip(names, experiment.settings[1::2], strict=True))
+    asked = {"preset": experiment.preset, "changed": sorted(given), **given}
+    found = flat(run.config) | {"changed": sorted(run.config["changed"])}
     for name, value in asked.items():
-        if found[name] != value:
+        if found[name] != value and str(found[name]) != value:
             raise InputError(f"{run.folder}: {name}", found[name], f"the experiment has {value}")
 
 
@@ -152,7 +153,7 @@ def read(name: str, results: Path = RESULTS) -> list[Told]:
         table = list(csv.reader(file))
     try:
         return list(_told(table))
-    except (ValueError, IndexError):
+    except (ValueError, IndexError, KeyError):
         raise InputError("results", str(path), "accepted: a file of `findings collect`") from None
 
 

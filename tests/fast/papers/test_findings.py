@@ -1,15 +1,21 @@
 """Every condition on made-up runs: one that satisfies it, one that contradicts it, one with too few
 seeds; and the way of a record from a run's folder to a verdict."""
 
+import json
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from fast import config as configs
+from fast.__main__ import main
 from fast.agents import AGENTS
+from fast.errors import InputError
 from fast.papers.findings import EXPERIMENTS, FINDINGS, Above, Below, Finding, Told
 from fast.papers.methods import METHODS
 from fast.report import ledger
 
+ROOT = Path(__file__).parents[3]
 TIMES = 40
 LAYERS = [f"critic/heads.{head}.{layer}" for head in (0, 1) for layer in ("dense0", "dense1")]
 
@@ -18,7 +24,8 @@ def run(method="baseline", seed=0, returns=(0.0, 0.0, 0.0), **measures):
     """A run in which every hidden layer has these measures, constant or over time; `dense0` or
     `dense1` before a name gives it to those layers alone."""
     usual = {"largest_share": 0.1, "largest_activation": 1.0, "saturated": 0.3, "zombie": 0.2,
-             "srank": 50.0, "dormant_0": 0.2, "dormant_0.1": 0.3, "gradient_magnitude": 1e-3}  # fmt: skip
+             "srank": 50.0, "dormant_0": 0.2, "dormant_0.1": 0.3,
+             "gradient_magnitude": 1e-3}  # fmt: skip
     scores = {"update": np.arange(1.0, TIMES + 1)}
     for layer in LAYERS:
         own = {k.removeprefix("dense0_"): v for k, v in measures.items() if "dense1_" not in k}
@@ -162,3 +169,124 @@ def test_every_experiment_can_be_trained_and_every_finding_has_its_arms_in_one()
 def test_no_two_findings_rest_on_the_same_comparison():
     told = {(f.experiment, f.arms, f.measures) for f in FINDINGS.values()}
     assert len(told) == len(FINDINGS)
+
+
+# From a folder of runs to a CSV and back
+
+SPARSE = EXPERIMENTS["sparse"]
+LAYER = "critic/heads.0.dense0"
+
+
+def folder_of(tmp_path, method="baseline", seed=0, preset="dominance", changed=("run.updates",),
+              done=40_000, updates=40_000):  # fmt: skip
+    """A finished run by hand, with what readers ask of a folder."""
+    task = SPARSE.tasks[0]
+    path = tmp_path / f"{task}.{method}.{seed}"
+    path.mkdir(parents=True)
+    pixels = {"kind": "pixels", "render_quality": "fast", "action_repeat": 2, "size": 32,
+              "frame_stack": 3}  # fmt: skip
+    config = {
+        "version": 2, "task": task, "method": method, "preset": preset, "seed": seed,
+        "device": "cpu", "env": pixels, "agent": {"kind": "drq", "batch_size": 32},
+        "changed": list(changed),
+        "run": {"updates": updates, "reward_masked": 0, "score_batch": 256},
+    }  # fmt: skip
+    (path / "config.json").write_text(json.dumps(config))
+    lines = [{"kind": "session", "update": 0, "command": "train", "commit": "abc", "other": 1}]
+    for update in (0, 50, done):
+        told = {f"{LAYER}/largest_share": 0.123456 + seed, f"{LAYER}/srank": None, "x": 1.0}
+        lines.append({"kind": "scores", "update": update, **told})
+        lines.append({"kind": "evaluation", "update": update, "return": 2.0 * update})
+    text = [json.dumps({"agent_step": n, "environment_step": 2 * n} | line)
+            for n, line in enumerate(lines)]  # fmt: skip
+    (path / "metrics.jsonl").write_text("\n".join(text) + "\n")
+    return path
+
+
+def test_what_an_experiment_keeps_comes_back_and_a_run_that_is_not_finished_is_left_out(tmp_path):
+    runs, results = tmp_path / "runs", tmp_path / "results"
+    folder_of(runs, seed=1)
+    folder_of(runs, seed=0)
+    folder_of(runs, seed=2, done=39_999)
+    folder_of(runs, seed=SPARSE.seeds)
+    left = ledger.collect("sparse", runs, results)
+    assert [text.split(" ", 1)[1] for text in left] == [
+        "is not finished",
+        "is not of the experiment",
+    ]
+    first, second = ledger.read("sparse", results)
+    assert (first.task, first.method, first.seed, second.seed) == (*SPARSE.runs[0][:2], 0, 1)
+    assert set(first.scores) >= {"update", f"{LAYER}/largest_share", f"{LAYER}/srank"}
+    assert "x" not in first.scores
+    assert list(first.scores["update"]) == list(first.evaluations["update"]) == [0, 50, 40_000]
+    assert list(first.scores[f"{LAYER}/largest_share"]) == [0.1235] * 3
+    assert np.isnan(first.scores[f"{LAYER}/srank"]).all()
+    assert list(first.evaluations["return"]) == [0, 100, 80_000]
+    told = json.loads((results / "sparse.json").read_text())
+    assert list(told) == [f"{SPARSE.tasks[0]}.baseline.{seed}" for seed in (0, 1)]
+    assert told[f"{SPARSE.tasks[0]}.baseline.0"] == {"command": "train", "commit": "abc"}
+
+
+def test_runs_that_were_collected_before_stay(tmp_path):
+    results = tmp_path / "results"
+    for seed in (0, 1):
+        folder_of(tmp_path / str(seed), seed=seed)
+        ledger.collect("sparse", tmp_path / str(seed), results)
+    assert [run.seed for run in ledger.read("sparse", results)] == [0, 1]
+    assert len(json.loads((results / "sparse.json").read_text())) == 2
+
+
+OTHER = [
+    ({"preset": "laptop"}, "preset"),
+    ({"changed": ()}, "changed"),
+    ({"changed": ("run.updates", "env.size")}, "changed"),
+    ({"updates": 101}, "run.updates"),
+]
+
+
+@pytest.mark.parametrize(("how", "named"), OTHER)
+def test_runs_of_other_settings_are_refused(tmp_path, how, named):
+    folder_of(tmp_path / "runs", **how)
+    with pytest.raises(InputError, match=named):
+        ledger.collect("sparse", tmp_path / "runs", tmp_path / "results")
+    assert not (tmp_path / "results").exists()
+
+
+HEADER = "task,method,seed,kind,update,return"
+
+
+@pytest.mark.parametrize(
+    "text", ["", "a,b\n1,2\n", f"{HEADER}\na,b,c,d\n", f"{HEADER}\na,b,0,x,1,2"]
+)
+def test_a_damaged_file_is_named(tmp_path, text):
+    (tmp_path / "sparse.csv").write_text(text)
+    with pytest.raises(InputError, match=r"sparse\.csv"):
+        ledger.read("sparse", tmp_path)
+
+
+def test_the_command_lists_shows_and_refuses(capsys, tmp_path):
+    assert main(["findings", "--results", str(tmp_path)]) == 0
+    out = capsys.readouterr().out
+    assert out.count("| not run |") == len(FINDINGS)
+    assert f"{len(FINDINGS)} findings: 0 reproduced, 0 contradicted, 0 not decided" in out
+    assert main(["findings", "--json", "--results", str(tmp_path)]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert [row["id"] for row in rows] == list(FINDINGS)
+    assert {row["verdict"] for row in rows} == {"not run"}
+    assert main(["findings", "run", "sac.dormancy-grows"]) == 0
+    assert "--agent sac --tasks HalfCheetah-v4" in capsys.readouterr().out
+    assert main(["findings", "show", "sparse.arise"]) == 2
+    assert "did you mean sparse.arises" in capsys.readouterr().err
+    assert main(["findings", "collect", "spars", "--runs", str(tmp_path)]) == 2
+    assert "did you mean sparse" in capsys.readouterr().err
+
+
+def test_the_results_that_are_committed_are_read_and_decide_what_they_say(capsys):
+    """Every committed file belongs to an experiment, and the ledger can be made of them."""
+    found = {path.stem for path in (ROOT / ledger.RESULTS).glob("*.csv")}
+    assert found <= set(EXPERIMENTS)
+    for name in found:
+        told = ledger.read(name, ROOT / ledger.RESULTS)
+        sources = json.loads((ROOT / ledger.RESULTS / f"{name}.json").read_text())
+        assert set(sources) == {f"{run.task}.{run.method}.{run.seed}" for run in told}
+    assert len(ledger.decided(ROOT / ledger.RESULTS)) == len(FINDINGS)
