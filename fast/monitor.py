@@ -646,6 +646,15 @@ class Monitor:
             raise unknown("definition", definition, DEFINITIONS)
         tau = self.taus[0] if tau is None else tau
         _check_tau("tau", tau)
+        means, masks = self._judged(definition, tau)
+        if not masks or not all(bool(mean.sum().isfinite()) for mean in means):
+            return math.nan
+        if definition == "plasticine":
+            return torch.stack([mask.float().mean() for mask in masks]).mean().item()
+        return torch.cat(masks).double().mean().item()
+
+    def _judged(self, definition: str, tau: float) -> tuple[list[Tensor], list[Tensor]]:
+        """Of each layer what its neurons are judged by, and which of them are dormant."""
 
         def close(a: Tensor, zero: bool) -> Tensor:
             score = a / (a.mean() + 1e-9)
@@ -677,11 +686,7 @@ class Monitor:
                 means = [g.abs().reshape(len(g), -1).mean(1) for g in grads]
                 here = zip(means, weights, strict=True)
                 masks = [close(a, False) & (w.grad is not None) for a, w in here]
-        if not masks or not all(bool(mean.sum().isfinite()) for mean in means):
-            return math.nan
-        if definition == "plasticine":
-            return torch.stack([mask.float().mean() for mask in masks]).mean().item()
-        return torch.cat(masks).double().mean().item()
+        return means, masks
 
     def _weight(self, part: nn.Module) -> Tensor | None:
         """A part's weight, if it is a parameter: the mere look at a computed one may change it."""

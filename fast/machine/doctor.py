@@ -85,12 +85,21 @@ def doctor(presets: tuple[str, ...] = ("laptop", "paper")) -> list[str]:
     """Print the page; returns the problems found."""
     import torch
 
-    from fast import config as configs
-    from fast import envs
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    problems = [*_machine(), *_packages(), *_rendering(device)]
+    measured, failed = _updates(presets, device)
+    problems += [*failed, *_runs(measured, device)]
+    print("\nProblems" if problems else "\nNo problems found.")
+    for problem in problems:
+        print(f"  - {problem}")
+    return problems
 
-    problems: list[str] = []
-    cuda = torch.cuda.is_available()
-    device = "cuda" if cuda else "cpu"
+
+def _machine() -> list[str]:
+    """Processor, memory, disk and GPU."""
+    import torch
+
+    problems = []
     memory, disk = resources.memory(), resources.disk(Path.cwd())
     print("This machine")
     print(f"  Python {platform.python_version()}, {platform.platform()}")
@@ -104,14 +113,18 @@ def doctor(presets: tuple[str, ...] = ("laptop", "paper")) -> list[str]:
         )
     print(f"  memory {memory.total / 1e9:.1f} GB ({memory.whose}), {memory.free / 1e9:.1f} GB free")
     print(f"  disk {disk / 1e9:.1f} GB free in this folder")
-    free = memory.free
-    if cuda:
+    if torch.cuda.is_available():
         free, total = torch.cuda.mem_get_info()
         name = torch.cuda.get_device_name()
         print(f"  GPU {name}, memory {total / 1e9:.1f} GB, {free / 1e9:.1f} GB of it free")
     else:
         print("  GPU none that torch sees: training runs on the CPU")
+    return problems
 
+
+def _packages() -> list[str]:
+    """The versions that are here, beside those that were tested."""
+    problems = []
     print("\nPackages")
     tested = {}
     if CONSTRAINTS.exists():
@@ -127,7 +140,12 @@ def doctor(presets: tuple[str, ...] = ("laptop", "paper")) -> list[str]:
         print(f"  {name} {found}{differs}")
         if name == "mujoco" and int(found.split(".")[0]) >= 4:
             problems.append("dm_control breaks with mujoco 4: pip install 'mujoco<4'")
+    return problems
 
+
+def _rendering(device: str) -> list[str]:
+    """Frames a second in each quality, and what draws them."""
+    problems = []
     print(f"\nRendering, {TASK}, one process")
     try:
         for quality in dmc.RENDER_QUALITIES:
@@ -135,7 +153,7 @@ def doctor(presets: tuple[str, ...] = ("laptop", "paper")) -> list[str]:
             print(f"  {quality:10} {frames:7.0f} frames/s at 84x84, {physics:7.0f} control steps/s")
         software = dmc.is_software(name)
         print(f"  MUJOCO_GL={dmc.select_renderer()}: {name}{' (software)' if software else ''}")
-        if software and cuda:
+        if software and device == "cuda":
             problems.append(
                 "there is a GPU but OpenGL renders in software: install the driver's EGL library "
                 "(Debian: libnvidia-egl-gbm1 or nvidia-driver-libs; in a container, the "
@@ -144,46 +162,60 @@ def doctor(presets: tuple[str, ...] = ("laptop", "paper")) -> list[str]:
     except InputError as error:
         problems.append(str(error))
         print("  none: see the problems below")
+    return problems
 
+
+def _updates(
+    presets: tuple[str, ...], device: str
+) -> tuple[dict[str, dict[str, float]], list[str]]:
+    """What was measured of each preset, and what failed."""
     print(
         f"\nUpdates per second on {device}: large blocks of memory kept (what training does), and"
     )
     print("as the C library would have it")
-    milliseconds, peaks = {}, {}
+    measured, problems = {}, []
     for preset in presets:
         try:
             kept, default = (measure_apart(preset, device, way) for way in ("kept", "default"))
         except RuntimeError as error:
             problems.append(f"an update of the preset {preset} failed: {error}")
             continue
-        milliseconds[preset], peaks[preset] = kept["ms"], kept["peak"]
+        measured[preset] = kept
         ratio = default["ms"] / kept["ms"]
         rates = f"{1000 / kept['ms']:8.2f}   {1000 / default['ms']:8.2f}"
         print(f"  {preset:8} {rates}   ratio {ratio:.1f}")
+    return measured, problems
 
+
+def _runs(measured: dict[str, dict[str, float]], device: str) -> list[str]:
+    """The memory, disk and time of a whole run of each preset that was measured."""
+    import torch
+
+    from fast import config as configs
+    from fast import envs
+
+    problems = []
+    disk = resources.disk(Path.cwd())
+    free = torch.cuda.mem_get_info()[0] if device == "cuda" else resources.memory().free
     print("\nWhat a run takes")
-    for preset in milliseconds:
+    for preset, update in measured.items():
         config = configs.build("drq", TASK, preset=preset)
         env = envs.make(TASK, config.env)
         buffer = resources.buffer(config, env)
         env.close()
-        hours = config.run.updates * milliseconds[preset] / 3.6e6
+        hours, memory = config.run.updates * update["ms"] / 3.6e6, buffer + update["peak"]
         length = f"{hours:.0f} hours" if hours >= 2 else f"{60 * hours:.0f} minutes"
         print(
-            f"  {preset:8} {device} memory {(buffer + peaks[preset]) / 1e9:.1f} GB, disk at most "
+            f"  {preset:8} {device} memory {memory / 1e9:.1f} GB, disk at most "
             f"{buffer / 1e9:.1f} GB, {config.run.updates:,} updates: {length} and the environment"
         )
-        if buffer + peaks[preset] > free:
+        if memory > free:
             problems.append(
                 f"{preset}: too little memory; give a smaller --agent.replay-capacity or "
                 "--agent.batch-size"
             )
         if buffer > disk:
             problems.append(f"{preset}: too little disk; free some or choose another --out")
-
-    print("\nProblems" if problems else "\nNo problems found.")
-    for problem in problems:
-        print(f"  - {problem}")
     return problems
 
 

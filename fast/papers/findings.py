@@ -8,7 +8,7 @@ The conditions stand here before the runs that they judge, and no verdict is typ
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -252,84 +252,92 @@ EXPERIMENTS: dict[str, Experiment] = {
 ND = "Neuron Dominance"
 
 
-def _of(experiment: str, name: str) -> dict[str, Finding]:
-    """What is asked alike of each experiment without a reward, or whose first half has none."""
-    found = {
-        "arises": Finding(
+def _phenomenon(experiment: str) -> dict[str, Finding]:
+    """What is asked of the baseline where there is no reward, or none in the first half."""
+
+    def seen(source: str, says: str, value: Callable[..., float], *rest: Any) -> Finding:
+        *given, measures, holds = rest
+        effect = each("baseline", value, *given)
+        return Finding(source, says, experiment, ("baseline",), effect, measures, holds)
+
+    return {
+        "arises": seen(
             f"{ND}, 3.1, Figures 2 and 3",
             "in the layer before the penultimate one a neuron becomes dominant",
-            experiment, ("baseline",), each("baseline", largest, FIRST),
-            "largest share of the first hidden layer ever", Above(0.5),
+            largest, FIRST, "largest share of the first hidden layer ever", Above(0.5),
         ),
-        "next-layer-saturates": Finding(
+        "next-layer-saturates": seen(
             f"{ND}, 3.1, Figures 2 and 3",
             "once a neuron is dominant the next layer becomes saturated completely",
-            experiment, ("baseline",), each("baseline", next_layer),
-            "largest saturated share of the next layer from dominance on", Above(0.99),
+            next_layer, "largest saturated share of the next layer from dominance on", Above(0.99),
         ),
-        "no-neuron-is-mixed": Finding(
+        "no-neuron-is-mixed": seen(
             f"{ND}, Theorem 1",
             "after a dominant neuron each neuron is always on or always off",
-            experiment, ("baseline",), each("baseline", mixed),
-            "share of the next layer that is neither, when dominance begins", Below(0.05),
+            mixed, "share of the next layer that is neither, when dominance begins", Below(0.05),
         ),
-        "dominance-comes-first": Finding(
+        "dominance-comes-first": seen(
             f"{ND}, 3.1 and 3.2",
             "the next layer saturates after the dominance and by it, not before",
-            experiment, ("baseline",), each("baseline", before),
-            "part of the next layer's saturation that was there when dominance began",
+            before, "part of the next layer's saturation that was there when dominance began",
             Below(0.5),
         ),
-        "excessive-activation": Finding(
+        "excessive-activation": seen(
             f"{ND}, 3.1",
             "a dominant neuron's activation is excessively large",
-            experiment, ("baseline",), each("baseline", survival),
-            "its mean activation when it becomes dominant, over the largest in its layer before",
-            Above(1),
+            survival, "its mean activation when it becomes dominant, over the largest in its layer "
+            "before", Above(1),
         ),
-        "last-survivor": Finding(
+        "last-survivor": seen(
             "ours",
             "a dominant neuron is the last survivor of a layer that dies",
-            experiment, ("baseline",), each("baseline", then, FIRST, "saturated"),
-            "saturated share of its own layer when it becomes dominant", Above(0.9),
+            then, FIRST, "saturated", "saturated share of its own layer when it becomes dominant",
+            Above(0.9),
         ),
-        "only-before-the-penultimate": Finding(
+        "only-before-the-penultimate": seen(
             f"{ND}, 3.3",
             "no neuron of the penultimate layer becomes dominant",
-            experiment, ("baseline",), each("baseline", largest, LAST),
-            "largest share of the penultimate layer ever", Below(0.5),
+            largest, LAST, "largest share of the penultimate layer ever", Below(0.5),
         ),
-        "score-goes-with-saturation": Finding(
+        "score-goes-with-saturation": seen(
             f"{ND}, Figures 2 and 3",
             "the largest score and the next layer's saturation rise together",
-            experiment, ("baseline",), each("baseline", together, "saturated", LAST),
-            "rank correlation over a run of share and saturation", Above(0.5),
+            together, "saturated", LAST, "rank correlation over a run of share and saturation",
+            Above(0.5),
         ),
-        "score-goes-against-srank": Finding(
+        "score-goes-against-srank": seen(
             f"{ND}, 3.3, Figures 9 and 14",
             "the larger the largest score, the smaller the srank of its layer",
-            experiment, ("baseline",), each("baseline", together, "srank", FIRST),
-            "rank correlation over a run of share and srank", Below(-0.5),
-        ),
-        "adam-eps-prevents": Finding(
-            "ours",
-            "Adam's epsilon at 1e-5 alone keeps any neuron of a head from becoming dominant",
-            experiment, ("adam-eps",), each("adam-eps", largest, FIRST, LAST),
-            "largest share of a hidden layer ever", Below(0.5),
-        ),
-        "lnwd-prevents": Finding(
-            f"{ND}, 4.1.3 and 4.1.4",
-            "with LayerNorm and weight decay no neuron of a head becomes dominant",
-            experiment, ("lnwd",), each("lnwd", largest, FIRST, LAST),
-            "largest share of a hidden layer ever", Below(0.5),
-        ),
-        "hl-gauss-prevents": Finding(
-            f"{ND}, abstract and 4.1.3",
-            "with HL-Gauss no neuron of a head becomes dominant",
-            experiment, ("hl-gauss",), each("hl-gauss", largest, FIRST, LAST),
-            "largest share of a hidden layer ever", Below(0.5),
+            together, "srank", FIRST, "rank correlation over a run of share and srank", Below(-0.5),
         ),
     }  # fmt: skip
+
+
+PREVENTS = {  # method: how it is spoken of, and where it is said
+    "adam-eps": ("Adam's epsilon at 1e-5 alone", "ours"),
+    "lnwd": ("LayerNorm and weight decay", f"{ND}, 4.1.3 and 4.1.4"),
+    "hl-gauss": ("HL-Gauss", f"{ND}, abstract and 4.1.3"),
+    "ln": ("LayerNorm alone", f"{ND}, 4.1.4"),
+    "redo": ("ReDo", f"{ND}, 4.1.3"),
+    "reset": ("Reset", f"{ND}, 4.1.3"),
+}
+
+
+def _prevented(experiment: str) -> dict[str, Finding]:
+    """Of each method of an experiment that is said to keep the largest score low."""
+    return {
+        f"{method}-prevents": Finding(
+            source, f"with {name} no neuron of a head becomes dominant",
+            experiment, (method,), each(method, largest, FIRST, LAST),
+            "largest share of a hidden layer ever", Below(0.5),
+        )
+        for method, (name, source) in PREVENTS.items()
+        if method in EXPERIMENTS[experiment].methods
+    }  # fmt: skip
+
+
+def _of(experiment: str, name: str) -> dict[str, Finding]:
+    found = _phenomenon(experiment) | _prevented(experiment)
     return {f"{name}.{key}": finding for key, finding in found.items()}
 
 
@@ -380,15 +388,6 @@ FINDINGS: dict[str, Finding] = {
         each("hl-gauss", lambda run: float(np.nanmax(both(run, LAST, "saturated")))),
         "largest saturated share of the penultimate layer ever", Below(0.99),
     ),
-    **{
-        f"sparse.{method}-prevents": Finding(
-            f"{ND}, {where}", f"with {name} no neuron of a head becomes dominant",
-            "sparse", (method,), each(method, largest, FIRST, LAST),
-            f"largest share of a hidden layer ever, of {method}", Below(0.5),
-        )
-        for method, name, where in (("ln", "LayerNorm alone", "4.1.4"),
-                                    ("redo", "ReDo", "4.1.3"), ("reset", "Reset", "4.1.3"))
-    },
     "sparse.pruning-does-not-prevent": Finding(
         f"{ND}, 4.1.3",
         "under pruning the largest score is not kept low",

@@ -134,8 +134,8 @@ def _refuse_other(run: Run, experiment: Experiment) -> None:
 
 
 def _source(run: Run) -> dict[str, Any]:
-    """Where a run's records come from: its sessions' command, commit and machine."""
-    names = ("command", "time", "commit", "device", "threads", "cpu_capability", "versions")
+    """When, at which commit and on what a run was begun; `sweep_of` tells the command."""
+    names = ("time", "commit", "device", "threads", "cpu_capability", "versions")
     first, *_ = run.of("session")
     return {name: first[name] for name in names if name in first}
 

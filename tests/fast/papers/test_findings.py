@@ -224,7 +224,7 @@ def test_what_an_experiment_keeps_comes_back_and_a_run_that_is_not_finished_is_l
     assert list(first.evaluations["return"]) == [0, 100, 80_000]
     told = json.loads((results / "sparse.json").read_text())
     assert list(told) == [f"{SPARSE.tasks[0]}.baseline.{seed}" for seed in (0, 1)]
-    assert told[f"{SPARSE.tasks[0]}.baseline.0"] == {"command": "train", "commit": "abc"}
+    assert told[f"{SPARSE.tasks[0]}.baseline.0"] == {"commit": "abc"}
 
 
 def test_runs_that_were_collected_before_stay(tmp_path):
