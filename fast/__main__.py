@@ -76,7 +76,7 @@ def train(arguments: list[str]) -> int:
         return 1
     if not done:
         print(f"Stopped and saved. Continue: {resume}", file=sys.stderr)
-        return 128 + stop.signal
+        return 128 + (stop.signal or 0)
     print(f"Complete: {path}", file=sys.stderr)
     return 0
 

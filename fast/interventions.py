@@ -252,7 +252,7 @@ class Moment:
 
     update: int
     updates: int
-    learner: Learner
+    learner: Learner[torch.nn.Module]
     look: Callable[[int], dict[str, Seen]]  # the learner's layers on so many replayed observations
     generator: torch.Generator  # of this moment, this intervention and this learner alone
 
@@ -330,7 +330,7 @@ def reborn(asked: ReBorn, now: Moment) -> Record:
                  for k in names}  # fmt: skip
         order, choice, factor = (now.noise(weight.shape[:1], weight) for _ in range(3))
         draws[name] = mitigations.Rebirth(order, choice, 0.3 + 0.5 * factor, parts)
-    how = {"tau": asked.tau, "beta": asked.beta, "most": asked.most}
+    how: dict[str, Any] = {"tau": asked.tau, "beta": asked.beta, "most": asked.most}
     mitigations.reborn(params, learner.state, h, now.fresh(), learner.readers, draws, **how)
     return _counts({name: scores.dormant(x, asked.tau) for name, x in h.items()})
 
@@ -373,7 +373,7 @@ def pruning(asked: Pruning, now: Moment) -> Record:
     before = {name: learner.masks.get(name, mask) for name, mask in whole.items()}
     learner.masks |= mitigations.magnitude_masks(prunable, sparsity, before)
     learner.hold()
-    kept = sum(learner.masks[name].sum() for name in prunable).item()
+    kept = sum(int(learner.masks[name].sum()) for name in prunable)
     return {"sparsity": 1 - kept / sum(v.numel() for v in prunable.values())}
 
 
@@ -444,7 +444,7 @@ INTERVENTIONS: dict[str, Callable[..., Record]] = {
 }
 
 
-def require(asked: Interventions, learners: dict[str, Learner]) -> None:
+def require(asked: Interventions, learners: dict[str, Learner[torch.nn.Module]]) -> None:
     """Refuse an intervention on a learner, or a layer, that there is not.
 
     Raises:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from fast.errors import EpisodeBroken
 from fast.experience.replay import Batch, Replay
@@ -50,8 +51,14 @@ class Play:
                            [("policy", POLICY), ("replay", REPLAY)]}  # fmt: skip
         self.agent_step = self.environment_step = self.episode = 0
         self.stored: list[tuple[int, int]] = []  # (number, length) of the episodes in the replay
-        self.at_rest, self.ended = True, None
-        self._frames: deque[np.ndarray] = deque(maxlen=replay.stack)
+        self.at_rest = True
+        self.ended: dict[str, Any] | None = None
+        # Of the episode that runs.
+        self._seen: list[NDArray[Any]] = []
+        self._actions: list[NDArray[np.float32]] = []
+        self._rewards: list[float] = []
+        self._terminated, self._random = False, True
+        self._frames: deque[NDArray[Any]] = deque(maxlen=replay.stack)
 
     # --- one step ---------------------------------------------------------------------------------
 
@@ -128,16 +135,21 @@ class Play:
             self.stored.append((self.episode, length))
         while sum(length for _, length in self.stored[1:]) >= self.replay.capacity:
             self.stored.pop(0)
-        self.ended = {"return": sum(self._rewards), "length": length, "random": self._random}
+        ended: dict[str, Any] = {
+            "return": sum(self._rewards),
+            "length": length,
+            "random": self._random,
+        }
         if why is not None:
             told = f"episode {self.episode} is cut short after {length} agent steps"
             print(f"{told}: {why}", file=sys.stderr)
-            self.ended["broken"] = why
+            ended["broken"] = why
+        self.ended = ended
         self.episode += 1
         self.at_rest = True
         self.clock.lap("storing")
 
-    def _explore(self, random: bool) -> np.ndarray:
+    def _explore(self, random: bool) -> NDArray[np.float32]:
         """A uniformly random action, or one drawn from the policy."""
         policy = self.generators["policy"]
         if random:
@@ -145,7 +157,9 @@ class Play:
             return (2 * torch.rand(shape, generator=policy) - 1).numpy()
         return self._act(self._frames, policy)
 
-    def _act(self, frames: deque, generator: torch.Generator | None = None) -> np.ndarray:
+    def _act(
+        self, frames: deque[NDArray[Any]], generator: torch.Generator | None = None
+    ) -> NDArray[np.float32]:
         """The policy's action (actions,); raises Diverged if it is none."""
         obs = torch.from_numpy(np.concatenate(frames))[None].to(self.agent.device)
         action = self.agent.act(obs, generator)[0].cpu()

@@ -40,13 +40,14 @@ def measure_updates(preset: str, device: str, allocator: str) -> dict[str, float
     agent = DrQ(config.agent, configs.seen(config), 1, g, device)
     shape = (2, batch, *configs.seen(config))
     obs, next_obs = torch.randint(256, shape, dtype=torch.uint8, generator=g).to(device)
-    action, (reward, mask) = torch.rand(batch, 1, generator=g), torch.rand(2, batch, generator=g)
-    rest = [x.to(device) for x in (action, reward, mask)]
+    action, drawn = torch.rand(batch, 1, generator=g), torch.rand(2, batch, generator=g)
+    reward, mask = drawn.to(device)
+    made = Batch(obs, action.to(device), reward, mask, next_obs)
     draws = agent.draws(batch, g)
     times: list[float] = []
     while len(times) < 4 or (sum(times) < 2 and len(times) < 100):
         start = time.perf_counter()
-        agent.update(Batch(obs, *rest, next_obs), draws, len(times) + 1)
+        agent.update(made, draws, len(times) + 1)
         if device == "cuda":
             torch.cuda.synchronize()
         times.append(time.perf_counter() - start)
@@ -76,7 +77,7 @@ def measure_frames(quality: str, size: int) -> tuple[float, float, str]:
         env.step(env.action_space.sample())
         steps += 1
     rendering, physics = env.render_seconds - started[0], env.physics_seconds - started[1]
-    name = env.renderer
+    name = env.renderer or ""  # there is one where there are pictures
     env.close()
     return steps / physics, steps / rendering, name
 

@@ -26,6 +26,7 @@ from typing import IO, Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from fast import config as configs
 from fast.config import Config
@@ -92,7 +93,9 @@ class RunFolder:
     the first to change what is there.
     """
 
-    def __init__(self, path: Path, config: Config, lock: IO[bytes], checkpoint: dict | None = None):
+    def __init__(
+        self, path: Path, config: Config, lock: IO[bytes], checkpoint: dict[str, Any] | None = None
+    ):
         self.path, self.config, self.checkpoint = path, config, checkpoint
         self._kept: list[int] = checkpoint["episodes"] if checkpoint else []
         self._files = contextlib.ExitStack()
@@ -171,18 +174,18 @@ class RunFolder:
     def _episode(self, number: int) -> Path:
         return episode_file(self.path, number)
 
-    def save_episode(self, number: int, **arrays: np.ndarray) -> None:
+    def save_episode(self, number: int, **arrays: NDArray[Any]) -> None:
         file = io.BytesIO()
-        np.savez_compressed(file, **arrays)
+        np.savez_compressed(file, allow_pickle=False, **arrays)
         write_atomically(self._episode(number), file.getvalue())
 
-    def episodes(self) -> Iterator[dict[str, np.ndarray]]:
+    def episodes(self) -> Iterator[dict[str, NDArray[Any]]]:
         """The episodes of the checkpoint's replay buffer, oldest first."""
         for number in self._kept:
             with np.load(self._episode(number)) as file:
                 yield dict(file)
 
-    def save_checkpoint(self, state: dict, episodes: list[int]) -> None:
+    def save_checkpoint(self, state: dict[str, Any], episodes: list[int]) -> None:
         """Replace the checkpoint; `episodes` are the files that the replay buffer needs."""
         os.fsync(self._metrics.fileno())
         length = self._metrics.seek(0, os.SEEK_END)
@@ -226,7 +229,7 @@ def _remove(folders: list[Path]) -> None:
             folder.rmdir()
 
 
-def _read_checkpoint(folder: Path) -> dict | None:
+def _read_checkpoint(folder: Path) -> dict[str, Any] | None:
     """The checkpoint, None if the run was killed before it wrote any.
 
     Raises InputError where it, or the records that it counts on, cannot be used.

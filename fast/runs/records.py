@@ -125,7 +125,7 @@ def _halved(values: NDArray[Any], kind: type) -> NDArray[Any]:
     """The values in half of the bytes, where none is lost: scores are float32 where they are made,
     and the columns of episodes are the longest."""
     with np.errstate(over="ignore"):
-        half = values.astype(kind)
+        half: NDArray[Any] = values.astype(kind)
     return half if np.array_equal(half, values, equal_nan=True) else values
 
 
@@ -230,7 +230,7 @@ def _config(text: bytes, path: Path) -> dict[str, Any]:
     leaves = flat(config)
     wanted = SETTINGS | (OF_PIXELS if leaves.get("env.kind") == "pixels" else {})
     for name, kind in wanted.items():
-        value = leaves.get(name)
+        value: Any = leaves.get(name)
         fits = type(value) is kind or (kind is float and type(value) is int)
         if not fits or (kind in (int, float) and not value >= (name == "run.updates")):
             accepted = "the config.json that a run wrote is accepted"
