@@ -17,11 +17,7 @@ import tyro
 from fast.errors import EpisodeBroken, InputError, unknown
 from fast.machine import terminal
 
-MOST_SEEDS, MOST_EPOCHS, MOST_MINUTES = (
-    10_000,
-    1_000_000,
-    1_000_000,
-)  # far above what anybody runs: a slip of the hand
+MOST_SEEDS, MOST_MINUTES = 10_000, 1_000_000  # far above what anybody runs: a slip of the hand
 
 
 def train(arguments: list[str]) -> int:
@@ -89,15 +85,15 @@ def _typed(agent: str, arguments: list[str], chosen: argparse.Namespace) -> tupl
     class Train:
         """Train an agent, or resume a run with `--resume DIR` alone.
 
-        --agent drq (from pixels) or sac (from states) comes first. The defaults below are those of
-        the chosen --agent, --task, --method and --preset.
+        --agent drq (from pixels), sac (from states) or classifier (of pictures) comes first. The
+        defaults below are those of the chosen --agent, --task, --method and --preset.
         """
 
         config: Annotated[configs.Config, tyro.conf.arg(name="")]
         out: Path
         """New folder of the run."""
 
-    task = {"drq": "cartpole-swingup"}.get(agent, "HalfCheetah-v4")
+    task = {"drq": "cartpole-swingup", "classifier": "digits"}.get(agent, "HalfCheetah-v4")
     defaults = {"task": task, "method": "baseline", "preset": "paper"}
     typed = {name: getattr(chosen, name) for name in defaults}
     told = {**defaults, **{name: value for name, value in typed.items() if value is not None}}
@@ -219,7 +215,7 @@ def demo(arguments: list[str]) -> int:
 def sweep(arguments: list[str]) -> int:
     """train the runs that a figure needs, several at a time, or go on with them"""
     from fast.agents import AGENTS
-    from fast.papers.neuron_dominance import figure_runs, plan, table
+    from fast.papers.neuron_dominance import RECIPES, figure_runs, plan, table
 
     presets = "; ".join(f"of {n}: {', '.join(kind.file.PRESETS)}" for n, kind in AGENTS.items())
     cut = arguments.index("--") if "--" in arguments else len(arguments)
@@ -232,7 +228,7 @@ def sweep(arguments: list[str]) -> int:
     parser.add_argument("--figure", help="number of a figure of the paper")
     parser.add_argument("--tasks", nargs="+", default=[], help="with --methods, not --figure")
     parser.add_argument("--methods", nargs="+", default=[])
-    parser.add_argument("--agent", default="drq", help=", ".join(AGENTS))
+    parser.add_argument("--agent", help=f"{', '.join(AGENTS)}; without it, the figure's or drq")
     parser.add_argument("--preset", help=presets)
     parser.add_argument("--out", type=Path, help="folder of the runs; sweeps may share one")
     parser.add_argument("--seeds", type=int, help="how many, from 0; without it, the figure's or 1")
@@ -255,11 +251,13 @@ def sweep(arguments: list[str]) -> int:
         raise InputError("--figure", given.figure, "accepted: it, or --tasks and --methods")
     if given.figure is not None:
         runs = figure_runs(given.figure, given.seeds)
+        given.agent = given.agent or RECIPES[given.figure].agent
     else:
         runs = plan(given.tasks, given.methods, given.seeds or 1)
-    if given.agent not in AGENTS:
-        raise unknown("--agent", given.agent, AGENTS)
-    presets = ", ".join(AGENTS[given.agent].file.PRESETS)
+    agent = given.agent or "drq"
+    if agent not in AGENTS:
+        raise unknown("--agent", agent, AGENTS)
+    presets = ", ".join(AGENTS[agent].file.PRESETS)
     for name, accepted in (("preset", presets), ("out", "a folder for the runs")):
         if getattr(given, name) is None:
             raise InputError(f"--{name}", None, f"a sweep needs it; accepted: {accepted}")
@@ -272,7 +270,7 @@ def sweep(arguments: list[str]) -> int:
     from fast.runs.sweep import sweep as complete
 
     device, spread = places(given.devices, given.jobs)
-    jobs = survey(runs, given.agent, given.preset, device, given.out, overrides)
+    jobs = survey(runs, agent, given.preset, device, given.out, overrides)
     left = [(job.config, job.folder) for job in jobs if job.unfinished]
     resources.require_all(left, spread)
     if given.dry_run:
@@ -295,32 +293,9 @@ def _refuse_beyond(field: str, value: int | None, most: int) -> None:
         raise InputError(field, value, f"accepted: 1 to {most:,}")
 
 
-def supervised(arguments: list[str]) -> int:
-    """train classifiers of pictures: with a neuron made dominant, or with shuffled labels"""
-    parser = argparse.ArgumentParser(
-        prog="python -m fast supervised", description=supervised.__doc__
-    )
-    parser.add_argument("experiment", choices=("intervention", "shuffled-labels"))
-    parser.add_argument(
-        "--data", default="digits", help="digits, or PATH of cifar-10-python.tar.gz"
-    )
-    parser.add_argument("--out", type=Path, required=True, help="new folder of the results")
-    parser.add_argument("--seeds", type=int, default=5, help="how many, from 0 on")
-    parser.add_argument("--epochs", type=int, help="of each run; without it, as in the settings")
-    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
-    parser.add_argument("--download", action="store_true", help="fetch the archive to PATH first")
-    given = parser.parse_args(arguments)
-    _refuse_beyond("--seeds", given.seeds, MOST_SEEDS)
-    _refuse_beyond("--epochs", given.epochs, MOST_EPOCHS)
-    from fast.supervised import supervised as run
-
-    return run(**vars(given))
-
-
 COMMANDS = {
     "train": train,
     "sweep": sweep,
-    "supervised": supervised,
     "figure": figure,
     "report": report,
     "findings": findings,

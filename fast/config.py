@@ -30,7 +30,7 @@ from fast.runs.records import VERSION, flat
 # One of the rows of AGENTS, by its kind.
 ANY = functools.reduce(operator.or_, (kind.settings for kind in AGENTS.values()))
 Agent = Annotated[ANY, Discriminator("kind")]
-Env = Annotated[envs.PixelSettings | envs.StateSettings, Discriminator("kind")]
+Env = Annotated[envs.Settings, Discriminator("kind")]
 
 
 @settings
@@ -74,8 +74,8 @@ class Config:
 # subcommands.
 TYRO = (tyro.conf.AvoidSubcommands,)
 
-BRIEF = ("laptop", "tiny", "dominance")
-# In presets that are shorter by far a tenth of the run, a fiftieth of it or of the pruning.
+# In presets of so many updates or fewer: a tenth of the run, a fiftieth of it or of the pruning.
+BRIEF = 100_000
 SHORT = {
     **{name: {"when": {"every": 0.1}} for name in ("reset", "shrink_perturb")},
     **{name: {"when": {"every": 0.02}} for name in ("redo", "regrama", "reborn", "prune_dormant")},
@@ -121,11 +121,13 @@ def build(
         agent=replace(made, **changed.get("agent", {})),
         run=replace(run, **changed.get("run", {})),
     )
-    usual = changed.get("interventions", SHORT if preset in BRIEF else {})
+    usual = (SHORT if config.run.updates <= BRIEF else {}) | changed.get("interventions", {})
     for name in methods:
         new, on = METHODS[name], config.interventions
         for turned, values in new.get("interventions", {}).items():
-            on = replace(on, **{turned: _made(turned, usual.get(turned, {}), values)})
+            on = replace(
+                on, **{turned: _made(turned, {"on": (kind.main,)}, usual.get(turned, {}), values)}
+            )
         own = replace(config.agent, **new.get("agent", {}))
         config = replace(config, agent=own, interventions=on)
     return config
@@ -156,6 +158,11 @@ def check(config: Config) -> None:
     _validated(dataclasses.asdict(config))
     config.agent.require(seen(config))
     asked, updates = config.interventions.on(), config.run.updates
+    if isinstance(config.env, envs.LabelSettings):
+        for name, value in (("reward_masked", 0), ("evaluation_episodes", 1)):
+            if getattr(config.run, name) != value:
+                field_of, reason = f"--run.{name}".replace("_", "-"), "of labelled pictures"
+                raise InputError(field_of, getattr(config.run, name), f"accepted {reason}: {value}")
     if "late_norm" in asked and config.agent.normalisation != "none":
         reason = "late_norm needs --agent.normalisation none: there it adds what is already there"
         raise InputError("--agent.normalisation", config.agent.normalisation, reason)
@@ -173,12 +180,8 @@ def check(config: Config) -> None:
 
 
 def seen(config: Config, observation: Sequence[int] = (1,)) -> tuple[int, ...]:
-    """The shape of what the agent sees at once; observation: of one state, where it learns from
-    those."""
-    env = config.env
-    if isinstance(env, envs.PixelSettings):
-        return (3 * env.frame_stack, env.size, env.size)
-    return tuple(observation)
+    """The shape of what the agent sees at once; see `envs.seen`."""
+    return envs.seen(config.task, config.env, observation)
 
 
 def changed(config: Config) -> list[str]:

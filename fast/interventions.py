@@ -11,7 +11,7 @@ but Reset and late LN.
 
 import dataclasses
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
@@ -38,6 +38,8 @@ from fast.rules import (
 )
 
 # --- when, and with what --------------------------------------------------------------------------
+
+Results = Sequence[tuple[int, float]]  # of the evaluations: (updates before it, return or accuracy)
 
 
 @settings
@@ -67,23 +69,41 @@ class Schedule:
         interval, (start, _) = self.interval(updates), self.span(updates)
         return interval * max(1, math.ceil(start / interval))
 
-    def due(self, update: int, updates: int) -> bool:
+    def due(self, update: int, updates: int, results: Results = ()) -> bool:
         """Whether it is due after that update of so many."""
         interval, (start, end) = self.interval(updates), self.span(updates)
         return update % interval == 0 and start <= update < min(updates, end + interval)
 
+    def told(self, updates: int) -> str:
+        every, (start, end) = f"every {self.interval(updates):,} updates", self.span(updates)
+        return every if (start, end) == (0, updates) else f"{every} from {start:,.0f} to {end:,.0f}"
+
 
 @settings
 class Once:
-    """The one update after which something happens: a number, or a share of the run."""
+    """The one update after which something happens: a number, or a share of the run.
+
+    With `reached` it is the first one from there on that follows an evaluation of so much.
+    """
 
     at: Count | OpenShare = 0.5
+    reached: Finite | None = None  # return, or accuracy, of an evaluation
 
     def first(self, updates: int) -> int:
+        """The earliest update after which it can be due."""
         return self.at if isinstance(self.at, int) else int(self.at * updates)
 
-    def due(self, update: int, updates: int) -> bool:
-        return update == self.first(updates) < updates
+    def due(self, update: int, updates: int, results: Results = ()) -> bool:
+        """Whether it is due after that update of so many, with these results before it."""
+        first = self.first(updates)
+        if self.reached is not None:
+            later = [after + 1 for after, result in results if result >= self.reached]
+            first = max(first, later[0]) if later else updates
+        return update == first < updates
+
+    def told(self, updates: int) -> str:
+        reached = "" if self.reached is None else f", once an evaluation has {self.reached:g}"
+        return f"after update {self.first(updates):,}{reached}"
 
 
 def every(when: int) -> Any:
@@ -211,7 +231,7 @@ class MakeDominant:
 
     when: Once = field(default_factory=Once)
     on: Learners = ("critic",)
-    layer: str = "heads.0.dense0"
+    layer: str | None = None  # of those that may be recycled; None: the first
     factor: Finite = 1e7  # B.3
     batch: Size = 256
 
@@ -395,9 +415,9 @@ def late_norm(asked: LateNorm, now: Moment) -> Record:
 
 def make_dominant(asked: MakeDominant, now: Moment) -> Record:
     """The incoming weights of a layer's largest neuron multiplied (3.2, B.3)."""
-    seen = now.look(asked.batch)
-    neuron = scores.activation_score(seen[asked.layer].h).argmax()
-    mitigations.scale_incoming(now.learner.params, asked.layer, neuron, asked.factor)
+    seen, layer = now.look(asked.batch), asked.layer or next(iter(now.learner.readers))
+    neuron = scores.activation_score(seen[layer].h).argmax()
+    mitigations.scale_incoming(now.learner.params, layer, neuron, asked.factor)
     return {"neuron": neuron.item()}
 
 

@@ -22,6 +22,7 @@ Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 Widths = Annotated[tuple[Size, ...], Field(min_length=1, max_length=64)]
+Sizes = Annotated[tuple[Size, ...], Field(max_length=64)]
 Strides = Annotated[tuple[Few, ...], Field(max_length=64)]
 
 Kind = TypeVar("Kind")

@@ -12,15 +12,17 @@ from typing import Any
 from zlib import crc32
 
 import torch
+from gymnasium.spaces.utils import flatdim
 
 from fast import config as configs
 from fast import envs, interventions, measures
 from fast.agents import AGENTS
 from fast.config import Config
 from fast.errors import InputError
+from fast.experience.labels import Labels
 from fast.experience.play import Diverged, Play
-from fast.experience.replay import Batch, Replay
-from fast.interventions import INTERVENTIONS, Moment, Schedule
+from fast.experience.replay import Replay
+from fast.interventions import INTERVENTIONS, Moment
 from fast.machine import resources, terminal
 from fast.machine.allocator import keep_large_blocks
 from fast.runs.folder import REMEDY, RunFolder, read_config, refuse_used
@@ -39,42 +41,54 @@ from fast.runs.session import (
 )
 
 
+def played(config: Config, env: Any, test_env: Any, agent: Any, clock: Clock) -> Play:
+    """An agent in an environment, with a replay of what it has lived through."""
+    observation, settings = env.observation_space, config.agent
+    with resources.allocating("--agent.replay-capacity", settings.replay_capacity):
+        replay = Replay(
+            resources.capacity(config, env.steps_per_episode),
+            observation,
+            env.action_space,
+            stack=configs.seen(config, observation.shape)[0] // observation.shape[0],
+            n_step=settings.n_step,
+            discount=settings.discount,
+            steps_per_episode=env.steps_per_episode,
+            device=config.device,
+        )
+    return Play(env, test_env, agent, replay, seed=config.seed, clock=clock)
+
+
+def labelled(config: Config, data: Any, _data: Any, agent: Any, clock: Clock) -> Labels:
+    """The pictures of a data set."""
+    return Labels(data, agent, seed=config.seed, clock=clock, settings=config.env)
+
+
+EXPERIENCES = {"pixels": played, "states": played, "labels": labelled}
+
+
 class Training:
     """A run while it is trained: its state, and the loop that changes it."""
 
     def __init__(self, config: Config, env: Any, test_env: Any):
         self.config, self.env, self.clock = config, env, Clock()
         self.device, seed = torch.device(config.device), config.seed
-        kind, observation, action = (
-            AGENTS[config.agent.kind],
-            env.observation_space,
-            env.action_space,
-        )
-        shape, actions = configs.seen(config, observation.shape), action.shape[0]
+        shape = configs.seen(config, env.observation_space.shape)
+        outputs = flatdim(env.action_space)  # numbers of an action, or classes
         with resources.allocating("--agent", resources.sizes(config)):
-            weights = generator(seed, WEIGHTS)
-            self.agent = kind.make(config.agent, shape, actions, weights, self.device)
+            weights, kind = generator(seed, WEIGHTS), AGENTS[config.agent.kind]
+            self.agent = kind.make(config.agent, shape, outputs, weights, self.device)
         interventions.require(config.interventions, self.agent.learners)
         if penalty := config.interventions.l2_init:
             for name in penalty.on:
                 self.agent.learners[name].pull_to_start(penalty.strength)
-        with resources.allocating("--agent.replay-capacity", config.agent.replay_capacity):
-            replay = Replay(
-                resources.capacity(config, env.steps_per_episode),
-                observation,
-                action,
-                stack=shape[0] // observation.shape[0],
-                n_step=config.agent.n_step,
-                discount=config.agent.discount,
-                steps_per_episode=env.steps_per_episode,
-                device=config.device,
-            )
-        self.experience = Play(env, test_env, self.agent, replay, seed=seed, clock=self.clock)
+        gives = EXPERIENCES[config.env.kind]
+        self.experience = gives(config, env, test_env, self.agent, self.clock)
         self.draws = generator(seed, AUGMENTATION)
         self.update = 0
         self.timed_step = self.saved_step = 0  # agent steps of the last timing and checkpoint
         self.seconds = 0.0  # of training, over all sessions
         self.info: dict[str, torch.Tensor] = {}
+        self.results: list[tuple[int, float]] = []  # of the evaluations, after so many updates
         self.shown: dict[str, str] = {}  # beside the progress bar
 
     # --- the loop -----------------------------------------------------------------------------
@@ -90,7 +104,8 @@ class Training:
         """
         self.folder, run, played = folder, self.config.run, self.experience
         played.keep = folder.save_episode
-        folder.begin()
+        told = [r for r in folder.begin() if r["kind"] == "evaluation"]
+        self.results = [(r["update"], r["return"]) for r in told if r["return"] is not None]
         if folder.checkpoint is None:
             self.save()
         self.log("session", **describe_machine(self.config.device, self.env))
@@ -113,7 +128,8 @@ class Training:
                 bar.update()
                 bar.set_postfix(self.shown, refresh=False)
                 if played.at_rest:
-                    self.log("episode", **played.ended)
+                    if played.ended:
+                        self.log("episode", **played.ended)
                     if self.update < run.updates and self.checkpoint_is_due():
                         self.save()
         if self.update >= run.updates:
@@ -124,17 +140,13 @@ class Training:
 
     def announce(self) -> None:
         """Say what is trained, and what of it was chosen by the task and the preset."""
-        c, env, run = self.config, self.config.env, self.config.run
+        c, run = self.config, self.config.run
         step = self.experience.agent_step
         start = f", resumed at agent step {step:,}" if step else ""
-        seen = f"action repeat {env.action_repeat}"
-        if isinstance(env, envs.PixelSettings):
-            seen = (f"{env.size}x{env.size} pixels, render quality {env.render_quality}, {seen}, "
-                    f"camera {env.camera}")  # fmt: skip
         print(
             f"{c.agent.kind}, {c.method} on {c.task}, preset {c.preset}, seed {c.seed}, "
             f"{c.device}: {run.updates:,} updates into {self.folder.path}{start}\n"
-            f"  {seen}, batch {c.agent.batch_size}\n"
+            f"  {c.env.told()}, batch {c.agent.batch_size}\n"
             f"  scores every {run.score_interval:,} updates, evaluation every "
             f"{run.evaluation_interval:,} agent steps"
             + (f", reward masked for {run.masked_updates:,} updates" if run.masked_updates else "")
@@ -149,26 +161,22 @@ class Training:
             usual = type(asked)()
             numbers = {k: v for k, v in vars(asked).items() if k == "on" or v != getattr(usual, k)}
             when = getattr(asked, "when", None)
-            if isinstance(when, Schedule):
-                numbers["when"] = f"every {when.interval(updates):,} updates"
-                if when.span(updates) != (0, updates):
-                    numbers["when"] += " from {:,.0f} to {:,.0f}".format(*when.span(updates))
-            elif when is not None:
-                numbers["when"] = f"after update {when.first(updates):,}"
+            if when is not None:
+                numbers["when"] = when.told(updates)
             head = f"{name} of {', '.join(numbers.pop('on'))}"
             timed = numbers.pop("when", "always")
             rest = ", ".join(f"{key} {value}" for key, value in numbers.items())
             lines.append(f"{head} {timed}" + (f": {rest}" if rest else ""))
         return lines + c.agent.told()
 
-    def improve(self, batch: Batch) -> None:
+    def improve(self, batch: Any) -> None:
         """One update of the agent, after the scores and before the record that fall due here."""
         run = self.config.run
         if self.update % run.score_interval == 0:
             self.score()
         batch = self.mask(batch)
         self.update += 1
-        draws = self.agent.draws(len(batch.reward), self.draws)
+        draws = self.agent.draws(len(batch.obs), self.draws)
         self.info |= self.agent.update(batch, draws, self.update)
         if self.device.type == "cuda":  # the next action waits for it anyway
             torch.cuda.synchronize()
@@ -184,7 +192,7 @@ class Training:
         updates = self.config.run.updates
         asked = self.config.interventions.on()
         there = [each for each in INTERVENTIONS if each in asked]
-        due = [each for each in there if asked[each].when.due(self.update, updates)]
+        due = [each for each in there if asked[each].when.due(self.update, updates, self.results)]
         for name, learner in [(each, on) for each in due for on in asked[each].on]:
             # Keyed by name: another intervention beside it changes none of its draws.
             purpose = crc32(f"{name} {learner}".encode())
@@ -202,7 +210,7 @@ class Training:
             self.log("intervention", name=name, learner=learner, **told)
         self.clock.lap("intervention")
 
-    def mask(self, batch: Batch) -> Batch:
+    def mask(self, batch: Any) -> Any:
         """The batch as the critic sees it: without reward while rewards are masked (B.1)."""
         if self.update < self.config.run.masked_updates:
             return batch._replace(reward=torch.zeros_like(batch.reward))
@@ -221,7 +229,9 @@ class Training:
         self.clock.lap("storing")
         told = self.experience.evaluate(self.config.run.evaluation_episodes)
         self.log("evaluation", **told)
-        self.shown["return"] = f"{told['return']:.0f}"
+        self.results.append((self.update, told["return"]))
+        name = next(iter(told))
+        self.shown[name] = f"{told[name]:.4g}"
         self.clock.lap("evaluation")
 
     def score(self) -> None:

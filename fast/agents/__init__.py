@@ -3,7 +3,8 @@
 An agent has (there is no base class):
 
     learners        {"critic": Learner, ...}, what interventions act on
-    act(obs, generator)             actions in [-1, 1]; without a generator as it is evaluated
+    act(obs, generator)             actions in [-1, 1]; without a generator as it is evaluated; of
+                                    labelled pictures the classes
     draws(batch, generator)         the random numbers of one update
     update(batch, draws, count)     the count-th update; scalars, still on the device
     loss(learner, batch, draws)     what that learner descends, for the measures
@@ -15,19 +16,24 @@ the class. To add one: write the file, and one row in AGENTS.
 from types import ModuleType
 from typing import NamedTuple
 
-from fast.agents import drq, sac
+from fast.agents import classifier, drq, sac
 
 
 class Kind(NamedTuple):
-    """An agent's file, its class and settings, and what it learns from: `pixels` or `states`."""
+    """An agent's file, its class and settings, what it learns from (`pixels`, `states` or
+    `labels`), and the learner that interventions act on where no other is asked for."""
 
     file: ModuleType
     make: type
     settings: type
     observes: str
+    main: str = "critic"
 
 
 AGENTS = {
     "drq": Kind(drq, drq.DrQ, drq.DrQSettings, "pixels"),
     "sac": Kind(sac, sac.SAC, sac.SACSettings, "states"),
+    "classifier": Kind(
+        classifier, classifier.Classifier, classifier.ClassifierSettings, "labels", "classifier"
+    ),
 }

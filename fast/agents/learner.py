@@ -14,7 +14,7 @@ Network = TypeVar("Network", bound=nn.Module, covariant=True)
 
 
 class Learner(Generic[Network]):
-    """A network, its Adam, its slow copy (the target network), and weights that are held at 0.
+    """A network, its optimizer, its slow copy (the target network), and weights held at 0.
 
     Mitigations act on a learner and on nothing else. `readers` are the layers of neurons that may
     be recycled, each with who reads it. `body` names what Reset draws anew and what is pruned: the
@@ -31,6 +31,7 @@ class Learner(Generic[Network]):
         rate: float,
         betas: tuple[float, float] = (0.9, 0.999),
         eps: float = 1e-8,
+        momentum: float | None = None,
         decay: float = 0.0,
         decay_vectors: bool = False,
         decay_in_loss: bool = False,
@@ -42,6 +43,7 @@ class Learner(Generic[Network]):
     ):
         """
         Args:
+            momentum: of SGD, which then stands for Adam.
             decay: decoupled, w -= rate * decay * w, or with `decay_in_loss` as the gradient
                 decay * w that goes through Adam; of kernels, and with `decay_vectors` of biases
                 and norms too. With 0 AdamW is Adam.
@@ -54,15 +56,19 @@ class Learner(Generic[Network]):
         self.body = tuple(body) or tuple(name for name, _ in module.named_children())
         self.slow: Network | None = copy.deepcopy(module).requires_grad_(False) if slow else None
         parameters = list(module.parameters())
-        groups = [
+        groups: list[dict[str, Any]] = [
             {"params": [p for p in parameters if p.ndim > 1], "weight_decay": decay},
             {"params": [p for p in parameters if p.ndim <= 1],
              "weight_decay": decay * decay_vectors},
         ]  # fmt: skip
-        kind = torch.optim.Adam if decay_in_loss else torch.optim.AdamW
-        self.optimizer = kind(
-            [group for group in groups if group["params"]], rate, betas=betas, eps=eps, fused=True
-        )
+        groups = [group for group in groups if group["params"]]
+        if momentum is not None:  # not fused: a norm that comes late has no momentum yet
+            for group in () if decay_in_loss else groups:
+                group["keep"] = 1 - rate * group.pop("weight_decay")
+            self.optimizer: torch.optim.Optimizer = torch.optim.SGD(groups, rate, momentum)
+        else:
+            kind = torch.optim.Adam if decay_in_loss else torch.optim.AdamW
+            self.optimizer = kind(groups, rate, betas, eps, fused=True)
         self.masks: mitigations.Masks = {}
         self.memory: dict[str, mitigations.Masks] = {}  # of continual backprop
         self.start: dict[str, Tensor] = {}  # what L2-init pulls to, with `pull`
@@ -74,7 +80,7 @@ class Learner(Generic[Network]):
 
     @property
     def state(self) -> dict[str, dict[str, Tensor]]:
-        """The live moments of its Adam, as the mitigations want them."""
+        """The live moments of its optimizer, as the mitigations want them."""
         return mitigations.optimizer_state(self.optimizer, self.params)
 
     def fresh(self, generator: Generator) -> nn.Module:
@@ -84,12 +90,16 @@ class Learner(Generic[Network]):
         return new.to(next(self.module.parameters()).device)
 
     def step(self, loss: Tensor) -> None:
-        """One step of Adam down `loss`, of these parameters alone."""
+        """One step of the optimizer down `loss`, of these parameters alone."""
         self.optimizer.zero_grad()
         if self.start:
             params = {name: value for name, value in self.params.items() if name in self.start}
             loss = loss + mitigations.l2_init(params, self.start, self.pull)
         loss.backward(inputs=list(self.module.parameters()))
+        for group in self.optimizer.param_groups:
+            if group.get("keep", 1) != 1:  # decoupled, which torch's SGD has not
+                with torch.no_grad():
+                    torch._foreach_mul_(group["params"], group["keep"])
         self.optimizer.step()
         self.hold()
 

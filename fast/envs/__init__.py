@@ -1,17 +1,19 @@
-"""The environments: which there are, what an agent sees of them, and how one is made.
+"""What agents learn from: which tasks there are, what is seen of them, and how one is made.
 
 An environment is a `gymnasium.Env` with one frame (or state) a step, whose `reset(seed=...)` fixes
 the whole episode; `info["environment_steps"]` says how many of its own steps a step was,
 `steps_per_episode` how many steps an episode has that runs out of time, and `renderer` what draws.
+Of labelled pictures nothing is played: they are `pictures.Pictures`.
 """
 
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from fast.envs import dmc
+from fast.envs import dmc, pictures
 from fast.errors import unknown
-from fast.rules import Few, Pixels, settings
+from fast.rules import Count, CountOrNone, Few, Pixels, settings
 
 Repeat = Annotated[int, Field(ge=1, le=2**20)]
 
@@ -27,6 +29,10 @@ class PixelSettings:
     camera: Annotated[int, Field(ge=-1, le=2**20)] = 0  # filled in: 2 for quadruped
     render_quality: Literal["suite", "no-shadows", "fast"] = "suite"  # fast: nor multisampling
 
+    def told(self) -> str:
+        return (f"{self.size}x{self.size} pixels, render quality {self.render_quality}, action "
+                f"repeat {self.action_repeat}, camera {self.camera}")  # fmt: skip
+
 
 @settings
 class StateSettings:
@@ -35,8 +41,27 @@ class StateSettings:
     kind: Literal["states"] = "states"
     action_repeat: Repeat = 1  # steps of the environment per agent step (all sources)
 
+    def told(self) -> str:
+        return f"action repeat {self.action_repeat}"
 
-Settings = PixelSettings | StateSettings
+
+@settings
+class LabelSettings:
+    """Which pictures a classifier learns from, and how long they keep their labels."""
+
+    kind: Literal["labels"] = "labels"
+    pictures: Count = 60_000  # to learn from, drawn by the seed; all, where there are no more
+    # How many of the pictures for testing are tested, and how many of the others, the first ones.
+    tested: Count = 10_000
+    shuffle_every: CountOrNone = 0  # epochs; 0: never; filled in: 20 for TASK-shuffled
+    folder: str = "data"  # of the data set's files
+
+    def told(self) -> str:
+        shuffled = f"shuffled every {self.shuffle_every} epochs" if self.shuffle_every else "fixed"
+        return f"at most {self.pictures:,} pictures, labels {shuffled}"
+
+
+Settings = PixelSettings | StateSettings | LabelSettings
 
 
 def is_mujoco(task: str) -> bool:
@@ -46,6 +71,10 @@ def is_mujoco(task: str) -> bool:
 
 def validate(task: str, observes: str) -> None:
     """Raises InputError, with the near names, unless it is a task for agents that observe so."""
+    if observes == "labels":
+        if task.removesuffix(pictures.SHUFFLED) not in pictures.TASKS:
+            raise unknown("--task", task, pictures.TASKS)
+        return
     if observes == "states" and is_mujoco(task):
         from fast.envs import mujoco
 
@@ -60,11 +89,24 @@ def defaults(task: str, observes: str) -> Settings:
     if observes == "pixels":
         repeat, camera = dmc.repeat_of(task), dmc.camera_of(task)
         return PixelSettings(action_repeat=repeat, camera=camera)
+    if observes == "labels":
+        return LabelSettings(shuffle_every=20 if task.endswith(pictures.SHUFFLED) else 0)
     return StateSettings()
 
 
+def seen(task: str, settings: Settings, observation: Sequence[int] = (1,)) -> tuple[int, ...]:
+    """The shape of what an agent sees at once; observation: of one state, where it sees those."""
+    if isinstance(settings, PixelSettings):
+        return (3 * settings.frame_stack, settings.size, settings.size)
+    if isinstance(settings, LabelSettings):
+        return pictures.TASKS[task.removesuffix(pictures.SHUFFLED)].shape
+    return tuple(observation)
+
+
 def make(task: str, settings: Settings) -> Any:
-    """The environment of a task. Raises InputError for what cannot be used."""
+    """The environment of a task, or its pictures. Raises InputError for what cannot be used."""
+    if isinstance(settings, LabelSettings):
+        return pictures.read(task, settings.folder)
     if isinstance(settings, PixelSettings):
         return dmc.make(task, size=settings.size, action_repeat=settings.action_repeat,
                         camera=settings.camera, render_quality=settings.render_quality)  # fmt: skip

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import psutil
+from gymnasium.spaces.utils import flatdim
 
 from fast.config import Config, seen
 from fast.errors import InputError
@@ -147,15 +148,16 @@ class Sizes(NamedTuple):
 
     shape: tuple[int, ...]  # of one observation
     bytes: int  # of each of its numbers
-    actions: int
+    actions: int  # or classes
     steps_per_episode: int
 
     @classmethod
     def of(cls, config: Config, env: Any = None) -> "Sizes":
         if env is not None:
-            space = env.observation_space
-            (actions,) = env.action_space.shape
-            return cls(space.shape, space.dtype.itemsize, actions, env.steps_per_episode)
+            space, outputs = env.observation_space, flatdim(env.action_space)
+            return cls(space.shape, space.dtype.itemsize, outputs, env.steps_per_episode)
+        if config.env.kind == "labels":
+            return cls(seen(config), 1, 0, 1)
         steps = max(1, CONTROL_STEPS // config.env.action_repeat)
         if config.env.kind == "pixels":
             return cls((3, config.env.size, config.env.size), 1, ACTIONS, steps)
@@ -163,7 +165,12 @@ class Sizes(NamedTuple):
 
 
 def buffer(config: Config, env: Any = None) -> int:
-    """Bytes of the replay buffer, on the device; its episodes take no more of the disk."""
+    """Bytes of the replay buffer, on the device; its episodes take no more of the disk.
+
+    None of labelled pictures: they are read, before any work, into what they take.
+    """
+    if config.env.kind == "labels":
+        return 0
     from fast.experience.replay import Replay
 
     sizes = Sizes.of(config, env)

@@ -1,4 +1,4 @@
-"""Which runs each figure of Neuron Dominance needs: tasks, methods and seeds.
+"""Which runs each figure of Neuron Dominance, and ReDo's Figure 3, needs: tasks, methods, seeds.
 
 The text names four sparse tasks and two dense ones; the pictures are not part of it. So each list
 says what is the paper's and what is ours, and so does the note of each recipe.
@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from fast.errors import InputError, unknown
+from fast.errors import unknown
 
 # B.1: the suite's own, and two with other constants (fast/envs/dmc.py says which have an effect).
 UNMASKED_SPARSE = ("cartpole-swingup_sparse", "cartpole-balance_sparse-narrow", "finger-spin-fast")
@@ -63,6 +63,7 @@ class Recipe:
     methods: tuple[str, ...]
     seeds: int
     note: str  # what of it the paper's text gives and what is our choice
+    agent: str = "drq"
 
     @property
     def runs(self) -> list[PlannedRun]:
@@ -96,10 +97,11 @@ RECIPES: dict[str, Recipe] = {
     ),
     "4": Recipe(
         "A dominant neuron made in supervised training",
-        (),
-        (),
-        0,
-        "no run of DrQ: a classifier of pictures",
+        ("cifar-10",),
+        ("baseline", "make-dominant"),
+        5,
+        "data: the paper; 5 seeds: ours",
+        "classifier",
     ),
     "5": Recipe("Aggregate return, 12 tasks", PAPER_TASKS, PAPER_METHODS, 6, _SIX_SEEDS),
     "6": Recipe("Learning curves, 12 tasks", PAPER_TASKS, PAPER_METHODS, 6, _SIX_SEEDS),
@@ -174,6 +176,15 @@ RECIPES: dict[str, Recipe] = {
         8,
         f"two tasks: the paper; which two: ours; {_EIGHT_OURS}",
     ),
+    # Of ReDo, section 3.
+    "redo-3": Recipe(
+        "Dormant neurons with fixed and with shuffled labels",
+        ("cifar-10", "cifar-10-shuffled"),
+        ("baseline",),
+        3,
+        "data and 3 seeds: the paper",
+        "classifier",
+    ),
 }
 
 
@@ -181,15 +192,11 @@ def figure_runs(figure: str, seeds: int | None = None) -> list[PlannedRun]:
     """The runs of a figure, under other than its own number of `seeds` if that is given.
 
     Raises:
-        InputError: for a figure that is not in the paper or needs no runs.
+        InputError: for a figure that is not among them.
     """
     if figure not in RECIPES:
-        raise unknown("--figure", figure, RECIPES, ["2 to 17"])
+        raise unknown("--figure", figure, RECIPES, ["2 to 17", "redo-3"])
     recipe = RECIPES[figure]
-    if not recipe.tasks:
-        raise InputError(
-            "--figure", figure, "no sweep makes it, but `python -m fast supervised intervention`"
-        )
     return plan(recipe.tasks, recipe.methods, seeds or recipe.seeds)
 
 
@@ -198,11 +205,13 @@ def table() -> str:
     lines = ["| figure | command | runs | GPU hours (assumed) |", "|---|---|---|---|"]
     everything: set[PlannedRun] = set()
     for figure, recipe in RECIPES.items():
-        command = f"`sweep --figure {figure}`" if recipe.runs else "`supervised intervention`"
         count = len(recipe.runs)
         sizes = f"{len(recipe.tasks)} x {len(recipe.methods)} x {recipe.seeds} = {count}"
-        row = (command, sizes if count else "none of DrQ", f"{count * HOURS:,}")
-        lines.append(f"| {figure}: {recipe.title} | {' | '.join(row)} |")
-        everything |= set(recipe.runs)
+        if recipe.agent == "drq":
+            hours, everything = f"{count * HOURS:,}", everything | set(recipe.runs)
+        else:
+            sizes, hours = f"{sizes} of a {recipe.agent}", "not assumed"
+        row = (f"{figure}: {recipe.title}", f"`sweep --figure {figure}`", sizes, hours)
+        lines.append(f"| {' | '.join(row)} |")
     count = len(everything)
-    return "\n".join([*lines, f"| all, each run once | | {count} | {count * HOURS:,} |"])
+    return "\n".join([*lines, f"| all, each run once (of DrQ) | | {count} | {count * HOURS:,} |"])

@@ -217,18 +217,21 @@ def subtitle(runs: Sequence[Run], *more: str) -> str:
     """How the runs were made and how far they came, with `more` parts; no part is broken."""
     env = [run.config["env"] for run in runs]
     pixels = [e for e in env if e["kind"] == "pixels"]
-    seen = [
-        f"render quality {each(e['render_quality'] for e in pixels)}",
-        f"{each(e['size'] for e in pixels)} pixels a side",
-    ]
+    played = [e for e in env if e["kind"] != "labels"]
+    seen = ["from states"] if played else ["labelled pictures"]
+    if pixels:
+        seen = [
+            f"render quality {each(e['render_quality'] for e in pixels)}",
+            f"{each(e['size'] for e in pixels)} pixels a side",
+        ]
     last = max(max(run.counter("environment_step").tolist(), default=0) for run in runs)
     parts = [
         f"preset {each(run.config['preset'] for run in runs)}",
-        *(seen if pixels else ["from states"]),
-        f"action repeat {each(e['action_repeat'] for e in env)}",
+        *seen,
+        *([f"action repeat {each(e['action_repeat'] for e in played)}"] if played else []),
         *more,
         f"{_progress(runs)} planned updates",
-        f"{last:,} environment steps",
+        *([f"{last:,} environment steps"] if played else []),
     ]
     return " · ".join(part.replace(" ", "\u00a0") for part in parts)
 

@@ -1,4 +1,4 @@
-"""Figures 2 to 17 of Neuron Dominance, each from the runs of its recipe: PNG, PDF and CSV.
+"""Figures 2 to 17 of Neuron Dominance and Figure 3 of ReDo, each from the runs of its recipe.
 
 A function here draws one figure: its docstring says what the panels show and what of it the paper
 leaves open. Which runs belong is said in `fast/papers/neuron_dominance.py`; what is missing stands
@@ -10,7 +10,6 @@ layer" is the head's `dense0`, which can hold a dominant neuron, "penultimate" i
 import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,7 +21,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from fast.errors import InputError, as_input, unknown
 from fast.papers.neuron_dominance import RECIPES, Recipe
-from fast.report import drawing, stats, supervised_figures
+from fast.report import classifiers, drawing, stats
 from fast.report.drawing import Drawing, Face, Panel, Row
 from fast.runs.records import Floats, Keep, Run, differing, find_runs, series
 
@@ -43,7 +42,7 @@ GRADIENTS = tuple(
 SRANK = "critic/heads.0.dense0/srank"
 # All that is to be read of a run.
 KEEP: Keep = {
-    "scores": {SRANK}.union(
+    "scores": {SRANK, *classifiers.KEYS}.union(
         *(panel.keys for panel in (SCORE, FIRST_SATURATED, SATURATED, DORMANT, *GRADIENTS))
     ),
     "episode": (),
@@ -79,7 +78,7 @@ def planned(run: Run) -> tuple[str, str, int]:
 
 def title(name: str, own: bool = False) -> str:
     """What stands above a figure; with `own`, that it is not the paper's."""
-    text = f"Figure {name}. {RECIPES[name].title}"
+    text = f"Figure {name}. {RECIPES[name].title}".replace("Figure redo-", "ReDo, Figure ")
     return f"As {text.removesuffix(', 12 tasks')}" if own else text
 
 
@@ -92,6 +91,18 @@ def own_recipe(recipe: Recipe, runs: Sequence[Run]) -> Recipe:
         tuple(drawing.methods_of(runs)),
         max(counts.values(), default=0),
         "the tasks, methods and seeds that are here, not the paper's",
+        recipe.agent,
+    )
+
+
+def fits(recipe: Recipe, run: Run) -> bool:
+    """Whether a run is of the recipe's kind: of players or of classifiers, then of its methods."""
+    of_pictures, task = recipe.agent == "classifier", run.config["task"]
+    if (run.config["agent"]["kind"] == "classifier") != of_pictures:
+        return False
+    shuffles = any(name.endswith("-shuffled") for name in recipe.tasks)
+    return not of_pictures or (
+        run.method in recipe.methods and (shuffles or not task.endswith("-shuffled"))
     )
 
 
@@ -104,7 +115,9 @@ def choose(name: str, runs: Sequence[Run], preset: str | None = None, own: bool 
     """
     if own and name not in OWN:
         raise InputError("--own", name, f"accepted for figures {', '.join(OWN)}")
-    recipe = own_recipe(RECIPES[name], runs) if own else RECIPES[name]
+    beside, recipe = len(runs), RECIPES[name]
+    runs = [run for run in runs if fits(recipe, run)]
+    recipe = own_recipe(recipe, runs) if own else recipe
     wanted = set(map(planned, runs)) if own else set(recipe.runs)
     found = [run for run in runs if planned(run) in wanted]
     presets = sorted({run.config["preset"] for run in found})
@@ -117,12 +130,12 @@ def choose(name: str, runs: Sequence[Run], preset: str | None = None, own: bool 
         methods, tasks = _few(recipe.methods, "methods"), _few(recipe.tasks, "tasks")
         make = f"python -m fast sweep --figure {name} --preset {preset or 'paper'} --out DIR"
         accepted = f"figure {name} takes {methods} on {tasks}; none is here. Make them: {make}"
-        raise InputError("--runs", f"{len(runs)} runs", accepted)
+        raise InputError("--runs", f"{beside} runs", accepted)
     counts = Counter(planned(run) for run in found)
     twice = sorted(str(key) for key, count in counts.items() if count > 1)
     if twice:
         raise InputError("--runs", twice, "one run of each task, method and seed is accepted")
-    return Chosen(name, recipe, found, len(runs) - len(found), own)
+    return Chosen(name, recipe, found, beside - len(found), own)
 
 
 def _few(names: Sequence[str], kind: str) -> str:
@@ -568,11 +581,30 @@ def scatter_by_run(chosen: Chosen) -> Drawing:
     return _scatter(chosen, panels, rows, AVERAGED)
 
 
+# --- classifiers ------------------------------------------------------------------------------
+
+
+def dominated_classifiers(chosen: Chosen) -> Drawing:
+    """A dominant neuron made in the middle of training, against runs without it."""
+    if not any(run.method == "make-dominant" for run in chosen.runs):
+        raise InputError("--runs", f"{len(chosen.runs)} runs", "figure 4 needs make-dominant")
+    return classifiers.dominated(chosen.runs, face(chosen, "Scores: on pictures that are learnt."))
+
+
+def shuffled_labels(chosen: Chosen) -> Drawing:
+    """Labels that are shuffled every few epochs, against fixed ones."""
+    if not any(task.endswith("-shuffled") for task in chosen.tasks):
+        accepted = "figure redo-3 needs a task with -shuffled"
+        raise InputError("--runs", f"{len(chosen.runs)} runs", accepted)
+    return classifiers.shuffled(chosen.runs, face(chosen, "Scores: on pictures that are learnt."))
+
+
 # --- all of them -----------------------------------------------------------------------------
 
 FIGURES: dict[str, Callable[[Chosen], Drawing]] = {
     "2": dominance,
     "3": dominance,
+    "4": dominated_classifiers,
     "5": aggregate_returns,
     "6": learning_curves,
     "7": aggregate_returns,
@@ -586,11 +618,12 @@ FIGURES: dict[str, Callable[[Chosen], Drawing]] = {
     "15": learning_curves,
     "16": late_norm,
     "17": classification,
+    "redo-3": shuffled_labels,
 }
 
 
-# What `own` draws of all: one of each kind that compares methods.
-OWN = ("5", "6", "9", "14")
+# What `own` draws of all: one of each kind that compares methods or tasks.
+OWN = ("4", "5", "6", "9", "14", "redo-3")
 
 
 def draw(name: str, runs: Sequence[Run], preset: str | None = None, own: bool = False) -> Drawing:
@@ -611,22 +644,6 @@ def draw_all(
         yield name, drawn
 
 
-def figure_4(folder: Path) -> Drawing:
-    """A dominant neuron made in supervised training, from what that command wrote in the folder.
-
-    Raises InputError where nothing did, or two have.
-    """
-    found = [path for path in supervised_figures.find(folder) if path.stem == "intervention"]
-    if not found:
-        make = "python -m fast supervised intervention --out DIR"
-        accepted = f"figure 4 needs the intervention.csv of a classifier. Make it: {make}"
-        raise InputError("--runs", str(folder), accepted)
-    if len(found) > 1:
-        accepted = "figure 4 is of one experiment: give its own folder"
-        raise InputError("--runs", [str(path) for path in found], accepted)
-    return supervised_figures.draw(found[0])
-
-
 def write(
     name: str, folder: Path, out: Path, preset: str | None = None, own: bool = False
 ) -> tuple[list[Path], dict[str, InputError]]:
@@ -639,14 +656,12 @@ def write(
         raise unknown("NAME", name, [*RECIPES, "all"])
     drawing.require_writable(out)
     damaged: list[InputError] = []
-    if name == "4":
-        drawn: Iterable[tuple[str, Drawing | InputError]] = [(name, figure_4(folder))]
-    elif name != "all":
-        runs = find_runs(folder, damaged=damaged, keep=KEEP)
-        drawn = [(name, draw(name, runs, preset, own))]
+    runs = find_runs(folder, damaged=damaged, keep=KEEP)
+    drawn: Iterable[tuple[str, Drawing | InputError]]
+    if name == "all":
+        drawn = draw_all(runs, preset, own)
     else:
-        runs = find_runs(folder, not supervised_figures.find(folder), damaged, KEEP)
-        drawn = chain(draw_all(runs, preset, own), _figure_4(folder))
+        drawn = [(name, draw(name, runs, preset, own))]
     paths, refused = [], {}
     for name, made in drawn:
         if isinstance(made, InputError):
@@ -657,10 +672,3 @@ def write(
     if not paths:
         raise InputError("--runs", str(folder), "none of its runs belongs to a figure")
     return paths, refused | {error.field: error for error in damaged}
-
-
-def _figure_4(folder: Path) -> Iterator[tuple[str, Drawing | InputError]]:
-    try:
-        yield "4", figure_4(folder)
-    except InputError as error:
-        yield "4", error

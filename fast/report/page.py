@@ -19,7 +19,7 @@ import matplotlib.image
 import numpy as np
 
 from fast.errors import InputError, as_input
-from fast.report import drawing, figures, overview, story, supervised_figures
+from fast.report import drawing, figures, overview, story
 from fast.report.drawing import Drawing
 from fast.report.figures import Aggregate
 from fast.report.story import (
@@ -53,15 +53,14 @@ def report(runs_folder: Path | str, out: Path | str) -> Path:
     """Write `report.html` into the folder `out`; for runs of one task the overview beside it.
 
     With several tasks, or several seeds of a method, the page has the paper's figures that can be
-    drawn and the statistics of the returns; of supervised experiments, with runs or alone, it has
-    theirs. What of the folder cannot be read is named on it and left out. Returns the path of the
-    page. Raises InputError, before anything is written, where `runs_folder` holds neither, or runs
-    that do not belong on one page, or nothing can be written in `out`.
+    drawn and the statistics of the returns. What of the folder cannot be read is named on it and
+    left out. Returns the path of the page. Raises InputError, before anything is written, where
+    `runs_folder` holds no run, or runs that do not belong on one page, or nothing can be written in
+    `out`.
     """
     out, pictures, damaged = Path(out), {}, list[InputError]()
     drawing.require_writable(out)
-    records = supervised_figures.find(Path(runs_folder))
-    runs = find_runs(runs_folder, not records, damaged, KEEP)
+    runs = find_runs(runs_folder, True, damaged, KEEP)
     tasks = {run.config["task"] for run in runs}
     wide, narrow = b"", b""
     if len(tasks) == 1:
@@ -77,20 +76,8 @@ def report(runs_folder: Path | str, out: Path | str) -> Path:
         pictures = papers | (_pngs(runs, own=True) if owns else {})
         if len({run.config["preset"] for run in runs}) == 1:
             statistics = figures.aggregates(runs) + figures.improvements(runs)
-    for path in records:
-        alone = sum(other.stem == path.stem for other in records) == 1
-        note = "" if alone else f"Of {path.parent.name}."
-        try:
-            drawn = supervised_figures.draw(path, note)
-        except InputError as error:
-            damaged.append(error)
-            continue
-        title = supervised_figures.TITLES[path.stem] + (f". {note}" if note else "")
-        pictures[title] = drawing.content(drawn.figure, "png")
-    if not runs and not pictures:
-        raise damaged[0]
     told = "".join(f"<p class=warning>Left out: {escape(str(error))}</p>" for error in damaged)
-    html = page(runs, wide, narrow, pictures, statistics) if runs else _without(records, pictures)
+    html = page(runs, wide, narrow, pictures, statistics)
     html = html.replace("</h1>", f"</h1>\n{told}", 1)
     path = out / "report.html"
     with as_input("--out", out, "nothing can be written there"):
@@ -107,20 +94,6 @@ def _pngs(runs: Sequence[Run], own: bool = False) -> dict[str, bytes]:
         for name, drawn in figures.draw_all(runs, own=own)
         if isinstance(drawn, Drawing)
     }
-
-
-def _without(records: Sequence[Path], pictures: Mapping[str, bytes]) -> str:
-    """The page of supervised experiments without a run of DrQ: `records` are their CSVs."""
-    made = "".join(
-        f"<h3>{escape(str(path))}</h3>"
-        f"<pre>{escape(path.with_name('settings.json').read_text())}</pre>"
-        for path in records
-    )
-    body = (
-        "<p class=gist>Classifiers of pictures, and no run of DrQ: each line is one classifier."
-        f"</p>{_figures(pictures)}{NEURONS}<h2>How these runs were made</h2>{made}"
-    )
-    return SHELL.substitute(title="What the neurons did: supervised experiments", body=body)
 
 
 def page(
@@ -266,6 +239,12 @@ def _trained(runs: Sequence[Run]) -> str:
         )
     names = " and ".join(name_of(method) for method in drawing.methods_of(runs))
     tasks = sorted({run.config["task"] for run in runs})
+    if env["kind"] == "labels":
+        return (
+            f"A classifier learned to tell apart the pictures of {', '.join(map(name_of, tasks))}, "
+            f"as {names}. What stands here as its return is its accuracy on pictures for testing, "
+            "and as a step, of the environment or the agent, a batch."
+        )
     repeats = sorted({run.config["env"]["action_repeat"] for run in runs})
     held = " or ".join(several(repeat, "control step") for repeat in repeats)
     return (

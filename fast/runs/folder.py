@@ -145,8 +145,9 @@ class RunFolder:
             undo.pop_all()
         return cls(path, config, lock, checkpoint)
 
-    def begin(self) -> None:
-        """Forget what came after the checkpoint, and open metrics and TensorBoard events."""
+    def begin(self) -> list[dict[str, Any]]:
+        """Forget what came after the checkpoint, and open metrics and TensorBoard events; the
+        records so far."""
         frames, metrics = self.path / "frames", self.path / "metrics.jsonl"
         frames.mkdir(exist_ok=True)
         self._metrics = self._files.enter_context(metrics.open("ab"))
@@ -155,6 +156,7 @@ class RunFolder:
         self.tidy()
         records = parse(metrics.read_bytes(), metrics)
         self._events = self._files.enter_context(Events(self.path / "tensorboard", records))
+        return records
 
     def tidy(self) -> None:
         """Remove the episodes that the checkpoint does not need, and what was half written."""

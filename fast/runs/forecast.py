@@ -18,7 +18,8 @@ from fast.runs.records import find_runs, read_run
 from fast.runs.sweep import COMMAND, POLL, Job, Place, last_line, spawn
 
 # What a trial changes of the run: every update is timed, and the first one comes early.
-TRIAL = ("--run.log-interval=1", "--agent.first-update=5", "--run.evaluation-episodes=1")
+TRIAL = ("--run.log-interval=1", "--run.evaluation-episodes=1")
+PLAYED = ("--agent.first-update=5",)  # of an agent that plays
 # It is ended after so many updates, or so many seconds and at least the smaller number of updates.
 ENOUGH, SECONDS, FEWEST = 50, 40, 3
 
@@ -89,13 +90,14 @@ def measure(
         RuntimeError: with the last line that was said, where one of them fails.
     """
     with tempfile.TemporaryDirectory() as name:
+        first = PLAYED if job.config.env.kind != "labels" else ()
         folders = [Path(name) / str(number) for number in range(len(places))]
         children = []
         timings: list[list[dict[str, Any]]] = [[]]
         begin = time.monotonic()
         try:
             for folder, place in zip(folders, places, strict=True):
-                arguments = job.train(folder, [*overrides, *TRIAL])
+                arguments = job.train(folder, [*overrides, *TRIAL, *first])
                 children.append(spawn([*command, *arguments], folder.with_suffix(".log"), place))
             while min(map(len, timings)) < (
                 ENOUGH if time.monotonic() - begin < SECONDS else FEWEST

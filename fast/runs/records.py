@@ -32,13 +32,14 @@ SETTINGS: dict[str, type] = {
     "agent.kind": str,
     "agent.batch_size": int,
     "env.kind": str,
-    "env.action_repeat": int,
     "run.updates": int,
     "run.reward_masked": float,
     "run.score_batch": int,
     "changed": list,
 }
-OF_PIXELS = {"env.render_quality": str, "env.size": int, "env.frame_stack": int}
+OF_STATES = {"env.action_repeat": int}
+OF_PIXELS = OF_STATES | {"env.render_quality": str, "env.size": int, "env.frame_stack": int}
+OF_KIND: dict[str, dict[str, type]] = {"labels": {}, "pixels": OF_PIXELS}
 # And of the records of a kind, where they have it; a float may be null, and an integer. Those of
 # the kinds that are MEASURED hold such numbers alone, every score record of a run the same ones.
 FIELDS: dict[str, dict[str, type]] = {
@@ -228,7 +229,7 @@ def _config(text: bytes, path: Path) -> dict[str, Any]:
     if config.get("version") != VERSION:
         raise InputError(f"{path}: version", config.get("version"), f"{VERSION} is accepted")
     leaves = flat(config)
-    wanted = SETTINGS | (OF_PIXELS if leaves.get("env.kind") == "pixels" else {})
+    wanted = SETTINGS | OF_KIND.get(str(leaves.get("env.kind")), OF_STATES)
     for name, kind in wanted.items():
         value: Any = leaves.get(name)
         fits = type(value) is kind or (kind is float and type(value) is int)

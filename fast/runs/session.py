@@ -74,7 +74,7 @@ def generator(*key: int) -> torch.Generator:
 
 # What a generator is for: the second part of its key.
 WEIGHTS, POLICY, REPLAY, AUGMENTATION, SCORES, ENVIRONMENT, EVALUATION = range(7)
-INTERVENTION = 7
+INTERVENTION, LABELS = 7, 8
 
 
 def environment_seed(*key: int) -> int:

@@ -277,12 +277,6 @@ def test_a_misspelt_setting_of_a_sweep_is_refused(capsys):
     assert "--run.updates" in said.out + said.err
 
 
-@pytest.mark.parametrize("option", ["--seeds", "--epochs"])
-def test_supervised_runs_are_counted_within_reason(option, capsys):
-    arguments = ["supervised", "intervention", "--out", "x", option, "1000000000"]
-    assert f"{option}: 1000000000 is not usable here; accepted: 1 to" in refusal(arguments, capsys)
-
-
 def test_a_setting_that_is_not_given_is_not_called_unusable():
     assert str(InputError("--task", None, "accepted: a task")) == (
         "--task: not given; accepted: a task"
@@ -320,7 +314,8 @@ VALUES = st.one_of(
                      "0", "-1", "1", "2", "1e30", "-0.0", "nan", "inf", "9" * 5000, str(2**63),
                      "0x10", "٣", "Ω≤µ", "None", "True", "cpu", "cuda", "cuda:0,cuda:0", "--", "-h",
                      "cartpole-swingup", "cartpole-swingup-masked", "baseline", "lnwd", "tiny",
-                     "paper", "layer_norm", "resnet18", "digits", "all", "10", "redo", "hl_gauss"]),
+                     "paper", "layer_norm", "resnet18", "digits", "classifier", "all", "10", "redo",
+                     "hl_gauss"]),
     st.text(st.characters(exclude_characters="\0", exclude_categories=()), max_size=20),
     st.integers().map(str),
     st.floats().map(str),
@@ -332,7 +327,6 @@ OPTIONS = {
     "train": ["--agent", *SETTINGS, "--out", "--resume", "--help"],
     "sweep": ["--agent", "--figure", "--tasks", "--methods", "--preset", "--out", "--seeds",
               "--jobs", "--devices", "--silence", "--dry-run", "--list", "--", *SETTINGS],
-    "supervised": ["--data", "--out", "--seeds", "--epochs", "--device"],
     "figure": ["--runs", "--out", "--preset", "--own"],
     "report": ["--runs", "--out"],
     "demo": ["--out", "--jobs"],
@@ -342,7 +336,6 @@ OPTIONS = {
 WHOLE = {
     "train": ["--task", "cartpole-swingup", "--preset", "tiny", "--out", "new"],
     "sweep": ["--figure", "10", "--preset", "tiny", "--out", "new"],
-    "supervised": ["intervention", "--out", "new"],
 }
 
 
@@ -379,7 +372,6 @@ def idle(monkeypatch, tmp_path):
     monkeypatch.setattr("fast.train.Training", begin)
     monkeypatch.setattr("fast.runs.sweep.sweep", begin)
     monkeypatch.setattr("fast.runs.forecast.dry_run", begin)
-    monkeypatch.setattr("fast.supervised.pictures.read", begin)
     monkeypatch.setattr("fast.demo._train", begin)
     monkeypatch.setattr("fast.machine.doctor.doctor", begin)
     monkeypatch.setattr("fast.machine.resources.gpu_memory", lambda place: 10**9)

@@ -16,7 +16,7 @@ from fast.agents.drq import Critic
 from fast.errors import InputError
 from fast.papers.methods import METHODS
 
-TASKS = {"drq": "cartpole-swingup", "sac": "HalfCheetah-v4"}
+TASKS = {"drq": "cartpole-swingup", "sac": "HalfCheetah-v4", "classifier": "digits"}
 
 # Appendix B.2 of Neuron Dominance, in its own words; "default network architecture of DrQ ... in
 # this implementation" is jaxrl's, whose figures follow under the same heading in the field's notes.
@@ -382,6 +382,9 @@ def test_every_preset_of_every_method_is_accepted(agent, preset, method):
         ("sac", "HalfCheetah-v9", "baseline", "--task", "HalfCheetah-v9"),
         ("drq", "HalfCheetah-v4", "baseline", "--task", "HalfCheetah-v4"),
         ("dqn", "cartpole-swingup", "baseline", "--agent", "dqn"),
+        ("classifier", "digit", "baseline", "--task", "digit"),
+        ("classifier", "digits", "hl-gauss", "--method", "hl-gauss"),
+        ("drq", "digits", "baseline", "--task", "digits"),
     ],
 )
 def test_what_an_agent_lacks_or_cannot_play_is_refused(agent, task, method, field, value):

@@ -37,6 +37,26 @@ def config_of(method, **changes):
 TENTH = interventions.Schedule(10)
 
 
+@pytest.mark.parametrize(
+    ("results", "at", "due"),
+    [
+        ([], 1, []),
+        ([(0, 0.1), (3, 0.4)], 1, []),
+        ([(0, 0.1), (3, 0.5), (6, 0.2), (9, 0.9)], 1, [4]),  # the first evaluation of so much
+        ([(3, 0.5)], 6, [6]),  # reached before it may act
+        ([(0, 0.7)], 1, [1]),
+        ([(9, 0.7)], 1, []),  # nothing acts after the last update
+    ],
+)
+def test_what_waits_for_a_result_acts_once_after_the_evaluation_that_has_it(results, at, due):
+    when = interventions.Once(at=at, reached=0.5)
+    found = []
+    for update in range(1, 11):
+        so_far = [result for result in results if result[0] < update]
+        found += [update] if when.due(update, 10, so_far) else []
+    assert found == due
+
+
 @pytest.fixture
 def watch(monkeypatch, tmp_path):
     """Train, and get what each `intervene` found and left: (update, before, after, batch)."""

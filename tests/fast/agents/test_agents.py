@@ -1,6 +1,7 @@
 """What every agent must keep, whatever it learns: one row here, and it is tested."""
 
 import copy
+from dataclasses import replace
 from typing import NamedTuple
 
 import pytest
@@ -9,8 +10,10 @@ from torch.nn import functional as F
 
 from fast import config as configs
 from fast import measures, mitigations, scores
+from fast.agents.classifier import Classifier
 from fast.agents.drq import DrQ
 from fast.agents.sac import SAC, SACSettings
+from fast.experience import labels
 from fast.monitor import Monitor
 from fast.nets.layers import layers, tapped
 
@@ -41,6 +44,14 @@ def sac(**changes):
     return make
 
 
+def classifier(**changes):
+    def make(seed):
+        settings = replace(configs.build("classifier", "digits", preset="tiny").agent, **changes)
+        return Classifier(settings, (1, 8, 8), 10, torch.Generator().manual_seed(seed))
+
+    return make
+
+
 AGENTS = {
     "drq": drq("baseline"),
     "drq hl-gauss": drq("hl-gauss"),
@@ -49,6 +60,9 @@ AGENTS = {
     "sac tanh": sac(activation="tanh", weight_decay=0.1),
     "sac layer norm": sac(normalisation="layer_norm"),
     "sac residual": sac(residual=True, hidden=(16, 16, 16)),
+    "classifier": classifier(),
+    "classifier sgd": classifier(optimizer="sgd", pools=(1, 2), average=False),
+    "classifier mlp": classifier(channels=(), strides=(), pools=(), weight_decay=0.1),
 }
 
 
@@ -59,6 +73,10 @@ def make(request):
 
 def batch_and_draws(agent, seed=0):
     g = torch.Generator().manual_seed(seed)
+    if isinstance(agent, Classifier):
+        label = torch.randint(10, (BATCH,), generator=g)
+        batch = labels.Batch(torch.randn(BATCH, 1, 8, 8, generator=g), label)
+        return batch, agent.draws(BATCH, g)
     if isinstance(agent, DrQ):
         obs = torch.randint(0, 256, (2, BATCH, 9, 32, 32), dtype=torch.uint8, generator=g)
     else:
@@ -67,6 +85,11 @@ def batch_and_draws(agent, seed=0):
     reward = torch.randn(BATCH, generator=g)
     batch = Batch(obs[0], action, reward, torch.full((BATCH,), 0.99), obs[1])
     return batch, agent.draws(BATCH, g)
+
+
+def main(agent):
+    """The first of its learners."""
+    return next(iter(agent.learners.values()))
 
 
 def state(agent):
@@ -116,7 +139,7 @@ def test_two_agents_of_one_seed_are_one_and_the_global_generator_is_left_alone(m
     before = torch.random.get_rng_state()
     torch.testing.assert_close(state(make(1)), state(make(1)), rtol=0, atol=0)
     assert torch.equal(before, torch.random.get_rng_state())
-    one, other = make(1).learners["critic"].params, make(2).learners["critic"].params
+    one, other = main(make(1)).params, main(make(2)).params
     assert any(not torch.equal(one[k], other[k]) for k in one)
 
 
@@ -151,10 +174,10 @@ def test_measures_change_nothing_and_are_of_every_layer(make):
 def test_monitor_agrees_with_the_taps(make):
     agent = trained(make)
     batch, _ = batch_and_draws(agent)
-    critic = agent.learners["critic"].module
-    with tapped(critic) as taps, Monitor(critic) as monitor:
-        x = critic.encoder(batch.obs) if isinstance(agent, DrQ) else batch.obs
-        critic(x, batch.action)
+    network = main(agent).module
+    with tapped(network) as taps, Monitor(network) as monitor:
+        x = network.encoder(batch.obs) if isinstance(agent, DrQ) else batch.obs
+        network(x, *([] if isinstance(agent, Classifier) else [batch.action]))
     rows = {row["layer"]: row for row in monitor.rows()}
     assert taps.keys() <= rows.keys()  # a sum of blocks has a row there, and no tap
     for layer, (_, h) in taps.items():
@@ -187,7 +210,7 @@ def test_redo_at_zero_keeps_what_the_learner_descends(make):
 
 def test_pruned_weights_stay_at_zero_through_updates(make):
     agent = trained(make)
-    held = agent.learners["critic"]
+    held = main(agent)
     kernels = {k: v for k, v in held.params.items() if v.ndim > 1}
     held.masks = mitigations.magnitude_masks(kernels, mitigations.erk_sparsity(kernels, 0.9))
     for count in (4, 5):
@@ -199,7 +222,7 @@ def test_two_halves_are_the_whole(make):
     """N + N = 2N bit for bit, with masks and late norms where they can be."""
     whole, half = trained(make, 3), trained(make, 3)
     for agent in (whole, half):
-        held = agent.learners["critic"]
+        held = main(agent)
         names = [
             name
             for name in held.readers

@@ -1,4 +1,4 @@
-"""Agents that learn from states, through the whole loop; a toy TD3 comes in as a file and a row."""
+"""Agents that learn from states or labels, through the loop; a toy TD3 is a file and a row."""
 
 import json
 import math
@@ -54,6 +54,42 @@ class StopAtEpisode(Stop):
     @property
     def signal(self):
         return signal.SIGTERM if self.file.exists() else None
+
+
+class StopAtUpdate(Stop):
+    """Asks to stop, as a signal would, as soon as so many updates are recorded."""
+
+    def __init__(self, folder, update):
+        self.file, self.update = folder / "metrics.jsonl", update
+
+    @property
+    def signal(self):
+        last = self.file.read_text().splitlines()[-1]
+        return signal.SIGTERM if json.loads(last)["update"] >= self.update else None
+
+
+@pytest.mark.parametrize("method", ["make-dominant", "redo+late-ln"])
+def test_a_run_of_a_classifier_that_was_stopped_is_the_one_that_was_not(method, tmp_path):
+    """Also where what has been reached before the stop decides what happens after it."""
+    config = configs.build("classifier", "digits-shuffled", method, "tiny")
+    asked = config.interventions
+    if asked.make_dominant:  # reached at once, due in the second half
+        when = replace(asked.make_dominant.when, at=40, reached=0.0)
+        asked = replace(asked, make_dominant=replace(asked.make_dominant, when=when))
+    env = replace(config.env, shuffle_every=3)
+    config, whole, folder = (
+        replace(config, env=env, interventions=asked),
+        *(tmp_path / name for name in ("whole", "run")),
+    )
+    assert train(config, whole, Stop())
+    kinds = {"evaluation", "scores", "update", "intervention"}
+    assert {record["kind"] for record in told(whole)} == kinds
+    assert not train(config, folder, StopAtUpdate(folder, 30))
+    assert len(told(folder)) < len(told(whole))
+    assert train(None, folder, Stop())
+    assert told(folder) == told(whole)
+    torch.testing.assert_close(state(folder), state(whole), rtol=0, atol=0)
+    assert state(whole)["experience"] == {"agent_step": 60}
 
 
 def told(folder):

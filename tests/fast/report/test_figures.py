@@ -6,7 +6,6 @@ The numbers are dyadic, so that means and deviations of them are exact.
 import csv
 import json
 import math
-import re
 import subprocess
 import sys
 from pathlib import Path
@@ -18,7 +17,7 @@ import pytest
 from fast.__main__ import main
 from fast.errors import InputError
 from fast.papers.neuron_dominance import RECIPES, PlannedRun
-from fast.report import drawing, figures, overview, stats, supervised_figures
+from fast.report import drawing, figures, overview, stats
 from fast.report.page import page, report
 from fast.runs.records import Run, find_runs, read_run, series
 
@@ -342,7 +341,7 @@ def test_a_figure_of_ones_own_takes_every_run_and_says_that_it_is_not_the_papers
     assert title == "As Figure 6. Learning curves"
     assert "3 of 4 runs" in subtitle.replace("\u00a0", " ") and "INCOMPLETE" in warning
     html = report(tmp_path, tmp_path).read_text()
-    assert html.count("As Figure") == len(figures.OWN)
+    assert html.count("As Figure") == len(set(figures.OWN) - {"4", "redo-3"})
 
 
 @pytest.mark.parametrize("name", [n for n in figures.FIGURES if n not in figures.OWN])
@@ -370,8 +369,6 @@ def test_the_same_run_twice_unevaluated_runs_and_unknown_names_are_refused(tmp_p
             figures.draw(name, [once])
     with pytest.raises(InputError, match="NAME"):
         figures.write("1", tmp_path, tmp_path)
-    with pytest.raises(InputError, match="supervised"):
-        figures.write("4", tmp_path, tmp_path)
     with pytest.raises(InputError, match="--out"):
         figures.write("2", tmp_path / "b", again.folder / "config.json")
     other = write(tmp_path / "c", "fish-swim", "baseline", 0, whole())
@@ -389,8 +386,8 @@ def test_every_figure_draws_from_a_small_sweep(tmp_path):
         if run.task in tasks and run.seed < 2:
             write(tmp_path, *run, whole(64.0 * (1 + run.seed), largest=4.0 + run.seed))
     shown = dict(figures.draw_all(find_runs(tmp_path, keep=figures.KEEP)))
-    assert {*shown, "4"} == set(RECIPES)
-    for of_figure in shown.values():
+    assert shown.keys() == RECIPES.keys()
+    for of_figure in (drawn for name, drawn in shown.items() if name not in ("4", "redo-3")):
         assert of_figure.rows
         assert all(len(row) == len(of_figure.header) for row in of_figure.rows)
         of_figure.figure.set_dpi(40)
@@ -409,11 +406,9 @@ def test_a_score_that_was_not_kept_is_never_as_if_it_had_not_been_recorded(tmp_p
 
 def test_a_users_matplotlibrc_changes_no_figure(tmp_path):
     runs = [write(tmp_path, SPARSE, "baseline", seed, whole()) for seed in (0, 1)]
-    classifier = ROOT / "results" / "figure4-digits" / "intervention.csv"
 
     def pictures():
         drawings = [figures.draw("2", runs), overview.overview(runs, columns=1)]
-        drawings.append(supervised_figures.draw(classifier))
         for drawn in drawings:
             drawn.figure.set_dpi(40)
         return [drawing.content(drawn.figure, "png") for drawn in drawings]
@@ -424,40 +419,6 @@ def test_a_users_matplotlibrc_changes_no_figure(tmp_path):
               "savefig.bbox": "tight", "savefig.transparent": True}  # fmt: skip
     with matplotlib.rc_context(theirs):
         assert pictures() == ours
-
-
-def classified(folder, experiment="intervention"):
-    """The records of one measurement of a classifier's control run."""
-    folder.mkdir(parents=True)
-    told = {"experiment": experiment, "data": "digits", "seeds": 1, "steps": 5, "epochs": 5}
-    (folder / "settings.json").write_text(json.dumps(told))
-    names = ("step", "intervened", "largest_score", "saturated", "zombie", "validation_accuracy",
-             "epoch", "dormant_0", "dormant_0.1", "training_accuracy", "test_accuracy")  # fmt: skip
-    path = folder / f"{experiment}.csv"
-    with path.open("w", newline="") as file:
-        csv.writer(file).writerows([("seed", "run", *names), (0, "control", *[0.5] * len(names))])
-    return path
-
-
-def test_figure_4_is_drawn_from_the_records_of_the_classifiers(tmp_path):
-    records = classified(tmp_path / "digits")
-    path = tmp_path / "out" / "figure-4.png"
-    assert figures.write("4", tmp_path, path.parent) == ([path], {})
-    paths, refused = figures.write("all", tmp_path, path.parent)
-    assert (paths, len(refused)) == ([path], len(RECIPES) - 1)
-    assert path.with_suffix(".csv").read_bytes() == records.read_bytes()
-
-
-def test_figure_4_of_two_experiments_is_refused_and_a_page_names_each(tmp_path):
-    found = [str(classified(tmp_path / name)) for name in ("a", "b")]
-    with pytest.raises(InputError, match="one experiment") as error:
-        figures.write("4", tmp_path, tmp_path / "out")
-    assert error.value.value == found
-    html = report(tmp_path, tmp_path / "out").read_text()
-    assert re.findall("[.] Of (.)[.]", html) == ["a", "b"]
-    note = "Of a."
-    shown = supervised_figures.draw(Path(found[0]), note).figure.texts
-    assert note in [part.get_text() for part in shown]
 
 
 def test_the_same_runs_give_the_same_files(tmp_path):
@@ -488,11 +449,11 @@ def test_the_command_draws_all_that_can_be_and_says_what_cannot_without_torch(tm
     assert len(list((tmp_path / "out").iterdir())) == 3 * 2
 
 
-def test_the_help_lists_figures_2_to_17_with_their_titles(capsys):
+def test_the_help_lists_the_figures_with_their_titles(capsys):
     with pytest.raises(SystemExit, match="0"):
         main(["figure", "--help"])
     said = capsys.readouterr().out
-    assert list(RECIPES) == [str(number) for number in range(2, 18)]
+    assert list(RECIPES) == [*(str(number) for number in range(2, 18)), "redo-3"]
     for name, recipe in RECIPES.items():
         assert f"{name:>3}  {recipe.title}" in said
 
@@ -518,25 +479,6 @@ def test_a_page_of_one_seed_a_method_has_the_overview_alone(tmp_path):
     html = report(tmp_path, tmp_path).read_text()
     assert "The figures of the paper" not in html
     assert html.count("data:image/svg+xml;base64,") == 2
-
-
-def test_a_page_of_supervised_runs_alone_has_their_figures_and_settings(tmp_path):
-    for name, experiment in (("a", "intervention"), ("b", "shuffled-labels")):
-        classified(tmp_path / name, experiment)
-    assert main(["report", "--runs", str(tmp_path), "--out", str(tmp_path / "out")]) == 0
-    html = (tmp_path / "out" / "report.html").read_text()
-    assert re.findall('alt="([^"]*)[.]', html) == ["Figure 4", "ReDo, Figure 3"]
-    assert html.count("&quot;data&quot;: &quot;digits&quot;") == 2
-    assert "DeepMind" not in html and "$" not in html
-
-
-def test_a_page_of_runs_and_classifiers_has_the_figures_of_both(tmp_path):
-    for method in ("baseline", "lnwd"):
-        write(tmp_path, SPARSE, method, 0, whole())
-    classified(tmp_path / "digits")
-    html = report(tmp_path, tmp_path / "out").read_text()
-    assert re.findall('alt="([^"]*)[.]', html)[-1] == "Figure 4"
-    assert "DeepMind" in html
 
 
 def test_the_page_of_many_runs_tells_of_their_machine_once():

@@ -1,0 +1,161 @@
+"""Labelled pictures: scikit-learn's digits, Fashion-MNIST, CIFAR-10 and CIFAR-100.
+
+All but the digits are files, which nothing here downloads: plain bytes, read by NumPy.
+"""
+
+import gzip
+import math
+import tarfile
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import ClassVar, NamedTuple
+
+import numpy as np
+from gymnasium.spaces import Box, Discrete
+from numpy.typing import NDArray
+
+from fast.errors import InputError
+
+SHUFFLED = "-shuffled"  # TASK-shuffled: labels that are shuffled every few epochs (ReDo, App. A)
+DIGITS_TRAINING = 1500  # of 1797, in the data set's order; the others are for testing (ours)
+DEBIAN = Path("/usr/share/datasets/fashion-mnist")
+CLOTHES = f"or in {DEBIAN}, where `apt-get install dataset-fashion-mnist` puts it"
+PHOTOGRAPHS = "the binary version at https://www.cs.toronto.edu/~kriz/cifar.html"
+MOST = 2**28  # bytes of a file, a third more than the largest has
+
+Labelled = tuple[NDArray[np.uint8], NDArray[np.uint8]]  # (n, channels, height, width) and (n,)
+
+
+@dataclass(frozen=True, eq=False)
+class Pictures:
+    """Pictures (n, channels, height, width) and their classes (n,), from 0 on.
+
+    With what every environment has: a batch is a step, and an episode too.
+    """
+
+    x: NDArray[np.uint8]
+    y: NDArray[np.uint8]
+    test_x: NDArray[np.uint8]
+    test_y: NDArray[np.uint8]
+    classes: int
+
+    renderer: ClassVar[None] = None
+    steps_per_episode: ClassVar[int] = 1
+
+    @property
+    def observation_space(self) -> Box:
+        return Box(0, 255, self.x.shape[1:], np.uint8)
+
+    @property
+    def action_space(self) -> Discrete:
+        return Discrete(self.classes)
+
+    def close(self) -> None:
+        pass
+
+
+@lru_cache(1)
+def read(task: str, folder: str) -> Pictures:
+    """The pictures of a task, whose files are in `folder`.
+
+    Raises:
+        InputError: naming the file that is not there, or damaged, and where it is to be had.
+    """
+    data = TASKS[task.removesuffix(SHUFFLED)]
+    training, test = data.read(Path(folder))
+    for x, y in (training, test):
+        if x.shape != (len(y), *data.shape) or not len(y) or y.max() >= data.classes:
+            accepted = f"accepted: pictures of {data.shape} in {data.classes} classes"
+            raise InputError("--env.folder", folder, accepted)
+    return Pictures(*training, *test, data.classes)
+
+
+def digits(_folder: Path) -> tuple[Labelled, Labelled]:
+    """1797 handwritten digits, with values 0 to 16."""
+    from sklearn.datasets import load_digits  # type: ignore[import-untyped]  # takes a second
+
+    bunch, n = load_digits(), DIGITS_TRAINING
+    x, y = bunch.images.astype(np.uint8)[:, None], bunch.target.astype(np.uint8)
+    return (x[:n], y[:n]), (x[n:], y[n:])
+
+
+def fashion_mnist(folder: Path) -> tuple[Labelled, Labelled]:
+    """60,000 and 10,000 grey pictures of clothes: four files, here or where Debian puts them."""
+    there = folder if (folder / "train-images-idx3-ubyte.gz").exists() else DEBIAN
+    x, y, test_x, test_y = (
+        _idx(there / f"{part}-{kind}-ubyte.gz", axes)
+        for part in ("train", "t10k")
+        for kind, axes in (("images-idx3", 3), ("labels-idx1", 1))
+    )
+    return (x[:, None], y), (test_x[:, None], test_y)
+
+
+def _idx(path: Path, axes: int) -> NDArray[np.uint8]:
+    """The array of a gzipped IDX file: 0, 0, 8 for bytes, axes, their lengths, and the bytes."""
+    try:
+        with gzip.open(path) as file:
+            head, content = file.read(4), file.read(MOST)
+        shape = np.frombuffer(content, ">u4", axes).tolist()
+        if head != bytes([0, 0, 8, axes]) or len(content) != 4 * axes + math.prod(shape):
+            raise ValueError(f"no IDX file with {axes} axes")
+    except (OSError, EOFError, ValueError, zlib.error) as error:
+        raise _refused(path, CLOTHES, error) from None
+    return np.frombuffer(content, np.uint8, offset=4 * axes).reshape(shape)
+
+
+def cifar(archive: str, training: list[str], test: str, labels: int) -> "Read":
+    """A reader of photographs from an archive, of which nothing is extracted to the disk.
+
+    Each row of a file has so many bytes of labels, the class the last of them, and 3072 of planes
+    of red, green and blue.
+    """
+
+    def rows(file: tarfile.TarFile, name: str) -> NDArray[np.uint8]:
+        found = file.extractfile(name)
+        content = found.read(MOST) if found else b""
+        return np.frombuffer(content, np.uint8).reshape(-1, labels + 3072)
+
+    def read(folder: Path) -> tuple[Labelled, Labelled]:
+        path = folder / archive
+        try:
+            with tarfile.open(path) as file:
+                tables = np.concatenate([rows(file, name) for name in training]), rows(file, test)
+        except (OSError, EOFError, KeyError, ValueError, tarfile.TarError, zlib.error) as error:
+            raise _refused(path, PHOTOGRAPHS, error) from None
+        one, other = ((t[:, labels:].reshape(-1, 3, 32, 32), t[:, labels - 1]) for t in tables)
+        return one, other
+
+    return read
+
+
+def _refused(path: Path, source: str, reason: object) -> InputError:
+    accepted = f"accepted: a folder that has {path.name}, {source} (here: {reason})"
+    return InputError("--env.folder", str(path.parent), accepted)
+
+
+Read = Callable[[Path], tuple[Labelled, Labelled]]
+
+
+class Data(NamedTuple):
+    """A data set: how it is read from a folder, a picture's shape, how many classes."""
+
+    read: Read
+    shape: tuple[int, int, int]
+    classes: int
+
+
+_TEN = [f"cifar-10-batches-bin/data_batch_{n}.bin" for n in range(1, 6)]
+_TEN_TEST, _HUNDRED = "cifar-10-batches-bin/test_batch.bin", "cifar-100-binary/{}.bin"
+TASKS = {
+    "digits": Data(digits, (1, 8, 8), 10),
+    "fashion-mnist": Data(fashion_mnist, (1, 28, 28), 10),
+    "cifar-10": Data(cifar("cifar-10-binary.tar.gz", _TEN, _TEN_TEST, 1), (3, 32, 32), 10),
+    "cifar-100": Data(
+        cifar("cifar-100-binary.tar.gz", [_HUNDRED.format("train")], _HUNDRED.format("test"), 2),
+        (3, 32, 32),
+        100,
+    ),
+}

@@ -1,0 +1,113 @@
+"""The figures of classifiers of pictures: Neuron Dominance, Figure 4, and ReDo, Figure 3.
+
+A line is one run; nothing is smoothed, averaged or left out. x is updates, which are batches.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from fast.report import drawing
+from fast.report.drawing import Drawing, Face, Panel, Row
+from fast.runs.records import Floats, Run
+
+FIRST, NEXT = "classifier/mlp.dense0", "classifier/mlp.dense1"
+TEST = Panel("Test accuracy, true labels", "evaluation", ("accuracy",), "fraction")
+DOMINATED = (
+    Panel("Largest activation score, first MLP layer", "scores", (f"{FIRST}/largest_score",),
+          "score"),
+    Panel("Next layer: saturated (zombie dotted)", "scores",
+          (f"{NEXT}/saturated", f"{NEXT}/zombie"), "fraction"),
+    TEST,
+)  # fmt: skip
+SHUFFLED = (
+    Panel("Dormant neurons, τ = 0, all layers", "scores", ("dormant_0",), "fraction"),
+    Panel("Dormant neurons, τ = 0.1, all layers", "scores", ("dormant_0.1",), "fraction"),
+    Panel("Accuracy on the labels trained with", "evaluation", ("training_accuracy",), "fraction"),
+    TEST,
+)
+MOST = 64  # layers of a kind (fast/rules.py)
+KEYS = {key for panel in DOMINATED[:2] for key in panel.keys}.union(
+    f"classifier/{part}{i}/{panel.keys[0]}"
+    for panel in SHUFFLED[:2]
+    for part in ("encoder.conv", "mlp.dense")
+    for i in range(MOST)
+)
+HEADER = (*Row._fields[:5], "update", "value")
+CONTROL = {"color": "#9a9a9a", "linewidth": 1.0, "alpha": 0.8, "zorder": 1}
+
+
+def dominated(runs: Sequence[Run], face: Face) -> Drawing:
+    """A neuron of the first dense layer made dominant: all of training, and around that below."""
+    made = {run.folder.name: at for run in runs for at in run.counter("update", "intervention")[:1]}
+    widths = {run.config["agent"]["hidden"][0] for run in runs}
+    rows = _rows(runs, DOMINATED)
+    close = [Row(*row[:5], row[5] - made[row.run], row.value) for row in rows if row.run in made]
+    figure = Figure(figsize=(11, 7.0), dpi=150)
+    drawing.write_face(figure, face)
+    for panel, (above, below) in zip(DOMINATED, figure.subplots(2, 3).T, strict=True):
+        of_panel = widths if panel.axis == "score" else ()
+        drawing.lines(above, panel, rows, _look, of_panel)
+        drawing.plain(above, panel.title, "updates")
+        drawing.lines(below, panel, close, _look, of_panel)
+        drawing.plain(below, panel.title, "updates since the intervention")
+        below.axvline(0, color=drawing.GREY, linewidth=1, linestyle=drawing.DASHED)
+        below.set_xlim(-10, 25)
+    drawing.legend(figure, _entries(runs), (), set())
+    return Drawing(figure, HEADER, rows)
+
+
+def shuffled(runs: Sequence[Run], face: Face) -> Drawing:
+    """Dormant neurons of all layers together, and accuracies, with fixed and shuffled labels."""
+    rows = _rows(runs, SHUFFLED)
+    figure = Figure(figsize=(11, 7.0), dpi=150)
+    drawing.write_face(figure, face)
+    for panel, axes in zip(SHUFFLED, figure.subplots(2, 2).flat, strict=True):
+        drawing.lines(axes, panel, rows, _look)
+        drawing.plain(axes, panel.title, "updates")
+        axes.set_ylim(0, max((r.value for r in rows if r.panel in panel.keys), default=1) * 1.05)
+    drawing.legend(figure, _entries(runs), (), set())
+    return Drawing(figure, HEADER, rows)
+
+
+def _rows(runs: Sequence[Run], panels: Sequence[Panel]) -> list[Row]:
+    rows = []
+    for run in runs:
+        head = (run.folder.name, run.config["task"], run.method, run.seed)
+        for panel in (panel for panel in panels if panel.kind in run.tables):
+            table = run.tables[panel.kind]
+            for key in panel.keys:
+                whole = panel.kind == "scores" and "/" not in key
+                values = _all(run, key) if whole else table.numbers(key)
+                points = zip(table.numbers("update").tolist(), values.tolist(), strict=True)
+                rows += [Row(*head, key, *point) for point in points]
+    return rows
+
+
+def _all(run: Run, measure: str) -> Floats:
+    """The share of the neurons of all layers, channels among them, (records,)."""
+    agent, table = run.config["agent"], run.tables["scores"]
+    widths = {f"encoder.conv{i}": width for i, width in enumerate(agent["channels"])}
+    widths |= {f"mlp.dense{i}": width for i, width in enumerate(agent["hidden"])}
+    counts = [n * table.numbers(f"classifier/{layer}/{measure}") for layer, n in widths.items()]
+    return sum(counts[1:], counts[0]) / sum(widths.values())
+
+
+def _look(row: Row) -> dict[str, Any]:
+    """Grey where nothing is done, else a colour a seed; a panel's second line is dotted."""
+    look = {"color": drawing.seed_colour(row.seed), "linewidth": 1.3}
+    if row.method == "baseline" and not row.task.endswith("-shuffled"):
+        look = CONTROL
+    return look | {"linestyle": ":" if row.panel.endswith("zombie") else "-"}
+
+
+def _entries(runs: Sequence[Run]) -> list[Line2D]:
+    entries = {}
+    for run in runs:
+        look = _look(Row(run.folder.name, run.config["task"], run.method, run.seed, "", 0, 0))
+        name = f"{run.config['task']}, {run.method}"
+        label = name if look["color"] == CONTROL["color"] else f"{name}, seed {run.seed}"
+        entries[label] = Line2D([], [], **look, label=label)
+    return list(entries.values())
