@@ -13,13 +13,13 @@ import operator
 from collections.abc import Sequence
 from dataclasses import field, replace
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
 import tyro
 from pydantic import Discriminator, TypeAdapter, ValidationError
 
 from fast import envs
-from fast.agents import AGENTS
+from fast.agents import AGENTS, AgentSettings
 from fast.envs import dmc
 from fast.errors import InputError, unknown
 from fast.interventions import Interventions, Once, Schedule
@@ -27,9 +27,11 @@ from fast.papers.methods import METHODS
 from fast.rules import Count, CountOrNone, Seed, Share, Size, settings
 from fast.runs.records import VERSION, flat
 
-# One of the rows of AGENTS, by its kind.
-ANY = functools.reduce(operator.or_, (kind.settings for kind in AGENTS.values()))
-Agent = Annotated[ANY, Discriminator("kind")]
+if TYPE_CHECKING:
+    Agent = AgentSettings
+else:  # one of the rows of AGENTS, by its kind
+    ANY = functools.reduce(operator.or_, (kind.settings for kind in AGENTS.values()))
+    Agent = Annotated[ANY, Discriminator("kind")]
 Env = Annotated[envs.Settings, Discriminator("kind")]
 
 
@@ -111,6 +113,7 @@ def build(
         if lacking := METHODS[name].get("agent", {}).keys() - there:
             reason = f"the agent {agent} has no {', '.join(sorted(lacking))}"
             raise InputError("--method", name, reason)
+    made = replace(made, **changed.get("agent", {}))
     run = RunConfig(reward_masked=0.5 if task.endswith(dmc.MASKED) else 0)
     config = Config(
         task=task,
@@ -118,7 +121,7 @@ def build(
         preset=preset,
         seed=seed,
         env=replace(envs.defaults(task, kind.observes), **changed.get("env", {})),
-        agent=replace(made, **changed.get("agent", {})),
+        agent=made,
         run=replace(run, **changed.get("run", {})),
     )
     usual = (SHORT if config.run.updates <= BRIEF else {}) | changed.get("interventions", {})
@@ -128,8 +131,8 @@ def build(
             on = replace(
                 on, **{turned: _made(turned, {"on": (kind.main,)}, usual.get(turned, {}), values)}
             )
-        own = replace(config.agent, **new.get("agent", {}))
-        config = replace(config, agent=own, interventions=on)
+        made = replace(made, **new.get("agent", {}))
+        config = replace(config, agent=made, interventions=on)
     return config
 
 
@@ -173,8 +176,8 @@ def check(config: Config) -> None:
             accepted = f"accepted: a time after its start, {when.start}"
             raise InputError(f"{field_of}.end", when.end, accepted)
         if when is not None and not 1 <= when.first(updates) < updates:
-            value = when.at if isinstance(when, Once) else when.every
             option = "at" if isinstance(when, Once) else "every"
+            value = getattr(when, option)
             reason = f"{name} would never act: accepted is what is due within {updates:,} updates"
             raise InputError(f"{field_of}.{option}", value, reason)
 
@@ -247,12 +250,15 @@ def _validated(values: dict[str, Any], source: Path | None = None) -> Config:
 
 def _named(place: tuple[int | str, ...]) -> str:
     """A setting's dotted name: without what of a tuple, or which member of a union, was tried."""
-    names, kinds = [], {"": Config}
+    names: list[str] = []
+    kinds: dict[Any, Any] = {"": Config}
     for part in place:
         if part in kinds:  # not a setting, but which of the agents or environments it is of
             kinds = {"": kinds[part]}
             continue
-        options = {f.name: f.type for kind in kinds.values() for f in dataclasses.fields(kind)}
+        options: dict[Any, Any] = {
+            f.name: f.type for kind in kinds.values() for f in dataclasses.fields(kind)
+        }
         names.append(str(part))
         kinds = {getattr(kind, "kind", ""): kind for kind in _kinds(options.get(part))}
         if not kinds:

@@ -7,6 +7,8 @@ updates, measures of its layers, and a folder.
 import contextlib
 import os
 import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 from zlib import crc32
@@ -63,7 +65,11 @@ def labelled(config: Config, data: Any, _data: Any, agent: Any, clock: Clock) ->
     return Labels(data, agent, seed=config.seed, clock=clock, settings=config.env)
 
 
-EXPERIENCES = {"pixels": played, "states": played, "labels": labelled}
+EXPERIENCES: dict[str, Callable[..., Play | Labels]] = {
+    "pixels": played,
+    "states": played,
+    "labels": labelled,
+}
 
 
 class Training:
@@ -199,16 +205,20 @@ class Training:
             key = self.config.seed, INTERVENTION, self.update, purpose
             own, for_draws = generator(*key), generator(*key, 1)
 
-            def look(size: int, learner=learner, own=own, drawn=for_draws) -> dict:
-                batch = self.experience.sample(size, own)
-                return measures.look(self.agent, learner, batch, self.agent.draws(size, drawn))
-
             held = self.agent.learners[learner]
+            look = partial(self.look, learner, own, for_draws)
             now = Moment(self.update, updates, held, look, own)
             told = INTERVENTIONS[name](asked[name], now)
             held.hold()
             self.log("intervention", name=name, learner=learner, **told)
         self.clock.lap("intervention")
+
+    def look(
+        self, learner: str, own: torch.Generator, for_draws: torch.Generator, size: int
+    ) -> dict[str, measures.Seen]:
+        """The layers of a learner on so many replayed observations."""
+        batch = self.experience.sample(size, own)
+        return measures.look(self.agent, learner, batch, self.agent.draws(size, for_draws))
 
     def mask(self, batch: Any) -> Any:
         """The batch as the critic sees it: without reward while rewards are masked (B.1)."""
@@ -316,13 +326,11 @@ class Training:
         try:
             for name, held in self.agent.learners.items():
                 held.load_state_dict(state["agent"][name])
-            self.experience.load_state_dict(state["experience"])
+            self.experience.load_state_dict(state["experience"], folder.episodes())
             self.draws.set_state(state["draws"])
             self.update, self.seconds = state["update"], state["seconds"]
             self.timed_step = self.saved_step = self.experience.agent_step
             self.info = {name: value.to(self.device) for name, value in state["info"].items()}
-            for episode in folder.episodes():
-                self.experience.replay.extend(**episode)
             if not finite(state):
                 raise ValueError("a number of it is not finite")
             if self.device.type == "cpu":

@@ -13,10 +13,31 @@ and its file settings with `require` and `told`, PRESETS, `networks(settings, sh
 the class. To add one: write the file, and one row in AGENTS.
 """
 
+from collections.abc import Sequence
 from types import ModuleType
-from typing import NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from fast.agents import classifier, drq, sac
+
+
+class AgentSettings(Protocol):
+    """What others ask of an agent's settings."""
+
+    kind: str
+    batch_size: int
+    normalisation: str
+    first_update: int  # agent step of it
+    updates_per_step: float
+    # Of agents that play:
+    replay_capacity: int
+    n_step: int
+    discount: float
+
+    def require(self, shape: Sequence[int]) -> None:
+        """Refuse what these settings cannot be for observations of this shape."""
+
+    def told(self) -> list[str]:
+        """What of them the line that announces a run should say."""
 
 
 class Kind(NamedTuple):
@@ -24,8 +45,8 @@ class Kind(NamedTuple):
     `labels`), and the learner that interventions act on where no other is asked for."""
 
     file: ModuleType
-    make: type
-    settings: type
+    make: type[Any]
+    settings: type[Any]
     observes: str
     main: str = "critic"
 

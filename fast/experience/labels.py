@@ -4,7 +4,7 @@ All that a batch is made of follows from the run's seed and the batch's number, 
 is all that has to be kept.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -33,8 +33,9 @@ class Labels:
     """
 
     # What a player has: the episodes of its replay, whether none is running, the last one's record.
-    stored: tuple[()] = ()
+    stored: tuple[tuple[int, int], ...] = ()
     at_rest, ended = True, None
+    keep: Callable[..., None]  # never called
 
     def __init__(self, data: Any, agent: Any, *, seed: int, clock: Clock, settings: Any):
         """
@@ -100,7 +101,7 @@ class Labels:
     def state_dict(self) -> dict[str, Any]:
         return {"agent_step": self.agent_step}
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
+    def load_state_dict(self, state: dict[str, Any], _episodes: Iterable[Any] = ()) -> None:
         self.agent_step = state["agent_step"]
 
 

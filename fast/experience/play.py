@@ -2,7 +2,7 @@
 
 import sys
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -208,9 +208,14 @@ class Play:
             "generators": {name: g.get_state() for name, g in self.generators.items()},
         }
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
+    def load_state_dict(
+        self, state: dict[str, Any], episodes: Iterable[dict[str, Any]] = ()
+    ) -> None:
+        """Back to what `state_dict` gave, with the arrays that were kept of its episodes."""
         for name in ("agent_step", "environment_step", "episode"):
             setattr(self, name, state[name])
         self.stored = [tuple(pair) for pair in state["stored"]]
         for name, g in self.generators.items():
             g.set_state(state["generators"][name])
+        for episode in episodes:
+            self.replay.extend(**episode)

@@ -30,12 +30,13 @@ def ours(steps: int) -> dict[str, float]:
 
     from fast import config as configs
     from fast import envs
-    from fast.agents.sac import SAC
+    from fast.agents.sac import SAC, SACSettings
     from fast.experience.play import Play
     from fast.experience.replay import Replay
     from fast.runs.session import Clock
 
     config = configs.build("sac", TASK, preset="laptop")
+    assert isinstance(config.agent, SACSettings)
     settings = replace(config.agent, first_update=1000, initialisation="torch",
                        log_std_bounds=(-20.0, 2.0))  # fmt: skip
     env, g = envs.make(TASK, config.env), torch.Generator().manual_seed(0)

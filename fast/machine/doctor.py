@@ -29,13 +29,14 @@ def measure_updates(preset: str, device: str, allocator: str) -> dict[str, float
     import torch
 
     from fast import config as configs
-    from fast.agents.drq import DrQ
+    from fast.agents.drq import DrQ, DrQSettings
     from fast.experience.replay import Batch
     from fast.machine.allocator import keep_large_blocks
 
     if allocator == "kept":
         keep_large_blocks()
     config = configs.build("drq", TASK, preset=preset)
+    assert isinstance(config.agent, DrQSettings)
     batch, g = config.agent.batch_size, torch.Generator().manual_seed(0)
     agent = DrQ(config.agent, configs.seen(config), 1, g, device)
     shape = (2, batch, *configs.seen(config))

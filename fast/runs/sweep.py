@@ -127,7 +127,12 @@ def survey(
         if kind not in settings:
             config = replace(configs.build(agent, *kind, preset), device=device)
             prog = "python -m fast sweep"
-            how = {"prog": prog, "args": overrides, "default": config, "config": configs.TYRO}
+            how: dict[str, Any] = {
+                "prog": prog,
+                "args": overrides,
+                "default": config,
+                "config": configs.TYRO,
+            }
             config = tyro.cli(Config, **how)
             configs.check(config)
             settings[kind] = config
