@@ -73,8 +73,9 @@ def scale(experiment: Experiment, finding: Finding, told: Iterable[Told]) -> str
     """At which scale a finding was tried, in words."""
     there = [run for run in told if run.method in finding.arms]
     updates = max((run.scores["update"][-1] for run in there), default=0)
-    seeds = {run.seed for run in there}
-    tasks = {run.task for run in there}
+    of_arms = [{(run.task, run.seed) for run in there if run.method == m} for m in finding.arms]
+    common = set.intersection(*of_arms)  # a pair has both
+    tasks, seeds = ({pair[i] for pair in common} for i in (0, 1))
     return (
         f"{experiment.preset}, {updates:,.0f} updates, seeds {len(seeds)} of {experiment.seeds}, "
         f"tasks {len(tasks)} of {len(experiment.tasks)}"

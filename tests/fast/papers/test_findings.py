@@ -281,12 +281,19 @@ def test_the_command_lists_shows_and_refuses(capsys, tmp_path):
     assert "did you mean sparse" in capsys.readouterr().err
 
 
-def test_the_results_that_are_committed_are_read_and_decide_what_they_say(capsys):
-    """Every committed file belongs to an experiment, and the ledger can be made of them."""
+def test_seeds_are_counted_that_every_arm_has():
+    told = [run("lnwd", seed) for seed in (0, 1)] + [run("baseline", seed) for seed in (1, 2, 3)]
+    finding = FINDINGS["sparse.lnwd-keeps-srank"]
+    assert "seeds 1 of 5" in ledger.scale(EXPERIMENTS["sparse"], finding, told)
+
+
+def test_the_ledger_that_is_committed_is_what_the_committed_records_say():
+    """Every file belongs to an experiment; `python -m fast findings` prints the table again."""
     found = {path.stem for path in (ROOT / ledger.RESULTS).glob("*.csv")}
     assert found <= set(EXPERIMENTS)
     for name in found:
         told = ledger.read(name, ROOT / ledger.RESULTS)
         sources = json.loads((ROOT / ledger.RESULTS / f"{name}.json").read_text())
         assert set(sources) == {f"{run.task}.{run.method}.{run.seed}" for run in told}
-    assert len(ledger.decided(ROOT / ledger.RESULTS)) == len(FINDINGS)
+    page = (ROOT / ledger.RESULTS / "README.md").read_text()
+    assert ledger.table(ledger.decided(ROOT / ledger.RESULTS)) in page
