@@ -174,6 +174,23 @@ def figure(arguments: list[str]) -> int:
     return 0
 
 
+def film(arguments: list[str]) -> int:
+    """film an episode of a run's deterministic policy, as a GIF"""
+    parser = argparse.ArgumentParser(prog="python -m fast film", description=film.__doc__)
+    parser.add_argument("run", metavar="RUN", type=Path, help="folder of a run")
+    parser.add_argument("--out", type=Path, help="without it, film.gif in the run's folder")
+    parser.add_argument("--size", type=int, default=240, help="of a picture's side, in pixels")
+    parser.add_argument("--episode", type=int, default=1, help="of an evaluation, from 1")
+    given = parser.parse_args(arguments)
+    _refuse_beyond("--size", given.size, 1024)
+    _refuse_beyond("--episode", given.episode, 1_000_000)
+    from fast.film import film as write  # torch takes seconds to import
+
+    out = given.out or given.run / "film.gif"
+    print(f"{out}: return {write(given.run, out, given.size, given.episode - 1):.0f}")
+    return 0
+
+
 def findings(arguments: list[str]) -> int:
     """say which observations of the papers came out here, and at which scale"""
     from fast.papers.findings import EXPERIMENTS
@@ -298,6 +315,7 @@ COMMANDS = {
     "sweep": sweep,
     "figure": figure,
     "report": report,
+    "film": film,
     "findings": findings,
     "demo": demo,
     "doctor": doctor,

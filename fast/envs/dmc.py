@@ -238,8 +238,9 @@ class DMControl(gymnasium.Env[np.ndarray, np.ndarray]):
     and end to end. Actions are float32 in [-1, 1], rescaled to the bounds of the task. The reward
     of a step is the sum over its control steps.
 
-    `steps_per_episode` is the number of agent steps of an episode that runs out of time, and
-    `physics_seconds` and `render_seconds` are wall time since the environment was made.
+    `steps_per_episode` is the number of agent steps of an episode that runs out of time,
+    `seconds_per_step` how long one is in the simulation, and `physics_seconds` and
+    `render_seconds` are wall time since the environment was made.
     """
 
     def __init__(
@@ -272,6 +273,7 @@ class DMControl(gymnasium.Env[np.ndarray, np.ndarray]):
         # dm_control ends an episode at the first step count that is not below `_step_limit`, a
         # quotient of floats.
         self.steps_per_episode = math.ceil(math.ceil(self._env._step_limit) / action_repeat)
+        self.seconds_per_step = action_repeat * float(self._env.control_timestep())
         self.physics_seconds = self.render_seconds = 0.0
 
     @property
