@@ -3,8 +3,9 @@
 A row of heads.csv is a critic: when a neuron of its first hidden layer first held more than half
 of the activation (empty: never), what was then, and the largest activation that any neuron of the
 layer had before. What is in heads.csv is not run again, so a second call goes on where the first
-one stopped. curves.csv has every head at every hundredth of its updates. Printed at the end: each
-condition of CONDITIONS, which stand here before the runs that they judge, and whether it holds.
+one stopped. curves.csv has every head at every fiftieth of its updates. Printed at the end, for
+results/README.md: what came out, and whether each of CONDITIONS holds, which stand here before the
+runs that they judge.
 """
 
 import argparse
@@ -17,29 +18,31 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 from ref.survivor import Settings, learn  # noqa: E402
 
 OUT = ROOT / "results" / "last-survivor"
 SEEDS = range(10, 18)  # 0 to 3 were looked at while the conditions were written
-CRITICS, POINTS = 2, 100
+CRITICS, SCORED, POINTS = 2, 200, 50  # rows of a run, and those of them that are kept
 BASE = Settings()
-ARMS = {
+ARMS = {  # those of other learning rates are of the same length, rate times updates
     "base": BASE,  # eps 1e-8
     "eps 1e-6": replace(BASE, eps=1e-6),
     "eps 1e-5": replace(BASE, eps=1e-5),
     "eps 1e-4": replace(BASE, eps=1e-4),
     "beta2 0.9": replace(BASE, beta2=0.9),
-    # of the same length, learning rate times updates
     "rate x3": replace(BASE, rate=3 * BASE.rate, updates=BASE.updates // 3),
-    "rate /3": replace(BASE, rate=BASE.rate / 3, updates=BASE.updates * 3),
     "averaging 0.005": replace(BASE, averaging=0.005),
     "no trunk norm": replace(BASE, trunk_norm=False),
     "head norm": replace(BASE, head_norm=True),
     "width 32": replace(BASE, width=32),
     "batch 8": replace(BASE, batch=8),
     "uncorrelated": replace(BASE, correlation=0.0),
+    "rate /3": replace(BASE, rate=BASE.rate / 3, updates=BASE.updates * 3),
     "width 128": replace(BASE, width=128),
     "batch 128": replace(BASE, batch=128),
 }
@@ -249,13 +252,42 @@ def verdict(condition: Condition, heads: Heads) -> str:
     return "holds" if condition.holds(heads) else "contradicted"
 
 
+def table(heads: Heads) -> str:
+    """Markdown: what each arm that was run came to, and what each condition says of it."""
+    lines = [
+        "| arm | heads with a dominant neuron | rate x updates until then | its layer off then | "
+        "its activation / the largest before | next layer off then |",
+        "|---|---|---|---|---|---|",
+    ]
+    for arm in (arm for arm in ARMS if heads_of(heads, arm)):
+        own = dominated(heads, arm)
+        parts = (
+            [ARMS[arm].rate * one.first for one in own],
+            [one.saturated for one in own],
+            [one.activation / one.before for one in own],
+            [one.next_saturated for one in own],
+        )
+        cells = [spread(part) for part in parts]
+        whole = len(heads_of(heads, arm))
+        lines.append(f"| {arm} | {len(own)} of {whole} | {' | '.join(cells)} |")
+    lines += ["", "| condition | verdict |", "|---|---|"]
+    lines += [f"| {one.says} | {verdict(one, heads)} |" for one in CONDITIONS.values()]
+    return "\n".join(lines)
+
+
+def spread(values: Sequence[float]) -> str:
+    if not values:
+        return ""
+    return f"{statistics.median(values):.3g} ({min(values):.3g} to {max(values):.3g})"
+
+
 # --- the runs -------------------------------------------------------------------------------------
 
 CURVES = ("arm", "seed", "head", "update", "share", "saturated", "largest")
 
 
 def curves(arm: str, seed: int, critic: int, rows: Sequence[dict[str, float]]) -> list[list[str]]:
-    """A critic's first layer at every hundredth of the updates, to four digits."""
+    """A critic's first layer at every fiftieth of the updates, to four digits."""
     name = f"critic{critic}/dense0"
     step = max(1, len(rows) // POINTS)
     return [
@@ -300,7 +332,7 @@ def run(out: Path, arms: dict[str, Settings], seeds: Iterable[int]) -> list[Head
         for seed in seeds:
             if (arm, str(seed)) in done:
                 continue
-            rows = list(learn(settings, seed, every=max(1, settings.updates // (2 * POINTS))))
+            rows = list(learn(settings, seed, every=max(1, settings.updates // SCORED)))
             for critic in range(CRITICS):
                 heads.append(head(arm, seed, critic, rows))
                 points += curves(arm, seed, critic, rows)
@@ -310,15 +342,67 @@ def run(out: Path, arms: dict[str, Settings], seeds: Iterable[int]) -> list[Head
     return read(out / "heads.csv")
 
 
+# --- the picture ----------------------------------------------------------------------------------
+
+COLOURS = ("#D55E00", "#E69F00", "#0072B2", "#009E73", "#CC79A7", "#56B4E9", "#000000", "#8C510A")
+
+
+def draw(out: Path, heads: Heads) -> None:
+    """last-survivor.png from the two CSVs."""
+    figure = Figure(figsize=(11, 8.5), layout="constrained")
+    (firsts, doses), (sizes, others) = figure.subplots(2, 2)
+    there = [arm for arm in ARMS if heads_of(heads, arm)]
+    for i, arm in enumerate(there):
+        own, whole = dominated(heads, arm), heads_of(heads, arm)
+        paths = [ARMS[arm].rate * one.first for one in own]
+        firsts.plot(paths, [i] * len(own), "o", color=COLOURS[2], alpha=0.5)
+        firsts.text(46, i, f"{len(own)} of {len(whole)}", va="center")
+    firsts.set(title="A share above 1/2 comes first at", xlim=(0, 54), xlabel="rate x updates")
+    firsts.set_yticks(range(len(there)), there)
+    firsts.invert_yaxis()
+    _living(doses, out, [arm for arm in EPS_ARMS if arm in there])
+    doses.set_title("Living neurons of the first layer, by epsilon (mean of heads)")
+    _living(others, out, [arm for arm in there if arm not in EPS_ARMS][: len(COLOURS)])
+    others.set_title("and by what else was changed")
+    for one in dominated(heads, "base"):
+        sizes.plot(one.saturated, one.activation / one.before, "o", color=COLOURS[0])
+    sizes.axhline(1, color="k", lw=1)
+    sizes.set(
+        title="When a neuron becomes dominant (base, a point a head)",
+        xlabel="saturated share of its layer",
+        ylabel="its activation / the largest before",
+        xlim=(0.5, 1.01),
+        ylim=(0, 1.05),
+    )
+    figure.savefig(out / "last-survivor.png", dpi=110, metadata={"Software": None})
+
+
+def _living(axes: Axes, out: Path, arms: Sequence[str]) -> None:
+    living: dict[tuple[str, int], list[float]] = {}
+    for row in csv.DictReader((out / "curves.csv").open()):
+        if row["arm"] in arms:
+            found = living.setdefault((row["arm"], int(row["update"])), [])
+            found.append(1 - float(row["saturated"]))
+    for arm, colour in zip(arms, COLOURS, strict=False):
+        points = sorted(
+            (ARMS[arm].rate * update, statistics.mean(values))
+            for (of, update), values in living.items()
+            if of == arm
+        )
+        axes.plot(*zip(*points, strict=True), color=colour, label=arm)
+    axes.set(xlabel="rate x updates", ylim=(0, 1))
+    if arms:
+        axes.legend(frameon=False, fontsize=8)
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, default=OUT)
+    parser.add_argument("--look", action="store_true", help="at what is there, without more runs")
     options = parser.parse_args()
-    heads = run(options.out, ARMS, SEEDS)
-    for arm in ARMS:
-        print(f"{arm:16} {count(heads, arm):2} of {len(heads_of(heads, arm))} heads")
-    for condition in CONDITIONS.values():
-        print(f"{verdict(condition, heads):12} {condition.says}")
+    heads = run(options.out, {} if options.look else ARMS, SEEDS)
+    draw(options.out, heads)
+    print(table(heads))
     return 0
 
 

@@ -1,7 +1,8 @@
-"""What a value of zero becomes: where HL-Gauss comes to rest, what LayerNorm revives, and a small
-network whose reward comes late.
+"""What a value of zero becomes: where HL-Gauss comes to rest, what LayerNorm revives, and which
+neuron is left when a layer dies.
 
-Neuron Dominance, sections 4.1 and 4.2: HL-Gauss, LayerNorm, and the reward that is hidden at first.
+Neuron Dominance, sections 4.1 and 4.2: HL-Gauss, LayerNorm, and the reward that is hidden at first;
+dominant neurons as they come, and Figure 4's, made by hand.
 """
 
 import marimo
@@ -14,7 +15,9 @@ app = marimo.App(
 )
 
 with app.setup(hide_code=True):
+    import csv
     import math
+    import statistics
     from fractions import Fraction
 
     import marimo as mo
@@ -32,6 +35,7 @@ with app.setup(hide_code=True):
         collapse.zero_bin.after_backups(collapse.zero_bin.PAPER, 5000),
         collapse.zero_bin.backups(collapse.zero_bin.PAPER),
     )
+    ARMS = {-8: "base", -6: "eps 1e-6", -5: "eps 1e-5", -4: "eps 1e-4"}  # of scripts/ablation.py
     CLAIMS_HERE = [
         "collapse.layer-norm-shifted",
         "collapse.layer-norm-revives",
@@ -47,10 +51,17 @@ def _():
 
     Tutorial 5 let features move freely while all values are zero. Here are three things that come
     on top in a real agent: how **HL-Gauss** writes a value as a histogram and reads it again, what
-    **LayerNorm** does to a layer that is shut, and a small network that learns while its reward is
-    hidden, and then sees it.
+    **LayerNorm** does to a layer that is shut, and networks that learn while there is no reward,
+    until **one neuron dominates**.
     """)
     return
+
+
+@app.function(hide_code=True)
+def recorded(name):
+    """The rows of results/NAME; none where it is not there."""
+    path = style.RESULTS / name
+    return list(csv.DictReader(path.open(encoding="utf-8"))) if path.exists() else []
 
 
 @app.cell(hide_code=True)
@@ -298,6 +309,175 @@ def _(history):
     network is an illustration, not evidence.
     """)
     return
+
+
+@app.cell(hide_code=True)
+def _():
+    curves, heads = (recorded(f"last-survivor/{name}.csv") for name in ("curves", "heads"))
+    _there = {row["arm"] for row in heads}
+    eps_ui = mo.ui.slider(
+        steps=[x for x, arm in ARMS.items() if arm in _there] or [-8],
+        label="Adam's $\\epsilon$: ten to the power of",
+        show_value=True,
+    )
+    seed_ui = mo.ui.slider(
+        steps=sorted({int(row["seed"]) for row in heads if row["arm"] == "base"}) or [0],
+        label="Seed",
+        show_value=True,
+    )
+    how_ui = style.predict(
+        "A dominant neuron has more than half of the activation of its layer. Here it comes by "
+        "itself, with no reward at all. How?",
+        "it grows until it is the largest that the layer has had",
+        "the others die, and it stays as large as it was",
+        "the others die, and it shrinks as well",
+    )
+    mo.md(f"""
+    ## Predict, then play: where a dominant neuron comes from
+
+    `ref/survivor.py` is a critic as an agent from pixels has it: a trunk with LayerNorm and tanh,
+    two heads with two ReLU layers of 64, a target network, Adam at rate 0.001. Its states and
+    actions are random, its reward is always zero, and it learns for 45,000 updates that nothing
+    is worth anything. Recorded is the first hidden layer of both heads.
+
+    {how_ui}
+
+    {mo.hstack([eps_ui, seed_ui], justify="start", gap=2, wrap=True)}
+    """)
+    return curves, eps_ui, heads, how_ui, seed_ui
+
+
+@app.cell(hide_code=True)
+def _(eps_ui, seed_ui):
+    exponent, seed = eps_ui.value, seed_ui.value
+    return exponent, seed
+
+
+@app.cell(hide_code=True)
+def survive(curves, exponent, heads, how_ui, seed):
+    chosen = [row for row in curves if (row["arm"], row["seed"]) == (ARMS[exponent], str(seed))]
+    _titles = {
+        "share": "Largest share of the activation",
+        "saturated": "Saturated neurons",
+        "largest": "The largest activation itself",
+    }
+    _drawing, _axes = style.figure(1, 3, height=2.9)
+    for _panel, (_key, _title) in zip(_axes, _titles.items(), strict=True):
+        for _head in ("0", "1"):
+            _points = [row for row in chosen if row["head"] == _head]
+            _x = [int(row["update"]) for row in _points]
+            _panel.plot(_x, [float(row[_key]) for row in _points], label=f"head {_head}")
+        _panel.set(title=_title, xlabel="update", ylim=(0, None if _key == "largest" else 1.03))
+    _axes[0].axhline(0.5, color="k", lw=1)
+    _axes[0].legend(loc="upper left")
+    firsts = [
+        float(row["first"])
+        for row in heads
+        if (row["arm"], row["seed"]) == (ARMS[exponent], str(seed)) and row["first"]
+    ]
+    _picture = style.show(
+        _drawing,
+        f"Share, saturation and activation of two critics without reward, epsilon 1e{exponent}; "
+        f"{len(firsts)} of 2 become dominated",
+    )
+    if not heads:
+        _next = mo.md("No recorded run was found: `python scripts/ablation.py` makes them.")
+    elif exponent == -8 and len({row["arm"] for row in heads}) > 1:
+        _next = mo.md(
+            f"With $\\epsilon = 10^{{-8}}$, Adam's usual, **{len(firsts)} of 2** heads of this "
+            "seed get a dominant neuron. Compare the first panel with the last, then move "
+            "$\\epsilon$."
+        )
+    else:
+        _found = {x: [row for row in heads if row["arm"] == arm] for x, arm in ARMS.items()}
+        _counts = ", ".join(
+            f"{sum(bool(row['first']) for row in rows)} of {len(rows)} at $10^{{{x}}}$"
+            for x, rows in _found.items()
+            if rows
+        )
+        _hit = [row for row in _found[-8] if row["first"]]
+        _ratios = [float(row["activation"]) / float(row["before"]) for row in _hit]
+        _off = [float(row["saturated"]) for row in _hit]
+        _next = style.reveal(
+            how_ui.value,
+            "the others die, and it shrinks as well",
+            f"when a share passes one half, {100 * min(_off):.0f} to {100 * max(_off):.0f} % of "
+            f"the layer is off, and the neuron has {100 * statistics.median(_ratios):.0f} % "
+            f"(median; {100 * min(_ratios):.0f} to {100 * max(_ratios):.0f} %) of the largest "
+            "activation that the layer had had. It is the **last survivor** of a layer that dies; "
+            f"the score is relative, so it rises. Heads that get one: {_counts}. Adam divides "
+            "by the size that gradients have had; when nothing is left to learn that is nearly "
+            "nothing, and only $\\epsilon$ keeps the steps from being all noise "
+            "(`dominance.noise-kills`, `dominance.epsilon-survives`).",
+        )
+    mo.vstack([_picture, _next])
+    return chosen, firsts
+
+
+@app.cell(hide_code=True)
+def _():
+    made_ui = style.predict(
+        "A classifier of digits is trained; then one neuron's incoming weights are multiplied by "
+        "ten million. Its share is above 99.9 %. What of the 512 neurons of the next layer?",
+        "each is saturated or a zombie, whatever the input",
+        "each is, if the neuron is on at every input; else about half",
+        "few are",
+    )
+    mo.md(f"""
+    ## Predict: a dominant neuron made by hand
+
+    Theorem 1 of *Neuron Dominance* says that a dominant neuron leaves the next layer saturated or
+    zombie (tutorial 3 shows what it needs). The paper makes one by hand in its Figure 4, and
+    `results/figure4-digits` does so on digits.
+
+    {made_ui}
+    """)
+    return (made_ui,)
+
+
+@app.cell(hide_code=True)
+def intervene(made_ui):
+    made = [
+        (float(row["made_active"]), float(row["saturated"]) + float(row["zombie"]))
+        for row in recorded("figure4-digits/intervention.csv")
+        if row.get("dominant") == "1" and row.get("made_active", "nan") not in ("", "nan", "0")
+    ]
+    always = [decided for active, decided in made if active == 1]
+    sometimes = [decided for active, decided in made if active < 1]
+    if not (always and sometimes):
+        _shown = mo.md("No recorded run with both kinds was found.")
+    elif made_ui.value is None:
+        _shown = mo.md("*Predict first; then the recordings are drawn.*")
+    else:
+        _drawing, _panel = style.figure(1, 1, width=5.5, height=3.2)
+        _panel.plot(*zip(*made, strict=True), "o", color=style.BLUE, alpha=0.7)
+        _panel.set(
+            xlabel="share of the inputs at which the dominant neuron is on",
+            ylabel="saturated or zombie",
+            title="The next layer, while the made neuron dominates",
+            xlim=(-0.03, 1.03),
+            ylim=(0, 1.03),
+        )
+        _says = style.reveal(
+            made_ui.value,
+            "each is, if the neuron is on at every input; else about half",
+            f"in the {len(always)} measurements in which it is on at **every** input, "
+            f"{100 * min(always):.0f} to {100 * max(always):.0f} % of the next layer are saturated "
+            f"or zombie; in the {len(sometimes)} in which it is off at some, only "
+            f"{100 * min(sometimes):.0f} to {100 * max(sometimes):.0f} %. Dominance in the mean is "
+            "not enough: at an input where the neuron is off the others decide, and that is the "
+            "condition that repairs Theorem 1.",
+        )
+        _shown = mo.vstack(
+            [
+                style.show(
+                    _drawing, "Saturated or zombie neurons, by how often the dominant neuron is on"
+                ),
+                _says,
+            ]
+        )
+    _shown
+    return always, sometimes
 
 
 @app.cell(hide_code=True)

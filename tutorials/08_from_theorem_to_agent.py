@@ -18,7 +18,6 @@ with app.setup(hide_code=True):
     import math
     from fractions import Fraction
     from itertools import cycle, product
-    from pathlib import Path
 
     import marimo as mo
     import numpy as np
@@ -28,9 +27,7 @@ with app.setup(hide_code=True):
     from tutorials import style
     from tutorials.exercises import exercises
 
-    # beside the tutorials in a checkout, among them in the wheel of `make site-wasm`
-    _places = [path / "results" for path in Path(style.__file__).parents[:2]]
-    RESULTS = next((path for path in _places if path.is_dir()), _places[1])
+    RESULTS = style.RESULTS
     COLUMNS = {"run", "method", "seed", "panel", "environment_step", "value"}
     BATCH, DELTA = 256, 0.01  # observations that scores are taken on; of srank (README, DESIGN)
     SHARE, SATURATED, SRANK = "dense0/largest_share", "dense1/saturated", "dense0/srank"

@@ -46,10 +46,10 @@ COURSE = {
         "instead, and what neither can undo",
     ),
     "06_zero": (
-        30,
+        40,
         "tutorial 5",
-        "find where HL-Gauss comes to rest; say what LayerNorm revives and what it cannot; read "
-        "a training whose reward comes late",
+        "find where HL-Gauss comes to rest; say what LayerNorm revives and what it cannot; tell a "
+        "neuron that grows from one that is left, and say what Adam's epsilon has to do with it",
     ),
     "07_recycling": (
         45,

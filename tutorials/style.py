@@ -12,6 +12,7 @@ import time
 import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import marimo as mo
@@ -26,6 +27,9 @@ from tutorials import contents
 BLACK, ORANGE, SKY, GREEN = "#000000", "#e69f00", "#56b4e9", "#009e73"
 YELLOW, BLUE, VERMILION, PURPLE = "#f0e442", "#0072b2", "#d55e00", "#cc79a7"
 GREY = "#8c8c8c"
+# Beside the tutorials in a checkout, among them in the wheel of `make site-wasm`.
+_PLACES = [path / "results" for path in Path(__file__).parents[:2]]
+RESULTS = next((path for path in _PLACES if path.is_dir()), _PLACES[1])
 NARROW = 4.0  # inches, of a figure in a narrow window
 EXAMPLES = 300  # instances of each size that a search tries
 PATIENCE = 20  # seconds of the processor, after which a search ends with the size that it is at

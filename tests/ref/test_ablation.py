@@ -134,3 +134,20 @@ def test_runs_that_are_recorded_are_not_run_again(tmp_path, monkeypatch):
     for name in ("heads.csv", "curves.csv"):
         assert (tmp_path / "parts" / name).read_text() == (tmp_path / "whole" / name).read_text()
     np.testing.assert_equal(parts, whole)
+
+
+def test_what_came_out_stands_in_the_readme_as_it_is_in_the_csv():
+    """`python scripts/ablation.py --look` prints it."""
+    table = ablation.table(ablation.read(ablation.OUT / "heads.csv"))
+    assert table in (ROOT / "results/README.md").read_text()
+
+
+def test_the_table_has_the_medians_of_an_arm_and_the_verdicts():
+    low, high = heads("base", 4, first=10_000.0)[:4], heads("base", first=30_000.0)[4:]
+    lines = ablation.table(low + high).splitlines()
+    assert lines[2] == (
+        "| base | 16 of 16 | 30 (10 to 30) | 0.95 (0.95 to 0.95) | 0.333 (0.333 to 0.333) | "
+        "0.7 (0.7 to 0.7) |"
+    )
+    assert lines[-len(ablation.CONDITIONS)].endswith("at eps 1e-8 | holds |")
+    assert lines[-1].endswith("| not decided |")

@@ -92,6 +92,57 @@ def test_a_shut_layer_stays_shut_unless_there_is_layer_norm(loss):
     assert dies_at(history(loss, norm=True, shut=True)) == math.inf
 
 
+HEADS = [
+    {"arm": arm, "seed": "10", "head": head, "first": first}
+    | {"saturated": "0.95", "activation": "0.5", "before": "2"}
+    for arm, firsts in (("base", ("500", "700")), ("eps 1e-5", ("", "")))
+    for head, first in zip("01", firsts, strict=True)
+]
+CURVES = [
+    {"arm": row["arm"], "seed": "10", "head": row["head"], "update": update}
+    | {"share": share, "saturated": "0.95", "largest": "0.5"}
+    for row in HEADS
+    for update, share in (("0", "0.1"), ("500", "0.6"), ("700", ""))
+]
+
+
+def survived(predicted, exponent):
+    output, found = notebook.survive.run(
+        curves=[row | {"share": row["share"] or "nan"} for row in CURVES],
+        heads=HEADS,
+        how_ui=SimpleNamespace(value=predicted),
+        exponent=exponent,
+        seed=10,
+    )
+    return output.text, found["firsts"]
+
+
+def test_who_survives_is_told_after_the_prediction_and_the_move_alone():
+    right = "the others die, and it shrinks as well"
+    before, firsts = survived(right, -8)
+    assert firsts == [500, 700] and "last survivor" not in before
+    assert "Predict first" in survived(None, -5)[0]
+    told, firsts = survived(right, -5)
+    assert firsts == [] and "As you said" in told
+    assert "has 25 % (median; 25 to 25 %)" in told and "2 of 2 at" in told and "0 of 2 at" in told
+
+
+def test_all_of_the_next_layer_is_decided_where_the_made_neuron_is_on_at_every_input():
+    output, found = notebook.intervene.run(made_ui=SimpleNamespace(value=None))
+    assert "Predict first" in output.text
+    assert set(found["always"]) == {1.0}
+    assert 0 < max(found["sometimes"]) < 0.9
+    output, _ = notebook.intervene.run(made_ui=SimpleNamespace(value="few are"))
+    assert "Not so" in output.text
+
+
+def test_a_table_of_other_columns_is_said_to_be_missing():
+    output, found = notebook.intervene.run(
+        made_ui=SimpleNamespace(value=None), recorded=lambda name: [{"seed": "0"}]
+    )
+    assert "No recorded run" in output.text and found["always"] == []
+
+
 @pytest.mark.parametrize(
     ("exercise", "field", "wrong", "right"),
     [
