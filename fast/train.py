@@ -43,7 +43,7 @@ from fast.runs.session import (
 )
 
 
-def played(config: Config, env: Any, test_env: Any, agent: Any, clock: Clock) -> Play:
+def play(config: Config, env: Any, test_env: Any, agent: Any, clock: Clock) -> Play:
     """An agent in an environment, with a replay of what it has lived through."""
     observation, settings = env.observation_space, config.agent
     with resources.allocating("--agent.replay-capacity", settings.replay_capacity):
@@ -60,15 +60,15 @@ def played(config: Config, env: Any, test_env: Any, agent: Any, clock: Clock) ->
     return Play(env, test_env, agent, replay, seed=config.seed, clock=clock)
 
 
-def labelled(config: Config, data: Any, _data: Any, agent: Any, clock: Clock) -> Labels:
+def labels(config: Config, data: Any, _data: Any, agent: Any, clock: Clock) -> Labels:
     """The pictures of a data set."""
     return Labels(data, agent, seed=config.seed, clock=clock, settings=config.env)
 
 
 EXPERIENCES: dict[str, Callable[..., Play | Labels]] = {
-    "pixels": played,
-    "states": played,
-    "labels": labelled,
+    "pixels": play,
+    "states": play,
+    "labels": labels,
 }
 
 

@@ -68,7 +68,12 @@ class StopAtUpdate(Stop):
         return signal.SIGTERM if json.loads(last)["update"] >= self.update else None
 
 
-@pytest.mark.parametrize("method", ["make-dominant", "redo+late-ln"])
+# All that acts on layers, joined; each is due before the end of so short a run.
+EVERYTHING = ("reset+redo+pruning+regrama+reborn+continual-backprop+shrink-perturb+l2-init+"
+              "prune-dormant+late-ln+weight-decay")  # fmt: skip
+
+
+@pytest.mark.parametrize("method", ["make-dominant", EVERYTHING])
 def test_a_run_of_a_classifier_that_was_stopped_is_the_one_that_was_not(method, tmp_path):
     """Also where what has been reached before the stop decides what happens after it."""
     config = configs.build("classifier", "digits-shuffled", method, "tiny")
@@ -77,13 +82,13 @@ def test_a_run_of_a_classifier_that_was_stopped_is_the_one_that_was_not(method, 
         when = replace(asked.make_dominant.when, at=40, reached=0.0)
         asked = replace(asked, make_dominant=replace(asked.make_dominant, when=when))
     env = replace(config.env, shuffle_every=3)
-    config, whole, folder = (
-        replace(config, env=env, interventions=asked),
-        *(tmp_path / name for name in ("whole", "run")),
-    )
+    config = replace(config, env=env, interventions=asked)
+    whole, folder = tmp_path / "whole", tmp_path / "run"
     assert train(config, whole, Stop())
     kinds = {"evaluation", "scores", "update", "intervention"}
     assert {record["kind"] for record in told(whole)} == kinds
+    named = {record["name"] for record in told(whole) if record["kind"] == "intervention"}
+    assert named == config.interventions.on().keys() - {"l2_init"}
     assert not train(config, folder, StopAtUpdate(folder, 30))
     assert len(told(folder)) < len(told(whole))
     assert train(None, folder, Stop())

@@ -565,6 +565,16 @@ GIVEN = {"--tasks": "cartpole-swingup", "--methods": "baseline", "--preset": "ti
             "--task",
             "cifar",
         ),
+        (
+            {"--tasks": None, "--methods": None, "--figure": "4", "--preset": "tinny"},
+            "--preset",
+            "did you mean tiny",
+        ),
+        (
+            {"--tasks": None, "--methods": None, "--figure": "4", "--preset": "drq-original"},
+            "--preset",
+            "paper, redo, redo-laptop, tiny",
+        ),
         ({"--seeds": "0"}, "--seeds", "1 to 10,000"),
         ({"--jobs": "0"}, "--jobs", "1 to 1,000"),
         ({"--devices": "gpu"}, "--devices", "cuda:0,cuda:1"),
