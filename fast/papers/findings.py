@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import spearmanr
 
-from fast.papers.neuron_dominance import MASKED_REACHER, PlannedRun, plan
+from fast.papers.grid import PlannedRun, plan
+from fast.papers.neuron_dominance import MASKED_REACHER
 
 Floats = NDArray[np.float64]
 

@@ -1,14 +1,14 @@
-"""Which runs each figure of Neuron Dominance, and ReDo's Figure 3, needs: tasks, methods, seeds.
+"""The figures of Neuron Dominance, and Figure 3 of ReDo: what each shows, of which runs.
 
 The text names four sparse tasks and two dense ones; the pictures are not part of it. So each list
 says what is the paper's and what is ours, and so does the note of each recipe.
+
+Both critic heads are recorded; the paper shows one, and so do these figures: head 0. "First hidden
+layer" is the head's `dense0`, which can hold a dominant neuron, "penultimate" its `dense1`.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import NamedTuple
-
 from fast.errors import unknown
+from fast.papers.grid import Panel, PlannedRun, Recipe, plan
 
 # B.1: the suite's own, and two with other constants (fast/envs/dmc.py says which have an effect).
 UNMASKED_SPARSE = ("cartpole-swingup_sparse", "cartpole-balance_sparse-narrow", "finger-spin-fast")
@@ -41,151 +41,159 @@ PAPER_TASKS = (*PAPER_DENSE, *PAPER_SPARSE)  # the twelve of section 4.1
 PAPER_METHODS = ("baseline", "reset", "redo", "pruning", "hl-gauss", "lnwd")
 
 
-class PlannedRun(NamedTuple):
-    """One run of a sweep."""
-
-    task: str
-    method: str
-    seed: int
-
-    @property
-    def name(self) -> str:
-        """The name of its folder in the sweep's."""
-        return f"{self.task}.{self.method}.{self.seed}"
+def _score(title: str, layer: str, measure: str, axis: str) -> Panel:
+    return Panel(title, "scores", (f"critic/heads.0.{layer}/{measure}",), axis)
 
 
-@dataclass(frozen=True)
-class Recipe:
-    """The runs of one figure: every task with every method under seeds 0 to `seeds - 1`."""
+RETURN = Panel("Evaluation return", "evaluation", ("return",))
+SCORE = _score("Largest activation score, first hidden layer", "dense0", "largest_score", "score")
+SRANK = _score("srank, first hidden layer", "dense0", "srank", "linear")
+FIRST_SATURATED = _score("Saturated, first hidden layer", "dense0", "saturated", "fraction")
+SATURATED = _score("Saturated, penultimate layer", "dense1", "saturated", "fraction")
+DORMANT = _score("0.1-dormant, penultimate layer", "dense1", "dormant_0.1", "fraction")
+GRADIENTS = (
+    _score("Gradient magnitude, first hidden layer", "dense0", "gradient_magnitude", "magnitude"),
+    _score("Gradient magnitude, penultimate layer", "dense1", "gradient_magnitude", "magnitude"),
+)
+# Section 4.2 speaks of the saturation of either layer, the caption of the dormant percentage.
+UNMASKING = (RETURN, SCORE, FIRST_SATURATED, SATURATED, DORMANT)
+POINTS = (SCORE, SRANK, RETURN._replace(title="last\nevaluation return"), DORMANT)
+TEST = Panel("Test accuracy, true labels", "evaluation", ("accuracy",), "fraction")
+DOMINATED = (
+    Panel("Largest activation score, first MLP layer", "scores",
+          ("classifier/mlp.dense0/largest_score",), "score"),
+    Panel("Next layer: saturated (zombie dotted)", "scores",
+          ("classifier/mlp.dense1/saturated", "classifier/mlp.dense1/zombie"), "fraction"),
+    TEST,
+)  # fmt: skip
+# Here and below measures of every layer, not of one.
+SHUFFLED = (
+    Panel("Dormant neurons, τ = 0, all layers", "scores", ("dormant_0",), "fraction"),
+    Panel("Dormant neurons, τ = 0.1, all layers", "scores", ("dormant_0.1",), "fraction"),
+    Panel("Accuracy on the labels trained with", "evaluation", ("training_accuracy",), "fraction"),
+    TEST,
+)
+LIVES = (
+    Panel("Living neurons", "scores", ("saturated",), "fraction"),
+    Panel("Largest activation", "scores", ("largest_activation",), "magnitude"),
+    Panel("Largest activation share", "scores", ("largest_share",), "share"),
+)
 
-    title: str
-    tasks: tuple[str, ...]
-    methods: tuple[str, ...]
-    seeds: int
-    note: str  # what of it the paper's text gives and what is our choice
-    agent: str = "drq"
-
-    @property
-    def runs(self) -> list[PlannedRun]:
-        return plan(self.tasks, self.methods, self.seeds)
-
-
-def plan(tasks: Sequence[str], methods: Sequence[str], seeds: int) -> list[PlannedRun]:
-    """All runs, seed by seed: so that a sweep that is stopped early has compared everything."""
-    every = [PlannedRun(t, m, seed) for seed in range(seeds) for t in tasks for m in methods]
-    return list(dict.fromkeys(every))  # two processes would train what is named twice
-
-
+HEAD_0 = "Critic head 0, as the paper shows one; 0.1-dormant and saturated are shares of neurons."
+AVERAGED = (
+    "Critic head 0. The paper says averaged over seeds and tasks, not when: scores are means over "
+    "training, undefined ones carried on."
+)
+LEARNT = "Scores: on pictures that are learnt."
 _SIX_SEEDS = "6 seeds: the paper (Figures 6 and 9); six dense tasks: ours"
 _EIGHT_OURS = "the number of seeds: ours, as in Figures 2 and 3"
 
+
+def _runs(
+    title: str,
+    panels: tuple[Panel, ...],
+    tasks: tuple[str, ...],
+    method: str,
+    note: str,
+    words: str = HEAD_0,
+) -> Recipe:
+    """A figure of single runs, of one method under 8 seeds."""
+    return Recipe(title, "runs", panels, tasks, (method,), 8, note, words)
+
+
 RECIPES: dict[str, Recipe] = {
-    "2": Recipe(
+    "2": _runs(
         "Largest activation score and next-layer saturation, sparse tasks",
-        UNMASKED_SPARSE,
-        ("baseline",),
-        8,
+        (SCORE, SATURATED), UNMASKED_SPARSE, "baseline",
         "8 seeds: the paper; that these three tasks are here and the masked ones in Figure 3: the "
         "caption of Figure 3 (the text also calls the masked reacher-easy Figure 2 (d))",
     ),
-    "3": Recipe(
+    "3": _runs(
         "Largest activation score and next-layer saturation, masked rewards",
-        PAPER_MASKED,
-        ("baseline",),
-        8,
+        (SCORE, SATURATED), PAPER_MASKED, "baseline",
         "8 seeds, reacher-easy: the paper; the two further tasks: ours",
     ),
     "4": Recipe(
         "A dominant neuron made in supervised training",
-        ("cifar-10",),
-        ("baseline", "make-dominant"),
-        5,
-        "data: the paper; 5 seeds: ours",
-        "classifier",
+        "dominated", DOMINATED, ("cifar-10",), ("baseline", "make-dominant"), 5,
+        "data: the paper; 5 seeds: ours", LEARNT, own=True, agent="classifier",
     ),
-    "5": Recipe("Aggregate return, 12 tasks", PAPER_TASKS, PAPER_METHODS, 6, _SIX_SEEDS),
-    "6": Recipe("Learning curves, 12 tasks", PAPER_TASKS, PAPER_METHODS, 6, _SIX_SEEDS),
-    "7": Recipe("Aggregate return, dense tasks", PAPER_DENSE, PAPER_METHODS, 6, _SIX_SEEDS),
+    "5": Recipe(
+        "Aggregate return, 12 tasks",
+        "aggregates", (RETURN,), PAPER_TASKS, PAPER_METHODS, 6, _SIX_SEEDS, own=True,
+    ),
+    "6": Recipe(
+        "Learning curves, 12 tasks",
+        "curves", (RETURN,), PAPER_TASKS, PAPER_METHODS, 6, _SIX_SEEDS, own=True,
+    ),
+    "7": Recipe(
+        "Aggregate return, dense tasks",
+        "aggregates", (RETURN,), PAPER_DENSE, PAPER_METHODS, 6, _SIX_SEEDS,
+    ),
     "8": Recipe(
         "Aggregate return, sparse tasks",
-        PAPER_SPARSE,
-        PAPER_METHODS,
-        6,
-        "tasks and 6 seeds: the paper",
+        "aggregates", (RETURN,), PAPER_SPARSE, PAPER_METHODS, 6, "tasks and 6 seeds: the paper",
     ),
     "9": Recipe(
         "Largest activation score against srank, return and dormancy, by method",
-        PAPER_TASKS,
-        PAPER_METHODS,
-        6,
-        _SIX_SEEDS,
+        "methods", POINTS, PAPER_TASKS, PAPER_METHODS, 6, _SIX_SEEDS, AVERAGED,
+        own=True,
     ),
-    "10": Recipe(
+    "10": _runs(
         "LayerNorm added at half time",
-        (MASKED_REACHER,),
-        ("late-ln",),
-        8,
+        (RETURN, SCORE, SATURATED), (MASKED_REACHER,), "late-ln",
         f"task: the paper; {_EIGHT_OURS}",
     ),
-    "11": Recipe(
+    "11": _runs(
         "HL-Gauss while the reward is masked and after",
-        (MASKED_REACHER,),
-        ("hl-gauss",),
-        8,
-        f"task: the paper; {_EIGHT_OURS}",
+        UNMASKING, (MASKED_REACHER,), "hl-gauss", f"task: the paper; {_EIGHT_OURS}",
     ),
-    "12": Recipe(
+    "12": _runs(
         "Dominance with a ResNet-18 encoder",
-        UNMASKED_SPARSE[:2],
-        ("resnet18",),
-        8,
+        (SCORE, SATURATED), UNMASKED_SPARSE[:2], "resnet18",
         f"two sparse tasks: the paper; which two: ours; {_EIGHT_OURS}",
     ),
-    "13": Recipe(
+    "13": _runs(
         "Gradient magnitude of the heads' layers",
-        ("cartpole-balance_sparse-narrow",),
-        ("baseline",),
-        8,
+        GRADIENTS, ("cartpole-balance_sparse-narrow",), "baseline",
         "the paper shows those runs of Figure 2 (c) that fail, this all of them",
+        "Critic head 0; mean absolute gradient of the layer's weights.",
     ),
     "14": Recipe(
         "Largest activation score against srank, return and dormancy, by run",
-        PAPER_TASKS,
-        PAPER_METHODS,
-        6,
-        _SIX_SEEDS,
+        "points", POINTS, PAPER_TASKS, PAPER_METHODS, 6, _SIX_SEEDS, AVERAGED,
+        own=True,
     ),
     "15": Recipe(
         "LayerNorm with and without weight decay",
-        PAPER_TASKS,
-        ("ln", "lnwd"),
-        6,
+        "curves", (RETURN,), PAPER_TASKS, ("ln", "lnwd"), 6,
         "12 tasks: the paper; six dense tasks and the number of seeds: ours, as in Figure 6",
     ),
-    "16": Recipe(
+    "16": _runs(
         "LayerNorm added at half time, further tasks",
-        FURTHER_MASKED,
-        ("late-ln",),
-        8,
+        (RETURN, SCORE, SATURATED), FURTHER_MASKED, "late-ln",
         f"two tasks: the paper; which two: ours; {_EIGHT_OURS}",
     ),
-    "17": Recipe(
+    "17": _runs(
         "HL-Gauss while the reward is masked and after, further tasks",
-        FURTHER_MASKED,
-        ("hl-gauss",),
-        8,
+        UNMASKING, FURTHER_MASKED, "hl-gauss",
         f"two tasks: the paper; which two: ours; {_EIGHT_OURS}",
+    ),
+    "survival": Recipe(
+        "Living neurons, largest activation and largest share",
+        "survival", LIVES, (*UNMASKED_SPARSE, *PAPER_MASKED), ("baseline",), 8,
+        "ours, of the runs of Figures 2 and 3",
+        "Living: above zero for some observation. A neuron that is dominant because it grows has a "
+        "largest activation that grows; one that survives a layer which dies has not.",
+        own=True,
     ),
     # Of ReDo, section 3.
     "redo-3": Recipe(
         "Dormant neurons with fixed and with shuffled labels",
-        ("cifar-10", "cifar-10-shuffled"),
-        ("baseline",),
-        3,
-        "data and 3 seeds: the paper",
-        "classifier",
+        "shuffled", SHUFFLED, ("cifar-10", "cifar-10-shuffled"), ("baseline",), 3,
+        "data and 3 seeds: the paper", LEARNT, own=True, agent="classifier",
     ),
-}
+}  # fmt: skip
 
 
 def figure_runs(figure: str, seeds: int | None = None) -> list[PlannedRun]:
@@ -195,7 +203,7 @@ def figure_runs(figure: str, seeds: int | None = None) -> list[PlannedRun]:
         InputError: for a figure that is not among them.
     """
     if figure not in RECIPES:
-        raise unknown("--figure", figure, RECIPES, ["2 to 17", "redo-3"])
+        raise unknown("--figure", figure, RECIPES, ["2 to 17", "survival", "redo-3"])
     recipe = RECIPES[figure]
     return plan(recipe.tasks, recipe.methods, seeds or recipe.seeds)
 

@@ -9,45 +9,29 @@ from typing import Any
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from fast.errors import InputError
+from fast.papers.grid import Panel
 from fast.report import drawing
-from fast.report.drawing import Drawing, Face, Panel, Row
+from fast.report.chosen import Chosen, face
+from fast.report.drawing import Drawing, Row
 from fast.runs.records import Floats, Run
 
-FIRST, NEXT = "classifier/mlp.dense0", "classifier/mlp.dense1"
-TEST = Panel("Test accuracy, true labels", "evaluation", ("accuracy",), "fraction")
-DOMINATED = (
-    Panel("Largest activation score, first MLP layer", "scores", (f"{FIRST}/largest_score",),
-          "score"),
-    Panel("Next layer: saturated (zombie dotted)", "scores",
-          (f"{NEXT}/saturated", f"{NEXT}/zombie"), "fraction"),
-    TEST,
-)  # fmt: skip
-SHUFFLED = (
-    Panel("Dormant neurons, τ = 0, all layers", "scores", ("dormant_0",), "fraction"),
-    Panel("Dormant neurons, τ = 0.1, all layers", "scores", ("dormant_0.1",), "fraction"),
-    Panel("Accuracy on the labels trained with", "evaluation", ("training_accuracy",), "fraction"),
-    TEST,
-)
-MOST = 64  # layers of a kind (fast/rules.py)
-KEYS = {key for panel in DOMINATED[:2] for key in panel.keys}.union(
-    f"classifier/{part}{i}/{panel.keys[0]}"
-    for panel in SHUFFLED[:2]
-    for part in ("encoder.conv", "mlp.dense")
-    for i in range(MOST)
-)
 HEADER = (*Row._fields[:5], "update", "value")
 CONTROL = {"color": "#9a9a9a", "linewidth": 1.0, "alpha": 0.8, "zorder": 1}
 
 
-def dominated(runs: Sequence[Run], face: Face) -> Drawing:
+def dominated(chosen: Chosen) -> Drawing:
     """A neuron of the first dense layer made dominant: all of training, and around that below."""
+    runs, panels = chosen.runs, chosen.recipe.panels
+    if not any(run.method == "make-dominant" for run in runs):
+        raise InputError("--runs", f"{len(runs)} runs", "figure 4 needs make-dominant")
     made = {run.folder.name: at for run in runs for at in run.counter("update", "intervention")[:1]}
     widths = {run.config["agent"]["hidden"][0] for run in runs}
-    rows = _rows(runs, DOMINATED)
+    rows = _rows(runs, panels)
     close = [Row(*row[:5], row[5] - made[row.run], row.value) for row in rows if row.run in made]
     figure = Figure(figsize=(11, 7.0), dpi=150)
-    drawing.write_face(figure, face)
-    for panel, (above, below) in zip(DOMINATED, figure.subplots(2, 3).T, strict=True):
+    drawing.write_face(figure, face(chosen, chosen.recipe.words))
+    for panel, (above, below) in zip(panels, figure.subplots(2, 3).T, strict=True):
         of_panel = widths if panel.axis == "score" else ()
         drawing.lines(above, panel, rows, _look, of_panel)
         drawing.plain(above, panel.title, "updates")
@@ -59,12 +43,16 @@ def dominated(runs: Sequence[Run], face: Face) -> Drawing:
     return Drawing(figure, HEADER, rows)
 
 
-def shuffled(runs: Sequence[Run], face: Face) -> Drawing:
+def shuffled(chosen: Chosen) -> Drawing:
     """Dormant neurons of all layers together, and accuracies, with fixed and shuffled labels."""
-    rows = _rows(runs, SHUFFLED)
+    runs, panels = chosen.runs, chosen.recipe.panels
+    if not any(task.endswith("-shuffled") for task in chosen.tasks):
+        accepted = "figure redo-3 needs a task with -shuffled"
+        raise InputError("--runs", f"{len(runs)} runs", accepted)
+    rows = _rows(runs, panels)
     figure = Figure(figsize=(11, 7.0), dpi=150)
-    drawing.write_face(figure, face)
-    for panel, axes in zip(SHUFFLED, figure.subplots(2, 2).flat, strict=True):
+    drawing.write_face(figure, face(chosen, chosen.recipe.words))
+    for panel, axes in zip(panels, figure.subplots(2, 2).flat, strict=True):
         drawing.lines(axes, panel, rows, _look)
         drawing.plain(axes, panel.title, "updates")
         axes.set_ylim(0, max((r.value for r in rows if r.panel in panel.keys), default=1) * 1.05)

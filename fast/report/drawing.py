@@ -1,8 +1,8 @@
 """What every figure is made of: looks, a face that says what was run, lines, marks and files.
 
-A line is one run, neither smoothed nor averaged, and is drawn from the very rows that go to the
-figure's CSV. Where a whole layer is dead its scores are undefined (NaN, and NaN in the CSV); there
-the last value is carried on as a dotted line (Neuron Dominance, B.1).
+A line is one run, or with a band the mean over several, never smoothed, and is drawn from the very
+rows that go to the figure's CSV. Where a whole layer is dead its scores are undefined (NaN, and NaN
+in the CSV); there the last value is carried on as a dotted line (Neuron Dominance, B.1).
 """
 
 import contextlib
@@ -24,8 +24,10 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, NullFormatter, NullLocator
+from numpy.typing import NDArray
 
 from fast.errors import InputError, as_input
+from fast.papers.grid import Panel
 from fast.runs.records import Floats, Run, series
 
 # A method looks the same in every figure, and this is their order. Okabe and Ito's colours, told
@@ -47,19 +49,6 @@ DASHED = (0, (6, 3))
 GREY, SHADE = "#555555", "#8a8a8a"
 
 
-class Panel(NamedTuple):
-    """One axes: the records' keys that it draws, the first one bold, and its words.
-
-    `axis` is linear, fraction (0 to 100 %), share or score (logarithmic, with Definition 1's
-    threshold), or magnitude (logarithmic; what is exactly zero is marked at the lower edge).
-    """
-
-    title: str
-    kind: str
-    keys: tuple[str, ...]
-    axis: str = "linear"
-
-
 class Row(NamedTuple):
     """One point of a line and one line of a CSV; `panel` is the key of the record it stands in."""
 
@@ -68,8 +57,11 @@ class Row(NamedTuple):
     method: str
     seed: int
     panel: str
-    environment_step: float
+    x: float
     value: float
+
+
+HEADER = (*Row._fields[:5], "environment_step", "value")
 
 
 class Drawing(NamedTuple):
@@ -77,7 +69,7 @@ class Drawing(NamedTuple):
 
     figure: Figure
     header: Sequence[str]
-    rows: Sequence[tuple]
+    rows: Sequence[tuple[Any, ...]]
 
 
 def house_style() -> contextlib.AbstractContextManager[None]:
@@ -294,7 +286,7 @@ def plain(axes: Axes, title: str, x: str = "environment steps", y: str = "") -> 
 
 
 def over_steps(axes: Axes, last: float, spans: Iterable[float] = ()) -> None:
-    """An x axis of environment steps, with the masked phases shaded."""
+    """An x axis of environment steps, or of what counts them, with the masked phases shaded."""
     axes.set_xlim(0, 1.02 * max(last, 1))
     axes.xaxis.set_major_formatter(FuncFormatter(_thousands))
     for end in spans:
@@ -316,12 +308,9 @@ def lines(
     of_panel = [row for row in rows if row.panel in panel.keys]
     values = np.array([row.value for row in of_panel])
     values = values[np.isfinite(values)]
-    floor = 10.0 ** math.floor(math.log10(min(values[values > 0], default=1.0)))
-    for _, group in groupby(of_panel, key=lambda row: (row.run, row.panel)):
-        points = list(group)
-        x = np.array([row.environment_step for row in points])
-        y = np.array([row.value for row in points])
-        looks = style(points[0])
+    floor = _floor(values)
+    for first_row, x, y in lines_of(of_panel):
+        looks = style(first_row)
         zero = (y == 0) & (panel.axis == "magnitude")
         axes.plot(x, np.where(zero, np.nan, y), **looks)
         bare = {name: looks[name] for name in ("color", "linewidth")}
@@ -333,9 +322,73 @@ def lines(
                       color=looks["color"])  # fmt: skip
             marks.add("zero")
     scale(axes, panel.axis, values, widths, floor)
-    if not len(values):
-        axes.text(0.5, 0.45, "no number recorded", transform=axes.transAxes, ha="center",
-                  color="#777777")  # fmt: skip
+    return marks
+
+
+def _floor(values: Floats) -> float:
+    """The power of ten below the smallest positive value."""
+    return 10.0 ** math.floor(math.log10(min(values[values > 0], default=1.0)))
+
+
+def averaged(lines: Sequence[tuple[Floats, Floats]]) -> tuple[Floats, Floats, NDArray[np.bool_]]:
+    """(x, values, carried): the lines (x, y) at every x of any, the last two (lines, x).
+
+    Between its points a line is straight, before its first number and after its end NaN; `carried`
+    is where a value is the last one before what is undefined.
+    """
+    x = np.unique(np.concatenate([line[0] for line in lines]))
+    values = np.full((len(lines), len(x)), np.nan)
+    carried = np.zeros(values.shape, dtype=bool)
+    for row, (at, y) in enumerate(lines):
+        defined = np.isfinite(y)
+        if defined.any():
+            first = int(np.argmax(defined))
+            inside = (x >= at[first]) & (x <= at[-1])
+            values[row, inside] = np.interp(x[inside], at[first:], filled(y)[first:])
+            carried[row, inside] = np.interp(x[inside], at[first:], ~defined[first:]) > 0
+    return x, values, carried
+
+
+def lines_of(rows: Iterable[Row]) -> list[tuple[Row, Floats, Floats]]:
+    """(first row, x, y) of each run and key, whose rows stand together."""
+    found = []
+    for _, group in groupby(rows, key=lambda row: (row.run, row.panel)):
+        points = list(group)
+        x, y = np.array([(row.x, row.value) for row in points]).T
+        found.append((points[0], x, y))
+    return found
+
+
+def bands(
+    axes: Axes, panel: Panel, rows: Sequence[Row], looks: dict[str, tuple[str, str]]
+) -> set[str]:
+    """Draw of each method the mean of the panel's lines, and a band from the lowest to the highest.
+
+    Dotted is a mean in which an undefined value is carried on. Which MARKS were needed.
+    """
+    marks: set[str] = set()
+    shown = [np.array([])]
+    for method, (colour, marker) in looks.items():
+        every = [row for row in rows if row.method == method and row.panel in panel.keys]
+        if not every:
+            continue
+        x, values, undefined = averaged([(x, y) for _, x, y in lines_of(every)])
+        held = np.ma.masked_invalid(values)
+        mean, low, high = (of(axis=0).filled(np.nan) for of in (held.mean, held.min, held.max))
+        dotted = np.asarray(undefined.any(axis=0))
+        look: dict[str, Any] = {"color": colour, "linewidth": 1.6}
+        axes.plot(x, np.where(dotted, np.nan, mean), **look, marker=marker, markersize=4.5,
+                  markevery=max(1, len(x) // 8))  # fmt: skip
+        if dotted.any():
+            near = dotted | np.append(dotted[1:], False)  # from the last point that is defined
+            axes.plot(x, np.where(near, mean, np.nan), **look, linestyle=":")
+            marks.add("carried")
+        if len(values) > 1:
+            axes.fill_between(x, low, high, color=colour, alpha=0.13, linewidth=0)
+        shown += [low, high]
+    told = np.concatenate(shown)
+    told = told[np.isfinite(told)]
+    scale(axes, panel.axis, told, floor=_floor(told))
     return marks
 
 
@@ -368,6 +421,9 @@ def scale(
         axes.yaxis.set_minor_formatter(NullFormatter())
     else:
         axes.set_ylim(min(0.0, *values, 0.0), max(axes.get_ylim()[1], 1.0))
+    if not len(values):
+        axes.text(0.5, 0.45, "no number recorded", transform=axes.transAxes, ha="center",
+                  color="#777777")  # fmt: skip
 
 
 def _threshold(axes: Axes, height: float, text: str) -> None:
@@ -396,9 +452,10 @@ def method_entries(looks: dict[str, tuple[str, str]]) -> list[Line2D | Patch]:
 
 
 def legend(
-    figure: Figure, entries: list[Line2D | Patch], spans: Iterable[int], marks: set[str]
+    figure: Figure, named: Sequence[Line2D | Patch], spans: Iterable[int], marks: set[str]
 ) -> None:
-    """One legend below all panels: `entries`, the masked updates, and the other marks."""
+    """One legend below all panels: what is `named`, the masked updates, and the other marks."""
+    entries = [*named]
     for masked in spans:
         label = f"reward masked to 0 (first {masked:,} updates)"
         entries.append(Patch(color=SHADE, alpha=0.3, linewidth=0, label=label))

@@ -1,46 +1,70 @@
 """The overview of runs of one task: return, dominance, saturation and rank beside each other.
 
-Neuron Dominance, Figures 2, 3 and 5 in one, for any runs; `figures.py` has the paper's own.
+Of any agent: each of its networks is drawn by the layer that is worst off, and the CSV has all.
 """
 
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from fast.errors import InputError
+from fast.papers.grid import Panel
 from fast.report import drawing
-from fast.report.drawing import Drawing, Face, Panel, Row
-from fast.runs.records import Run, random_returns
+from fast.report.drawing import Drawing, Face, Row
+from fast.runs.records import Run, random_returns, scored_layers, series
 
 RANDOM_POLICY = "random policy's return"
-FIRST, NEXT = "critic/heads.{}.dense0/", "critic/heads.{}.dense1/"
-PANELS = tuple(
-    Panel(title, kind, tuple(dict.fromkeys(key.format(head) for head in (0, 1))), axis)
-    for title, kind, key, axis in (
-        ("Evaluation return", "evaluation", "return", "linear"),
-        ("Largest activation share, critic's first hidden layer", "scores",
-         FIRST + "largest_share", "share"),
-        ("Saturated neurons, next hidden layer", "scores", NEXT + "saturated", "fraction"),
-        ("srank of the first hidden layer's output", "scores", FIRST + "srank", "linear"),
-    )
-)  # fmt: skip
+RETURN = Panel("Evaluation return", "evaluation", ("return",))
+# Measure: which of a network's layers is drawn at each score, in words, and the axis.
+WORST = {
+    "largest_share": (np.fmax, "largest activation share in a layer", "share"),
+    "saturated": (np.fmax, "saturated neurons, most in a layer", "fraction"),
+    "srank": (np.fmin, "srank of a layer's output, smallest", "linear"),
+}
+ALONE = "Each line is one run."
+MEAN = "Mean over seeds; the band is from the lowest to the highest."
 
 
 def overview_rows(runs: Sequence[Run]) -> list[Row]:
-    """Every point of the overview.
+    """Every recorded return, and every score in WORST of every layer.
 
     The random policy's return is the mean over a run's whole episodes of uniformly random actions,
     at the last of them.
     """
     rows = []
     for run in runs:
-        rows += drawing.rows_of([run], PANELS)
+        keys = [f"{layer}/{measure}" for measure in WORST for layer in scored_layers(run, measure)]
+        rows += drawing.rows_of([run], [RETURN, Panel("", "scores", tuple(keys))])
         steps, returns = random_returns(run)
         if len(steps):
             head = (run.folder.name, run.config["task"], run.method, run.seed, RANDOM_POLICY)
             rows.append(Row(*head, int(steps[-1]), float(np.mean(returns))))
+    return rows
+
+
+def worst_rows(run: Run) -> list[Row]:
+    """Of each network and measure in WORST the worst of the layers; its panel is network/measure.
+
+    A layer that is wholly dead counts with its last value, and NaN where that is the worst.
+    """
+    rows = []
+    for measure, (pick, _, _) in WORST.items():
+        of_learner: dict[str, list[str]] = {}
+        for layer in scored_layers(run, measure):
+            of_learner.setdefault(layer.partition("/")[0], []).append(f"{layer}/{measure}")
+        for learner, keys in of_learner.items():
+            x = series(run, "scores", keys[0])[0]
+            each = np.stack([series(run, "scores", key)[1] for key in keys])
+            whole = np.stack([drawing.filled(y) for y in each])
+            values = pick.reduce(whole)
+            defined = (whole == values) & np.isfinite(each)
+            values = np.where(defined.any(axis=0), values, np.nan)
+            head = (run.folder.name, run.config["task"], run.method, run.seed)
+            points = zip(x.tolist(), values.tolist(), strict=True)
+            rows += [Row(*head, f"{learner}/{measure}", *point) for point in points]
     return rows
 
 
@@ -56,7 +80,7 @@ def require_comparable(runs: Sequence[Run]) -> None:
     drawing.looks_of(drawing.methods_of(runs))
 
 
-def face(runs: Sequence[Run]) -> Face:
+def face(runs: Sequence[Run], note: str = "") -> Face:
     """Task and methods, how the runs were made, and a warning where one is unfinished."""
     methods = drawing.methods_of(runs)
     seeds = {method: len({run.seed for run in runs if run.method == method}) for method in methods}
@@ -66,53 +90,63 @@ def face(runs: Sequence[Run]) -> Face:
     else:
         text = "seeds: " + ", ".join(f"{name} {count}" for name, count in seeds.items())
     title = f"{runs[0].config['task']}: {', '.join(methods)}"
-    return Face(title, drawing.subtitle(runs, text), drawing.incomplete(runs))
+    return Face(title, drawing.subtitle(runs, text), drawing.incomplete(runs), note)
 
 
-def overview(runs: Sequence[Run], columns: int = 2) -> Drawing:
-    """Four panels over environment steps, one line a run and critic head.
+def overview(runs: Sequence[Run], narrow: bool = False, alone: bool = False) -> Drawing:
+    """The return, and for each network WORST, over environment steps; by method, or with `alone`
+    a line a run. `narrow` is for a small screen.
 
-    `columns` is 2 for a page and 1 for a narrow screen. Raises InputError where the runs do not
-    belong in one figure.
+    Raises InputError where the runs do not belong in one figure.
     """
     require_comparable(runs)
     with drawing.house_style():
-        return _overview(runs, columns)
+        return _overview(runs, narrow, alone)
 
 
-def _overview(runs: Sequence[Run], columns: int) -> Drawing:
-    rows = overview_rows(runs)
-    figure = drawing.Figure(figsize=(10.5, 7.8) if columns == 2 else (4.8, 13.2), dpi=150)
-    drawing.write_face(figure, face(runs))
-    looks = drawing.looks_of(drawing.methods_of(runs))
+def _overview(runs: Sequence[Run], narrow: bool, alone: bool) -> Drawing:
+    rows, looks = overview_rows(runs), drawing.looks_of(drawing.methods_of(runs))
+    worst = [row for run in runs for row in worst_rows(run)]
+    learners = dict.fromkeys(row.panel.partition("/")[0] for row in worst) or {"": None}
+    panels = [RETURN] + [
+        Panel(f"{learner}: {words}", "scores", (f"{learner}/{measure}",), axis)
+        for measure, (_, words, axis) in WORST.items()
+        for learner in learners
+    ]
+    across = 1 if narrow else 2
+    down = -(-len(panels) // across)
+    figure = Figure(
+        figsize=(4.8, 1.9 + 2.7 * down) if narrow else (10.5, 1.9 + 2.1 * down), dpi=150
+    )
+    single = alone or len(runs) == len(looks)
+    drawing.write_face(figure, face(runs, ALONE if single else MEAN))
     spans = drawing.masked_spans(runs)
-    last = max((row.environment_step for row in rows), default=0)
+    last = max((row.x for row in rows), default=0)
     random = [row.value for row in rows if row.panel == RANDOM_POLICY]
 
+    def style(row: Row) -> dict[str, Any]:
+        return {"color": looks[row.method][0], "linewidth": 1.0, "alpha": 0.8}
+
     marks = set()
-    grid = figure.subplots(len(PANELS) // columns, columns, squeeze=False).flat
-    for axes, panel in zip(grid, PANELS, strict=True):
+    grid = figure.add_gridspec(down, across)
+    odd = len(panels) % across  # then the first has a whole line
+    for place, panel in enumerate(panels, start=odd):
+        at = grid[0, :] if odd and place == 1 else grid[place // across, place % across]
+        axes = figure.add_subplot(at)
         drawing.over_steps(axes, last, spans.values())
-
-        def style(row: Row, panel: Panel = panel) -> dict[str, Any]:
-            colour, marker = looks[row.method]
-            if row.panel != panel.keys[0]:
-                return {"color": colour, "linewidth": 0.8, "alpha": 0.75}
-            points = sum(r.run == row.run and r.panel == row.panel for r in rows)
-            return {"color": colour, "linewidth": 1.8, "marker": marker, "markersize": 4.5,
-                    "markevery": max(1, points // 8)}  # fmt: skip
-
-        if panel.kind == "evaluation":
-            for value in random:
+        if panel is RETURN:
+            for value in [float(np.mean(random))] if random else ():
                 axes.axhline(value, color="#777777", linewidth=1, linestyle=(0, (2, 2)))
-        marks |= drawing.lines(axes, panel, rows, style)
-        drawing.plain(axes, panel.title)
-
+        shown = rows if panel is RETURN else worst
+        if alone:
+            marks |= drawing.lines(axes, panel, shown, style)
+        else:
+            marks |= drawing.bands(axes, panel, shown, looks)
+        below = place + across >= len(panels) + odd
+        drawing.plain(axes, panel.title, "environment steps" if below else "")
     entries = drawing.method_entries(looks)
-    entries.append(Line2D([], [], color=drawing.GREY, linewidth=1.8, label="bold: critic head 0"))
-    entries.append(Line2D([], [], color=drawing.GREY, linewidth=0.8, label="thin: critic head 1"))
     if random:
         entries.append(Line2D([], [], color="#777777", linewidth=1, linestyle=(0, (2, 2)),
                               label="return of a random policy"))  # fmt: skip
     drawing.legend(figure, entries, spans, marks)
-    return Drawing(figure, Row._fields, rows)
+    return Drawing(figure, drawing.HEADER, rows)

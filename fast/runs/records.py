@@ -20,7 +20,8 @@ COUNTERS = ("kind", "agent_step", "environment_step", "update")  # that every re
 VERSION = 2  # of everything in a run's folder: other versions are refused, never guessed
 
 Floats = NDArray[np.float64]
-Keep = Mapping[str, Collection[str]]  # kind of record -> the keys of it that are needed
+# Kind of record -> what of it is needed: keys, or measures, the last part of a score's key.
+Keep = Mapping[str, Collection[str]]
 
 
 # What readers use of a config.json, by dotted name.
@@ -63,20 +64,24 @@ class Column(NamedTuple):
 
 
 class Table:
-    """The records of one kind, by columns; with `keep`, of those keys and the COUNTERS alone."""
+    """The records of one kind, by columns; with `keep` those alone, and the COUNTERS."""
 
     def __init__(self, records: Sequence[dict[str, Any]], keep: Collection[str] | None = None):
         self.length, self.keep = len(records), keep
         self.kind = records[0]["kind"] if records else ""
         forms = dict.fromkeys(map(tuple, records))
         every = dict.fromkeys(key for keys in forms for key in keys)
-        kept = every if keep is None else {*COUNTERS, *keep}
-        keys = [key for key in every if key in kept and key != "kind"]
+        keys = [key for key in every if self.keeps(key) and key != "kind"]
         self.columns = {key: _column(records, key, whole=len(forms) == 1) for key in keys}
+
+    def keeps(self, key: str) -> bool:
+        return self.keep is None or not {key, key.rpartition("/")[2]}.isdisjoint(
+            (*COUNTERS, *self.keep)
+        )
 
     def column(self, key: str) -> Column:
         """The values of a key, none if no record has it; raises KeyError if it was not kept."""
-        if self.keep is not None and key not in (*self.keep, *COUNTERS):
+        if not self.keeps(key):
             raise KeyError(f"{key} is not among the keys that were to be kept")
         return self.columns.get(key, Column(np.array([], dtype=np.int32), np.array([])))
 
@@ -233,7 +238,7 @@ def _config(text: bytes, path: Path) -> dict[str, Any]:
     for name, kind in wanted.items():
         value: Any = leaves.get(name)
         fits = type(value) is kind or (kind is float and type(value) is int)
-        if not fits or (kind in (int, float) and not value >= (name == "run.updates")):
+        if not fits or (kind in (int, float) and not (name == "run.updates") <= value < 2**53):
             accepted = "the config.json that a run wrote is accepted"
             raise InputError(f"{path}: {name}", value, accepted)
     return config
@@ -337,6 +342,13 @@ def series(run: Run, kind: str, key: str) -> tuple[Floats, Floats]:
         return np.array([], dtype=np.float64), np.array([], dtype=np.float64)
     rows, values = table.column(key)
     return table.numbers("environment_step")[rows], np.asarray(values, dtype=np.float64)
+
+
+def scored_layers(run: Run, measure: str) -> list[str]:
+    """The layers that have a score, `network/layer` in the order of the networks."""
+    columns = run.tables["scores"].columns if "scores" in run.tables else {}
+    parts = (key.rpartition("/") for key in columns)
+    return [layer for layer, _, name in parts if name == measure and layer]
 
 
 def random_returns(run: Run) -> tuple[Floats, Floats]:

@@ -18,24 +18,44 @@ import torch
 
 
 class Stop:
-    """A first Ctrl-C, SIGTERM or hang-up asks to stop after the episode, a second one at once."""
+    """A first Ctrl-C, SIGTERM or hang-up asks to stop after the episode, a second one at once.
+
+    With `patient` they are only counted, for one who stops others.
+    """
 
     MESSAGE = b"""
 Stopping after this episode. Once more to stop now, and lose what came after the checkpoint.
 """
 
-    def __init__(self) -> None:
-        self.signal: int | None = None
+    def __init__(self, patient: bool = False) -> None:
+        self.patient = patient
+        self.received: list[int] = []
+        self._before: dict[int, Any] = {}
+
+    @property
+    def signal(self) -> int | None:
+        """The first one."""
+        return self.received[0] if self.received else None
 
     def install(self) -> None:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             if signal.getsignal(number) != signal.SIG_IGN:  # nohup, or a shell's background job
-                signal.signal(number, self._handle)
+                self._before[number] = signal.signal(number, self._handle)
+
+    def __enter__(self) -> "Stop":
+        self.install()
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
 
     def _handle(self, number: int, frame: Any) -> None:
-        if self.signal is not None:
+        self.received.append(number)
+        if self.patient:
+            return
+        if len(self.received) > 1:
             raise KeyboardInterrupt
-        self.signal = number
         if number == signal.SIGHUP:  # the terminal is gone, and writing to it would fail
             nowhere = os.open(os.devnull, os.O_WRONLY)
             os.dup2(nowhere, sys.stdout.fileno())

@@ -2,7 +2,7 @@
 
 A run's folder is DIR/TASK.METHOD.SEED, and what its process says goes to the .log beside it. What
 is complete is left as it is, what is begun goes on and the rest is started: so a sweep that was
-interrupted, or that failed in part, goes on when it is called again. Needs no torch itself.
+interrupted, or that failed in part, goes on when it is called again.
 """
 
 import contextlib
@@ -15,7 +15,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -26,8 +26,9 @@ from fast import config as configs
 from fast.config import Config
 from fast.errors import InputError
 from fast.machine import terminal
-from fast.papers.neuron_dominance import PlannedRun
+from fast.papers.grid import PlannedRun
 from fast.runs.records import flat, is_unused, read_run
+from fast.runs.session import Stop
 
 COMMAND = (sys.executable, "-m", "fast")  # its `train` does the work
 MOST_JOBS = 1000  # each is a process of its own
@@ -218,7 +219,7 @@ class Sweep:
         self.jobs, self.overrides, self.command, self.silence = jobs, overrides, command, silence
         self.waiting = [job for job in jobs if job.unfinished]
         self.free, self.running, self.locked = list(places), list[Child](), set[str]()
-        self.received: list[int] = []  # signals to stop
+        self.stop = Stop(patient=True)
         self.bar = terminal.bar(
             sum(job.update + job.missing for job in jobs),
             "updates",
@@ -244,15 +245,15 @@ class Sweep:
             if job.state == "damaged":
                 self.say("damaged", job, f" and left out: {job.why}")
         passed = 0
-        while self.running or (self.waiting and not self.received):
+        while self.running or (self.waiting and not self.stop.received):
             self.start_some()
             time.sleep(POLL)
-            if passed < len(self.received):
+            if passed < len(self.stop.received):
                 if passed < len(STOPPING):
                     self.bar.write(STOPPING[passed])
-                passed = len(self.received)
+                passed = len(self.stop.received)
                 for child in self.running:
-                    child.ask(self.received[-1])
+                    child.ask(self.stop.received[-1])
             for child in list(self.running):
                 self.look_after(child)
             self.bar.set_description(f"{self.complete()} of {len(self.jobs)} runs", refresh=False)
@@ -261,7 +262,7 @@ class Sweep:
     def start_some(self) -> None:
         """Start jobs while there are places; those that another process trains go on waiting."""
         for job in list(self.waiting):
-            if not self.free or self.received:
+            if not self.free or self.stop.received:
                 return
             if not _locked(job.folder):
                 self.waiting.remove(job)
@@ -305,7 +306,7 @@ class Sweep:
                 _find(job)
         if status == 0 and job.state == "complete":
             self.say("done", job)
-        elif self.received:
+        elif self.stop.received:
             self.say("stopped", job, f" at update {job.update:,}")
         elif _locked(job.folder):  # another process was quicker
             job.tries -= 1
@@ -343,7 +344,7 @@ def sweep(
     except OSError as error:
         raise InputError("--out", str(out), f"it cannot be made: {error.strerror}") from None
     this = Sweep(jobs, places, overrides, command, silence)
-    with this.bar, _stops(this.received):
+    with this.bar, this.stop:
         try:
             this.run()
         finally:
@@ -353,9 +354,9 @@ def sweep(
     print(f"{this.complete()} of {len(jobs)} runs are complete, {len(failed)} failed")
     for job in failed:
         print(f"  {job.state}: {job.run.name}; see {job.log if job.tries else job.why}")
-    if this.received:
+    if this.stop.signal:
         print("Stopped. The same command again goes on from here.")
-        return 128 + this.received[0]
+        return 128 + this.stop.signal
     return int(this.complete() < len(jobs))
 
 
@@ -381,24 +382,6 @@ def last_line(log: Path) -> str:
         return re.split(r"[\r\n]+", log.read_text(errors="replace").strip())[-1].strip()
     except OSError:
         return ""
-
-
-@contextlib.contextmanager
-def _stops(received: list[int]) -> Iterator[None]:
-    """Signals to stop are added to a list, in place of what they do otherwise."""
-
-    def take(number: int, _frame: Any) -> None:
-        received.append(number)
-
-    before = {}
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) != signal.SIG_IGN:  # nohup, or a shell's background job
-            before[number] = signal.signal(number, take)
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _locked(folder: Path) -> bool:

@@ -372,7 +372,6 @@ def idle(monkeypatch, tmp_path):
     monkeypatch.setattr("fast.train.Training", begin)
     monkeypatch.setattr("fast.runs.sweep.sweep", begin)
     monkeypatch.setattr("fast.runs.forecast.dry_run", begin)
-    monkeypatch.setattr("fast.demo._train", begin)
     monkeypatch.setattr("fast.machine.doctor.doctor", begin)
     monkeypatch.setattr("fast.machine.resources.gpu_memory", lambda place: 10**9)
     monkeypatch.setattr("fast.runs.session.Stop.install", lambda self: None)

@@ -6,8 +6,10 @@ The numbers are dyadic, so that means and deviations of them are exact.
 import csv
 import json
 import math
+import re
 import subprocess
 import sys
+from itertools import product
 from pathlib import Path
 
 import matplotlib
@@ -16,8 +18,9 @@ import pytest
 
 from fast.__main__ import main
 from fast.errors import InputError
-from fast.papers.neuron_dominance import RECIPES, PlannedRun
-from fast.report import drawing, figures, overview, stats
+from fast.papers.grid import PlannedRun
+from fast.papers.neuron_dominance import RECIPES, SATURATED, SRANK
+from fast.report import chosen, drawing, families, figures, overview, stats
 from fast.report.page import page, report
 from fast.runs.records import Run, find_runs, read_run, series
 
@@ -41,7 +44,7 @@ def scores(update, largest=2.0, saturated=0.25, srank=8.0, dormant=0.5, gradient
     for head, shift in ((0, 0.0), (1, 0.0625)):
         for layer in ("dense0", "dense1"):
             named = {"largest_score": largest, "largest_share": largest and largest / 16,
-                     "saturated": saturated, "zombie": 0.0, "srank": srank,
+                     "largest_activation": 0.25, "saturated": saturated, "srank": srank,
                      "dormant_0.1": dormant, "gradient_magnitude": gradient}  # fmt: skip
             key = f"critic/heads.{head}.{layer}/"
             told |= {key + k: None if v is None else v + shift for k, v in named.items()}
@@ -62,7 +65,7 @@ def write(folder, task, method, seed, records, preset="laptop", masked=None, **r
         "seed": seed,
         "device": "cpu",
         "env": PIXELS,
-        "agent": {"kind": "drq", "batch_size": 64, "hidden": [16, 16]},
+        "agent": {"kind": "drq", "batch_size": 64, "hidden": [16, 16], "learning_rate": 0.5},
         "changed": [],
         "run": {"updates": PLANNED, "reward_masked": masked, "score_batch": 256} | run,
     }
@@ -84,6 +87,12 @@ def drawn(name, folder):
     drawing.write_table(figures.draw(name, find_runs(folder)), path)
     with path.open(newline="") as file:
         return list(csv.DictReader(file))
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    """Files of pictures are empty: what is drawn is seen without them."""
+    monkeypatch.setattr(drawing, "content", lambda figure, form: b"")
 
 
 # --- single runs ---------------------------------------------------------------------------------
@@ -168,6 +177,48 @@ def test_the_step_at_which_layer_norm_was_added_is_marked(tmp_path):
         assert [400, 400] in [list(line.get_xdata()) for line in axes.lines]
 
 
+def test_survival_is_over_learning_rate_times_updates_in_every_dense_layer(tmp_path):
+    """0.75 of the layer lives, then nothing: its largest share is undefined, not its activation."""
+    dead = scores(20, largest=None, saturated=0.75)
+    live = scores(10, largest=4.0, saturated=0.25)
+    for layer in ("critic/encoder.conv0", "critic/trunk", "actor/head.dense0"):
+        for records in (live, dead):
+            records |= {f"{layer}/{m}": 0.5 for m in ("saturated", "largest_activation")}
+            records[f"{layer}/largest_share"] = 0.125
+    run = write(tmp_path, SPARSE, "baseline", 0, [live, dead])
+    head = {"run": run.folder.name, "task": SPARSE, "method": "baseline", "seed": "0"}
+    expected = []
+    for layer, shift in (("heads.0.dense0", 0), ("heads.0.dense1", 0), ("heads.1.dense0", 0.0625),
+                         ("heads.1.dense1", 0.0625)):  # fmt: skip
+        for name, values in (("living", [0.75 - shift, 0.25 - shift]),
+                             ("largest_activation", [0.25 + shift] * 2),
+                             ("largest_share", [0.25 + shift, math.nan])):  # fmt: skip
+            expected += [
+                (f"critic/{layer}/{name}", x, y) for x, y in zip((5.0, 10.0), values, strict=True)
+            ]
+    for name, value in (("living", 0.5), ("largest_activation", 0.5), ("largest_share", 0.125)):
+        expected += [(f"actor/head.dense0/{name}", x, value) for x in (5.0, 10.0)]
+    rows = drawn("survival", tmp_path)
+    assert rows == [
+        head | {"panel": panel, "learning_rate_x_updates": str(x), "value": str(y)}
+        for panel, x, y in expected
+    ]
+    axes = figures.draw("survival", [run]).figure.axes
+    assert [part.get_ylabel() for part in axes[::3]] == [
+        "critic/heads.*.dense0", "critic/heads.*.dense1", "actor/head.dense0"
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("key", "x"), [("critic_learning_rate", 2.5), ("actor_learning_rate", 5)])
+def test_each_network_counts_its_own_learning_rate(tmp_path, key, x):
+    run = write(tmp_path, SPARSE, "baseline", 0, [scores(10)])
+    run.config["agent"][key] = 0.25
+    assert {row[-2] for row in figures.draw("survival", [run]).rows} == {x}
+    del run.config["agent"]["learning_rate"], run.config["agent"][key]
+    with pytest.raises(InputError, match=r"agent\.learning_rate"):
+        figures.draw("survival", [run])
+
+
 # --- curves, aggregates and points ---------------------------------------------------------------
 
 
@@ -224,7 +275,7 @@ def test_aggregates_are_of_the_last_returns_of_the_recipes_tasks(tmp_path, name,
 def test_the_probability_of_improvement_is_over_the_tasks_of_both(tmp_path):
     sweep_of_returns(tmp_path)
     runs = [read_run(path) for path in sorted(tmp_path.iterdir())]
-    (row,) = figures.improvements(runs)
+    (row,) = families.improvements(runs)
     assert row == ("lnwd", "beats baseline", 1.0, 1.0, 1.0, 1, 1)
 
 
@@ -261,7 +312,7 @@ def test_a_method_is_the_mean_of_its_tasks_means_also_when_they_have_unlike_many
 
 
 def face_of(name, runs):
-    face = figures.face(figures.choose(name, runs), "Note.")
+    face = chosen.face(chosen.choose(name, runs), "Note.")
     return [(part or "").replace("\u00a0", " ") for part in face]
 
 
@@ -307,11 +358,11 @@ def test_mixed_presets_are_refused_unless_one_is_chosen(tmp_path):
         for seed, preset in enumerate(("laptop", "tiny"))
     ]
     with pytest.raises(InputError, match="one preset"):
-        figures.choose("2", runs)
-    assert figures.choose("2", runs, "tiny").runs == runs[1:]
-    assert figures.choose("2", runs, "tiny").others == 1
+        chosen.choose("2", runs)
+    assert chosen.choose("2", runs, "tiny").runs == runs[1:]
+    assert chosen.choose("2", runs, "tiny").others == 1
     with pytest.raises(InputError, match="--preset paper"):
-        figures.choose("2", runs, "paper")
+        chosen.choose("2", runs, "paper")
 
 
 def test_a_figure_without_a_run_names_what_it_needs_and_the_sweep_that_makes_it(tmp_path, capsys):
@@ -325,7 +376,9 @@ def test_a_figure_without_a_run_names_what_it_needs_and_the_sweep_that_makes_it(
     assert sorted(path.name for path in tmp_path.iterdir()) == [f"{SPARSE}.baseline.0"]
 
 
-def test_a_figure_of_ones_own_takes_every_run_and_says_that_it_is_not_the_papers(tmp_path, capsys):
+def test_a_figure_of_ones_own_takes_every_run_and_says_that_it_is_not_the_papers(
+    tmp_path, capsys, quick
+):
     for seed, value in enumerate((64.0, 32.0)):
         write(tmp_path, "fish-swim", "ln", seed, whole(value))
     write(tmp_path, "fish-swim", "resnet18", 0, whole(8.0))
@@ -336,18 +389,19 @@ def test_a_figure_of_ones_own_takes_every_run_and_says_that_it_is_not_the_papers
         last = [row for row in csv.DictReader(file) if row["environment_step"] == "800.0"]
     found = [(row["task"], row["method"], float(row["mean"])) for row in last]
     assert found == [("fish-swim", "ln", 48.0), ("fish-swim", "resnet18", 8.0)]
-    chosen = figures.choose("6", find_runs(tmp_path), own=True)
-    title, subtitle, warning, _ = figures.face(chosen, "")
+    title, subtitle, warning, _ = chosen.face(chosen.choose("6", find_runs(tmp_path), own=True), "")
     assert title == "As Figure 6. Learning curves"
     assert "3 of 4 runs" in subtitle.replace("\u00a0", " ") and "INCOMPLETE" in warning
     html = report(tmp_path, tmp_path).read_text()
-    assert html.count("As Figure") == len(set(figures.OWN) - {"4", "redo-3"})
+    assert all(
+        f'alt="{chosen.title(name, own=True)}"' in html for name in {*chosen.OWN} - {"4", "redo-3"}
+    )
 
 
-@pytest.mark.parametrize("name", [n for n in figures.FIGURES if n not in figures.OWN])
+@pytest.mark.parametrize("name", [n for n in RECIPES if n not in chosen.OWN])
 def test_a_figure_of_certain_tasks_or_of_one_method_cannot_be_of_ones_own(tmp_path, name):
     run = write(tmp_path, "fish-swim", "ln", 0, whole())
-    with pytest.raises(InputError, match="5, 6, 9, 14") as error:
+    with pytest.raises(InputError, match="4, 5, 6, 9, 14, survival, redo-3") as error:
         figures.draw(name, [run], own=True)
     assert error.value.field == "--own"
 
@@ -363,7 +417,7 @@ def test_the_same_run_twice_unevaluated_runs_and_unknown_names_are_refused(tmp_p
     once = write(tmp_path / "a", SPARSE, "baseline", 0, [scores(1)])
     again = write(tmp_path / "b", SPARSE, "baseline", 0, whole())
     with pytest.raises(InputError, match="each task, method and seed"):
-        figures.choose("2", [once, again])
+        chosen.choose("2", [once, again])
     for name in ("5", "9"):
         with pytest.raises(InputError, match="evaluated"):
             figures.draw(name, [once])
@@ -396,19 +450,19 @@ def test_every_figure_draws_from_a_small_sweep(tmp_path):
 
 def test_a_score_that_was_not_kept_is_never_as_if_it_had_not_been_recorded(tmp_path):
     folder = write(tmp_path, MASKED, "lnwd", 0, whole()).folder
-    kept = read_run(folder, {"scores": [figures.SRANK]})
-    for part in zip(*(series(r, "scores", figures.SRANK) for r in (kept, read_run(folder))),
+    kept = read_run(folder, {"scores": [SRANK.keys[0]]})
+    for part in zip(*(series(r, "scores", SRANK.keys[0]) for r in (kept, read_run(folder))),
                     strict=True):  # fmt: skip
         np.testing.assert_array_equal(*part)
     with pytest.raises(KeyError, match="saturated"):
-        series(kept, "scores", *figures.SATURATED.keys)
+        series(kept, "scores", *SATURATED.keys)
 
 
 def test_a_users_matplotlibrc_changes_no_figure(tmp_path):
     runs = [write(tmp_path, SPARSE, "baseline", seed, whole()) for seed in (0, 1)]
 
     def pictures():
-        drawings = [figures.draw("2", runs), overview.overview(runs, columns=1)]
+        drawings = [figures.draw("2", runs), overview.overview(runs, narrow=True)]
         for drawn in drawings:
             drawn.figure.set_dpi(40)
         return [drawing.content(drawn.figure, "png") for drawn in drawings]
@@ -449,23 +503,23 @@ def test_the_command_draws_all_that_can_be_and_says_what_cannot_without_torch(tm
     assert len(list((tmp_path / "out").iterdir())) == 3 * 2
 
 
-def test_the_help_lists_the_figures_with_their_titles(capsys):
+def test_the_help_lists_all_figures_with_their_titles(capsys):
     with pytest.raises(SystemExit, match="0"):
         main(["figure", "--help"])
     said = capsys.readouterr().out
-    assert list(RECIPES) == [*(str(number) for number in range(2, 18)), "redo-3"]
+    assert list(RECIPES) == [*(str(number) for number in range(2, 18)), "survival", "redo-3"]
     for name, recipe in RECIPES.items():
         assert f"{name:>3}  {recipe.title}" in said
 
 
-def test_the_page_of_a_sweep_has_what_can_be_drawn_and_the_statistics(tmp_path):
+def test_the_page_of_a_sweep_has_what_can_be_drawn_and_the_statistics(tmp_path, quick):
     for method, value in (("baseline", 16.0), ("lnwd", 48.0)):
         write(tmp_path, "walker-run", method, 0, whole(value))
         write(tmp_path, SPARSE, method, 0, whole(2 * value))
     html = report(tmp_path, tmp_path / "out").read_text()
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["report.html"]
-    names = [name for name in RECIPES if f'alt="Figure {name}.' in html]
-    assert names == ["2", "5", "6", "7", "8", "9", "14", "15"]
+    names = [name for name in RECIPES if f'alt="{chosen.title(name)}"' in html]
+    assert names == ["2", "5", "6", "7", "8", "9", "14", "15", "survival"]
     assert html.count("data:image/png;base64,") == len(names)
     assert "<th scope=col>beats baseline</th>" in html
     assert '<data value="72.0">72</data>' in html  # lnwd: the mean of 48 and 96
@@ -473,12 +527,17 @@ def test_the_page_of_a_sweep_has_what_can_be_drawn_and_the_statistics(tmp_path):
     assert "4</data> scored runs" in html.split("class=gist")[1]
 
 
-def test_a_page_of_one_seed_a_method_has_the_overview_alone(tmp_path):
-    for method in ("baseline", "lnwd"):
-        write(tmp_path, SPARSE, method, 0, whole())
+@pytest.mark.parametrize(("seeds", "views", "titles"), [(1, 1, 1), (2, 2, 5)])
+def test_a_page_of_one_task_has_the_overview_and_with_several_seeds_each_run_and_all_figures(
+    tmp_path, quick, seeds, views, titles
+):
+    for method, seed in product(("baseline", "lnwd"), range(seeds)):
+        write(tmp_path, "fish-swim", method, seed, whole())
     html = report(tmp_path, tmp_path).read_text()
-    assert "The figures of the paper" not in html
-    assert html.count("data:image/svg+xml;base64,") == 2
+    assert html.count("data:image/svg+xml;base64,") == 2 * views
+    assert html.count("Every run by itself") == views - 1
+    found = re.findall('<div class=plot>.*?alt="([^"]*)"', html)
+    assert found[-1] == chosen.title("survival") and len(found) == titles
 
 
 def test_the_page_of_many_runs_tells_of_their_machine_once():
@@ -487,7 +546,7 @@ def test_the_page_of_many_runs_tells_of_their_machine_once():
         Run(Path(f"r{seed}"), read, [session | {"command": f"python -m fast {seed}"}, *whole()])
         for seed, read in enumerate([CONFIG | {"seed": seed} for seed in range(6)])
     ]
-    html = page(runs, b"", b"")
+    html = page(runs)
     assert html.count("<dt>python</dt>") == 1
     assert "6</data> commands" in html
 

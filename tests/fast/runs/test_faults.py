@@ -24,7 +24,9 @@ from fast import config as configs
 from fast import envs
 from fast.__main__ import main
 from fast.errors import InputError
-from fast.report import drawing, figures, story
+from fast.papers.neuron_dominance import LIVES, RECIPES, RETURN, SATURATED, SCORE
+from fast.report import chosen, drawing, families, overview, story
+from fast.report.page import TEMPLATES, tables
 from fast.runs.folder import RunFolder
 from fast.runs.records import COUNTERS, find_runs
 from fast.runs.session import Stop
@@ -315,16 +317,17 @@ def readable(folder):
     """All that figure and page take of a folder of runs but the drawing."""
     for run in find_runs(folder):
         facts = story.Facts(run)
-        story.about_run(facts)
-        story.how_far({run.method: [facts]})
-        panels = (figures.RETURN, figures.SCORE, figures.SATURATED)
-        drawing.rows_of([run], panels)
-        drawing.subtitle([run])
-        drawing.incomplete([run])
+        TEMPLATES.get_template("sentences.jinja").module.about_run(facts)
+        tables({run.method: [facts]})
+        drawing.rows_of([run], (RETURN, SCORE, SATURATED))
         drawing.masked_spans([run])
-        figures.changed(run)
-        figures.run_points(figures.choose("14", [run], own=True))
-        figures.curve([run])
+        overview.overview_rows([run])
+        overview.worst_rows(run)
+        families.life_rows(run, LIVES)
+        here = chosen.choose("14", [run], own=True)
+        chosen.face(here, "")
+        families.run_points(here)
+        families.curve([run], RETURN)
 
 
 @pytest.fixture
@@ -418,7 +421,7 @@ def test_432_runs_at_the_papers_length_are_read_in_less_than_a_gigabyte(
 ):
     records_file = tmp_path / "metrics.jsonl"
     records_file.write_text(paper_length(whole(PIXELS)))
-    for task, method, seed in figures.RECIPES["5"].runs:
+    for task, method, seed in RECIPES["5"].runs:
         made = replace(configs.build("drq", task, method, "paper"), seed=seed)
         folder = tmp_path / "runs" / f"{task}.{method}.{seed}"
         folder.mkdir(parents=True)

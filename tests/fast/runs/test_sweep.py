@@ -21,10 +21,11 @@ from fast import config as configs
 from fast.__main__ import main
 from fast.errors import InputError
 from fast.papers import neuron_dominance as recipes
-from fast.papers.neuron_dominance import plan
+from fast.papers.grid import PlannedRun, plan
 from fast.runs import forecast
 from fast.runs import sweep as sweeps
 from fast.runs.records import read_run
+from fast.runs.session import Stop
 
 ROOT = Path(__file__).parents[3]
 UPDATES = 300  # of the preset `tiny`
@@ -339,11 +340,10 @@ def test_a_second_signal_is_passed_on_too(bench):
 def test_a_signal_that_is_ignored_stays_so():
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does
     try:
-        received = []
-        with sweeps._stops(received):
+        with Stop(patient=True) as stop:
             os.kill(os.getpid(), signal.SIGHUP)
             os.kill(os.getpid(), signal.SIGTERM)
-        assert received == [signal.SIGTERM]
+        assert stop.received == [signal.SIGTERM]
         assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
     finally:
         signal.signal(signal.SIGHUP, before)
@@ -737,16 +737,19 @@ def test_evaluations_and_scores_count_as_often_as_the_run_makes_them():
 
 
 def test_every_figure_of_the_paper_with_results_has_a_recipe_that_can_be_run():
-    assert list(recipes.RECIPES) == [str(number) for number in range(2, 18)]
-    everything = {run for recipe in recipes.RECIPES.values() for run in recipe.runs}
-    kinds = sorted({run[:2] for run in everything})
-    jobs = sweeps.survey([recipes.PlannedRun(*kind, 0) for kind in kinds], "drq", "paper", "cpu",
-                         Path("nowhere"), [])  # fmt: skip
-    assert len(jobs) == len(kinds)
-    assert {job.config.run.masked_updates for job in jobs} == {0, 500_000}
-    count = len(everything)
-    last = f"| all, each run once | | {count} | {count * recipes.HOURS:,} |"
-    assert recipes.table().splitlines()[-1] == last
+    assert list(recipes.RECIPES) == [*map(str, range(2, 18)), "survival", "redo-3"]
+    for agent, masked in (("drq", {0, 500_000}), ("classifier", {0})):
+        of_agent = [recipe for recipe in recipes.RECIPES.values() if recipe.agent == agent]
+        everything = {run for recipe in of_agent for run in recipe.runs}
+        kinds = sorted({run[:2] for run in everything})
+        jobs = sweeps.survey([PlannedRun(*kind, 0) for kind in kinds], agent, "paper", "cpu",
+                             Path("nowhere"), [])  # fmt: skip
+        assert len(jobs) == len(kinds)
+        assert {job.config.run.masked_updates for job in jobs} == masked
+        if agent == "drq":
+            count = len(everything)
+            last = f"| all, each run once (of DrQ) | | {count} | {count * recipes.HOURS:,} |"
+            assert recipes.table().splitlines()[-1] == last
 
 
 def test_the_readme_shows_the_table_of_recipes():
@@ -762,7 +765,7 @@ def test_the_recipes_have_the_papers_numbers():
     assert runs["2"] == runs["3"] == 3 * 8
     assert runs["5"] == runs["6"] == runs["9"] == runs["14"] == 12 * 6 * 6
     assert (runs["7"], runs["8"], runs["15"]) == (8 * 6 * 6, 4 * 6 * 6, 12 * 2 * 6)
-    assert runs["4"] == 0
+    assert (runs["4"], runs["redo-3"]) == (2 * 5, 2 * 3)
 
 
 def test_other_seeds_than_the_figures_are_the_first_ones():
@@ -781,7 +784,7 @@ def test_a_run_that_is_named_twice_is_planned_once():
 def test_the_list_is_the_markdown_table_of_all_figures(capsys):
     assert main(["sweep", "--list"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert len(lines) == 2 + 16 + 1
+    assert len(lines) == 2 + len(recipes.RECIPES) + 1
     assert len({line.count("|") for line in lines}) == 1
     assert "| 8 x 6 x 6 = 288 |" in next(line for line in lines if line.startswith("| 7:"))
 
