@@ -399,8 +399,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, default=OUT)
     parser.add_argument("--look", action="store_true", help="at what is there, without more runs")
+    parser.add_argument("--arms", nargs="+", choices=ARMS, default=list(ARMS), help="in this order")
     options = parser.parse_args()
-    heads = run(options.out, {} if options.look else ARMS, SEEDS)
+    arms = {} if options.look else {arm: ARMS[arm] for arm in options.arms}
+    heads = run(options.out, arms, SEEDS)
     draw(options.out, heads)
     print(table(heads))
     return 0
