@@ -1,6 +1,7 @@
 """The overview of runs of one task: return, dominance, saturation and rank beside each other.
 
-Of any agent: each of its networks is drawn by the layer that is worst off, and the CSV has all.
+Of any agent: each of its networks is drawn by the dense layer that is worst off, and the CSV has
+all layers. A convolution has so few channels that one of them often outweighs the others.
 """
 
 from collections.abc import Sequence
@@ -20,8 +21,8 @@ RANDOM_POLICY = "random policy's return"
 RETURN = Panel("Evaluation return", "evaluation", ("return",))
 # Measure: which of a network's layers is drawn at each score, in words, and the axis.
 WORST = {
-    "largest_share": (np.fmax, "largest activation share in a layer", "share"),
-    "saturated": (np.fmax, "saturated neurons, most in a layer", "fraction"),
+    "largest_share": (np.fmax, "largest activation share in a dense layer", "share"),
+    "saturated": (np.fmax, "saturated neurons, most in a dense layer", "fraction"),
     "srank": (np.fmin, "srank of a layer's output, smallest", "linear"),
 }
 ALONE = "Each line is one run."
@@ -46,14 +47,15 @@ def overview_rows(runs: Sequence[Run]) -> list[Row]:
 
 
 def worst_rows(run: Run) -> list[Row]:
-    """Of each network and measure in WORST the worst of the layers; its panel is network/measure.
+    """The worst of the dense layers of each network by each of WORST; the panel: network/measure.
 
     A layer that is wholly dead counts with its last value, and NaN where that is the worst.
     """
     rows = []
+    dense = scored_layers(run, "srank")
     for measure, (pick, _, _) in WORST.items():
         of_learner: dict[str, list[str]] = {}
-        for layer in scored_layers(run, measure):
+        for layer in dense:
             of_learner.setdefault(layer.partition("/")[0], []).append(f"{layer}/{measure}")
         for learner, keys in of_learner.items():
             x = series(run, "scores", keys[0])[0]

@@ -712,9 +712,9 @@ shutil.copy(here / "metrics.jsonl", folder)
 def fake(tmp_path, monkeypatch):
     """A command line whose `train` writes what a training would; and the calls it had."""
     (tmp_path / "fake.py").write_text(FAKE)
-    for job in sweeps.survey(demos.RUNS, "drq", "laptop", "cpu", tmp_path, demos.OPTIONS):
+    for job in sweeps.survey(demos.RUNS, "drq", "dominance", "cpu", tmp_path, demos.OPTIONS):
         (tmp_path / f"{job.run.name}.json").write_text(configs.to_json(job.config))
-    lines = [evaluation(6000, 1.0), scores(6000, share=0.25)]
+    lines = [evaluation(40_000, 1.0), scores(40_000, share=0.25)]
     (tmp_path / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     monkeypatch.setattr("fast.machine.resources.require_all", lambda *given: None)
     monkeypatch.setattr(sweeps, "POLL", 0.05)
@@ -728,18 +728,19 @@ def test_the_demo_goes_on_where_it_failed_and_ends_with_figure_and_page(
 ):
     command, calls = fake
     out = tmp_path / "demo"
-    monkeypatch.setenv("ORDER", "lnwd fail")
+    monkeypatch.setenv("ORDER", "adam-eps fail")
     assert demos.demo(out, command) == 1
-    assert "failed: cartpole-swingup.lnwd.0" in capsys.readouterr().out
+    assert "failed: cartpole-swingup_sparse.adam-eps.0" in capsys.readouterr().out
     assert not (out / "report.html").exists()
     monkeypatch.delenv("ORDER")
     assert demos.demo(out, command) == 0
-    assert sorted(calls()) == ["baseline train", "lnwd resume", "lnwd resume", "lnwd train"]
+    again = ["adam-eps resume", "adam-eps resume", "adam-eps train"]
+    assert sorted(calls()) == [*again, "baseline train"]
     assert str(out / "report.html") in capsys.readouterr().out
     assert (out / "overview.png").read_bytes() == b"png"
     text = text_of([Page((out / "report.html").read_text()).text])
     assert "Of 2 scored runs a neuron became dominant in some layer in 0" in text
-    assert {run.masked for run in find_runs(out)} == {2000}
+    assert {run.planned for run in find_runs(out)} == {40_000}
 
 
 def test_a_stopped_demo_stops_both_trainings_and_says_how_to_go_on(
@@ -758,17 +759,17 @@ def test_a_stopped_demo_stops_both_trainings_and_says_how_to_go_on(
     assert demos.demo(tmp_path / "demo", command) == 128 + signal.SIGINT
     thread.join()
     assert "The same command again goes on from here" in capsys.readouterr().out
-    assert sorted(calls()) == ["baseline train", "lnwd train"]
+    assert sorted(calls()) == ["adam-eps train", "baseline train"]
     monkeypatch.delenv("ORDER")
     assert demos.demo(tmp_path / "demo", command) == 0
-    assert sorted(calls())[::2] == ["baseline resume", "lnwd resume"]
+    assert sorted(calls())[::2] == ["adam-eps resume", "baseline resume"]
 
 
 @pytest.mark.parametrize(
     ("name", "changes", "named"),
     [
         ("other-0", {}, "other-0"),
-        ("cartpole-swingup.lnwd.0", {"method": "lnwd"}, "accepted: that, or another --out"),
+        (demos.RUNS[1].name, {"method": "adam-eps"}, "accepted: that, or another --out"),
     ],
 )
 def test_the_demo_refuses_a_folder_with_other_runs_before_it_trains(
