@@ -229,13 +229,11 @@ def demo(arguments: list[str]) -> int:
     return show(parser.parse_args(arguments).out)
 
 
-def sweep(arguments: list[str]) -> int:
-    """train the runs that a figure needs, several at a time, or go on with them"""
+def _sweeps() -> argparse.ArgumentParser:
+    """The options of `sweep`."""
     from fast.agents import AGENTS
-    from fast.papers.neuron_dominance import RECIPES, figure_runs, plan, table
 
     presets = "; ".join(f"of {n}: {', '.join(kind.file.PRESETS)}" for n, kind in AGENTS.items())
-    cut = arguments.index("--") if "--" in arguments else len(arguments)
     parser = argparse.ArgumentParser(
         prog="python -m fast sweep",
         description=sweep.__doc__,
@@ -256,6 +254,17 @@ def sweep(arguments: list[str]) -> int:
     )
     parser.add_argument("--dry-run", action="store_true", help="say how many runs and hours")
     parser.add_argument("--list", action="store_true", help="print what each figure needs")
+    return parser
+
+
+def sweep(arguments: list[str]) -> int:
+    """train the runs that a figure needs, several at a time, or go on with them"""
+    from fast.agents import AGENTS
+    from fast.papers.grid import plan
+    from fast.papers.neuron_dominance import RECIPES, figure_runs, table
+
+    parser = _sweeps()
+    cut = arguments.index("--") if "--" in arguments else len(arguments)
     given, settings = parser.parse_known_args(arguments[:cut])
     _refuse_strays(settings, parser)
     overrides = [*settings, *arguments[cut + 1 :]]
