@@ -369,7 +369,7 @@ def learning_rate(run: Run, layer: str) -> float:
     """Of the network that a layer is in; raises InputError where the settings do not tell."""
     agent, learner = run.config["agent"], layer.partition("/")[0]
     rate = agent.get(f"{learner}_learning_rate", agent.get("learning_rate"))
-    if not isinstance(rate, float):
+    if not isinstance(rate, float) or not math.isfinite(rate):
         raise InputError(f"{run.folder}: agent.learning_rate", rate, "a number is accepted")
     return rate
 

@@ -238,6 +238,8 @@ def _config(text: bytes, path: Path) -> dict[str, Any]:
     for name, kind in wanted.items():
         value: Any = leaves.get(name)
         fits = type(value) is kind or (kind is float and type(value) is int)
+        if kind is list:
+            fits = fits and all(type(part) is str for part in value)
         if not fits or (kind in (int, float) and not (name == "run.updates") <= value < 2**53):
             accepted = "the config.json that a run wrote is accepted"
             raise InputError(f"{path}: {name}", value, accepted)

@@ -145,6 +145,8 @@ def test_a_run_is_finished_when_it_is_scored_and_evaluated_after_its_planned_upd
         ("config.json", '{"version": 2, "task": ', "config.json"),
         ("config.json", json.dumps(config() | {"version": 1}), "version"),
         ("config.json", json.dumps({"version": 2}), "task"),
+        ("config.json", json.dumps(config(changed=[[]])), "changed"),
+        ("config.json", json.dumps(config(masked=1e300)), "reward_masked"),
         ("metrics.jsonl", '{"kind": "episode"\n{}\n', "metrics.jsonl:1"),
         ("metrics.jsonl", "[1]\n", "metrics.jsonl:1"),
         ("metrics.jsonl", json.dumps({"kind": "update", "update": 1}) + "\n", "metrics.jsonl:1"),

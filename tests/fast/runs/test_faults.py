@@ -330,6 +330,10 @@ def readable(folder):
         families.curve([run], RETURN)
 
 
+def resumable(folder):
+    RunFolder.resume(folder).close()
+
+
 @pytest.fixture
 def run(whole, tmp_path):
     shutil.copytree(whole(PIXELS), tmp_path / "run")
@@ -349,7 +353,7 @@ def test_whatever_stands_in_a_file_it_is_read_or_refused(name, run):
             changed[at] = json.dumps(odd(json.loads(lines[at]), generator)).encode()
             file.write_bytes(b"\n".join([*changed, b""]))
         before = file.read_bytes()
-        for read in (readable, lambda folder: RunFolder.resume(folder).close()):
+        for read in (readable, resumable):
             try:
                 read(run)
                 outcomes[read, "read"] += 1
