@@ -57,14 +57,20 @@ class Curve:
     y: str
 
 
-@dataclass(frozen=True)
+def by_slack(instance: Any) -> bool:
+    """Stands where a claim is that its slack is not negative; `Claim` puts that in its place."""
+    raise NotImplementedError
+
+
+@dataclass(frozen=True, kw_only=True)
 class Claim(Generic[Instance]):
     """A statement of a paper or its repair, with its verdict and what the verdict rests on.
 
     Where the verdict is "refuted" there is a `counterexample`: all assumptions hold of it and
     `then` does not. Where it is "holds" or "holds if" every assumption is needed: `needs` has for
     each one an instance of which all the others hold, but not `then`. A bound has its `slack`
-    (what is left until it fails: then is slack >= -error) and an instance where it is tight.
+    (what is left until it fails) and an instance where it is tight; without a `then` of its own
+    the claim is that slack >= -error.
     """
 
     id: str  # "dominance.theorem-1"
@@ -73,7 +79,7 @@ class Claim(Generic[Instance]):
     title: str  # what it says, in about ten words
     statement: str  # in readable mathematics
     given: tuple[Assumption[Instance], ...]
-    then: Callable[[Instance], bool]
+    then: Callable[[Instance], bool] = by_slack
     instances: Callable[[Any], SearchStrategy[Instance]]  # of a size; most satisfy `given`
     sizes: tuple[Any, ...]  # from the smallest on
     verdict: Verdict
@@ -92,6 +98,11 @@ class Claim(Generic[Instance]):
     proved_at: tuple[int, ...] = ()  # the sizes at which `proved` is asked
     proved_size: str = "N"  # of what they are the number
     remark: str = ""
+
+    def __post_init__(self) -> None:
+        slack, error = self.slack, self.error
+        if self.then is by_slack and slack is not None:
+            object.__setattr__(self, "then", lambda instance: bool(slack(instance) >= -error))
 
     def __str__(self) -> str:
         return f"{self.id}: {self.title}"

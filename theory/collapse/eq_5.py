@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from fractions import Fraction
 from functools import partial
 from typing import Any
@@ -186,7 +187,7 @@ def follows_the_closed_form(r: Regression) -> bool:
 EQ_6 = Claim(
     id="collapse.eq-6",
     source="Neuron Dominance, eq. (6), of Φ",
-    origin="printed",
+    origin="reading",
     title="Φ_t = exp(-t (I - γP)) Φ_0 for balanced fixed heads",
     statement="Σ_m w^m w^m' = I, fixed  ⇒  Φ_t = exp(-t (I - γP)) Φ_0",
     given=(BALANCED,),
@@ -231,7 +232,7 @@ def fixed_heads_steps(r: Regression) -> list[str]:
 FIXED_HEADS = Claim(
     id="collapse.fixed-heads",
     source=AFTER_6,
-    origin="printed",
+    origin="reading",
     title="With fixed heads and zero reward features collapse to zero",
     statement="R = 0, W fixed, w^m ≠ 0  ⇒  Φ_t → 0",
     given=(HEADS,),
@@ -241,12 +242,13 @@ FIXED_HEADS = Claim(
     verdict="refuted",
     counterexample=regression(STAY, "1/2", [[0, 1]], [[1], [0]]),
     breaks="lim_M Σ w^m w^m' = I is used; M heads span at most M directions, the rest stays",
-    repaired_by=("collapse.fixed-heads-span",),
+    repaired_by=("collapse.fixed-heads-span", "collapse.fixed-heads-limit"),
     steps=fixed_heads_steps,
 )
 
 
 spanning_or_not = partial(balanced_or_not, gammas=GAMMAS_TO_1)
+regressions_to_1 = partial(regressions, gammas=GAMMAS_TO_1)
 
 
 def heads_span(r: Regression) -> bool:
@@ -261,8 +263,7 @@ FIXED_HEADS_SPAN = Claim(
     source="repairs collapse.fixed-heads",
     origin="ours",
     title="Features collapse if the fixed heads span all directions",
-    statement="R = 0, γ < 1, W fixed, Σ_m w^m w^m' > 0  ⇒  Φ_t → 0\n"
-    "and for any fixed W: Φ_t → Φ_0 · (projection on the kernel of Σ w w')",
+    statement="R = 0, γ < 1, W fixed, Σ_m w^m w^m' > 0  ⇒  Φ_t → 0",
     given=(SPANNING, DISCOUNTED),
     then=ends_at_zero,
     instances=spanning_or_not,
@@ -278,6 +279,43 @@ FIXED_HEADS_SPAN = Claim(
 )
 
 
+def unread(r: Regression) -> Array:
+    """The projection on the kernel of Σ w w', the directions that no head reads. (N, N)"""
+    basis = kernel(r.gram())
+    if not basis:
+        return exact([[ZERO] * len(r.w)] * len(r.w))
+    k = exact(basis).T
+    # (K'K)^-1 K', column by column: the kernel of (K'K | -column) scaled to end with 1
+    parts = [kernel(np.column_stack([k.T @ k, -column]))[0] for column in k]
+    return np.asarray(k @ exact([part[:-1] / part[-1] for part in parts]).T)
+
+
+def ends_unread(r: Regression) -> bool:
+    """The flow is linear: the limit rests, and what Φ_0 is beyond it ends at 0."""
+    limit = exact(r.phi) @ unread(r)
+    rest = tuple(map(tuple, exact(r.phi) - limit))
+    return not fixed_heads(replace(r, phi=tuple(map(tuple, limit)))).any() and ends_at_zero(
+        replace(r, phi=rest)
+    )
+
+
+FIXED_HEADS_LIMIT = Claim(
+    id="collapse.fixed-heads-limit",
+    source="repairs collapse.fixed-heads, of any fixed heads",
+    origin="ours",
+    title="What no fixed head reads stays, and all else collapses",
+    statement="R = 0, γ < 1, W fixed  ⇒  Φ_t → Φ_0 · (projection on the kernel of Σ w w')",
+    given=(DISCOUNTED,),
+    then=ends_unread,
+    instances=regressions_to_1,
+    sizes=SIZES,
+    verdict="holds",
+    needs={"discounted": regression(STAY, 1, [[1]], [[1]])},
+    proof="As collapse.fixed-heads-span: the terms with λ_i = 0 stay, and those q_i span the "
+    "kernel.",
+)
+
+
 # Sums and products of fewer than 100 numbers below 100, singular values and exponentials of small
 # matrices: each has a relative error of a few 2^-52, all together less than 1e-11.
 ROUNDED = 1e-11
@@ -287,10 +325,6 @@ def norm_slack(r: Regression) -> float:
     largest = float(np.abs(exact(r.phi)).max())
     bound = math.exp(-float((1 - r.gamma) * r.t)) * largest
     return bound - float(np.abs(closed_form(r)).max())
-
-
-def norm_falls(r: Regression) -> bool:
-    return norm_slack(r) >= -ROUNDED
 
 
 def rate_curve(slack: Callable[[Regression], float], name: str) -> Curve:
@@ -317,7 +351,6 @@ RATE = Claim(
     statement="max |Φ_t| ≤ e^(-(1-γ)t) max |Φ_0|,  with = for state-constant Φ_0\n"
     "(the maximum norm of exp(-t(I - γP)) is e^(-(1-γ)t))",
     given=(),
-    then=norm_falls,
     instances=regressions,
     sizes=SIZES,
     verdict="holds",
@@ -342,10 +375,6 @@ def spread_slack(r: Regression) -> float:
     return float((bound - spread(closed_form(r))).min())
 
 
-def spread_falls(r: Regression) -> bool:
-    return spread_slack(r) >= -ROUNDED
-
-
 def spread_curve() -> Curve:
     return rate_curve(spread_slack, "spread")
 
@@ -358,7 +387,6 @@ SPREAD = Claim(
     statement="δ(P) = max_xy ½ Σ_z |P_xz - P_yz|  (Dobrushin), spread = max - min over states\n"
     "spread Φ_t ≤ e^(-(1 - γδ)t) spread Φ_0,  for every feature",
     given=(),
-    then=spread_falls,
     instances=regressions,
     sizes=SIZES,
     verdict="holds",
@@ -386,9 +414,12 @@ def direction(r: Regression) -> Array:
     return np.asarray(right @ exact([part[:-1] / part[-1] for part in parts]).T)
 
 
-def direction_constant(r: Regression) -> bool:
-    limit = direction(r)
-    return bool((limit == limit[0]).all())
+def ends_at_mean(r: Regression) -> bool:
+    """The limit is π'Φ_0 in every row, for every π with π'P = π' and sum 1."""
+    means = [
+        v @ exact(r.phi) / v.sum() for v in kernel((identity(len(r.phi)) - exact(r.transition)).T)
+    ]
+    return all(bool((direction(r) == mean).all()) for mean in means)
 
 
 def looks_ahead(r: Regression) -> bool:
@@ -405,7 +436,7 @@ DIRECTION = Claim(
     title="Normalised features tend to one row for all states",
     statement="e^((1-γ)t) Φ_t → 1 π'Φ_0,  π'P = π':  of rank ≤ 1",
     given=(ONE_CLASS, AHEAD),
-    then=direction_constant,
+    then=ends_at_mean,
     instances=regressions,
     sizes=SIZES,
     verdict="holds if",
@@ -427,6 +458,7 @@ CLAIMS: tuple[Claim[Any], ...] = (
     EQ_6,
     FIXED_HEADS,
     FIXED_HEADS_SPAN,
+    FIXED_HEADS_LIMIT,
     RATE,
     SPREAD,
     DIRECTION,

@@ -64,7 +64,7 @@ LEARNED_HEADS = Claim(
     verdict="refuted",
     counterexample=regression(STAY, "1/2", [[2]], [[1]]),
     breaks="the heads of eqs. (5) and (6) never learn; a head that learns goes to 0 itself",
-    repaired_by=("collapse.strong-heads", "collapse.singular-values"),
+    repaired_by=("collapse.strong-heads", "collapse.weak-heads", "collapse.singular-values"),
     steps=learned_steps,
 )
 
@@ -82,8 +82,11 @@ def learned_heads(r: Regression) -> tuple[Array, Array]:
 def conserved(r: Regression) -> bool:
     phi, w = exact(r.phi), exact(r.w)
     move_phi, move_w = learned_heads(r)
-    rise, other = move_phi.T @ phi, move_w @ w.T
-    return not (rise + rise.T - other - other.T).any()
+    for alpha, beta in ((1, 1), (2, 3)):
+        rise, other = beta * (alpha * move_phi).T @ phi, alpha * (beta * move_w) @ w.T
+        if (rise + rise.T - other - other.T).any():
+            return False
+    return True
 
 
 def conserved_for_all_reals(size: int) -> bool:
@@ -107,7 +110,7 @@ CONSERVED = Claim(
     origin="ours",
     title="Learning changes Φ'Φ and WW' alike",
     statement="D = Φ_t'Φ_t - W_t W_t' is constant, for every error signal E\n"
-    "(with rates: α Φ'Φ - β W W')",
+    "(if Φ learns at the rate α and W at the rate β: β Φ'Φ - α W W')",
     given=(),
     then=conserved,
     instances=regressions_to_1,
@@ -131,10 +134,6 @@ def singular_slack(r: Regression) -> float:
     return float(np.min(now[: len(start[count:])] - start[count:], initial=math.inf))
 
 
-def singular_values_stay(r: Regression) -> bool:
-    return singular_slack(r) >= -INTEGRATED
-
-
 SINGULAR_VALUES = Claim(
     id="collapse.singular-values",
     source="repairs collapse.learned-heads",
@@ -142,7 +141,6 @@ SINGULAR_VALUES = Claim(
     title="M learned heads leave all but M directions alive",
     statement="σ_i(Φ_t) ≥ σ_{i+M}(Φ_0)  for all t and i, with M learned heads",
     given=(),
-    then=singular_values_stay,
     instances=regressions,
     sizes=SIZES,
     verdict="holds",
@@ -230,10 +228,6 @@ def strong_slack(r: Regression) -> float:
     return float(start / (1 + rate * start * float(r.t)) - (d * now**2).sum())
 
 
-def strong_heads_collapse(r: Regression) -> bool:
-    return strong_slack(r) >= -INTEGRATED
-
-
 STRONG = Assumption("strong heads", "Φ_0'Φ_0 ≤ W_0 W_0' (as matrices)", may_collapse, False)
 
 
@@ -243,9 +237,8 @@ STRONG_HEADS = Claim(
     origin="ours",
     title="Learned heads collapse the features iff they start stronger",
     statement="γ < 1, Φ_0'Φ_0 ≤ W_0 W_0'  ⇒  V_t ≤ V_0 / (1 + 2(1-√γ) V_0 t / (r max d)) → 0\n"
-    "V = tr(Φ'dΦ), d' = (1-γ) u'(I - γP)^-1, r = min(N, |X|);  else Φ_t never tends to 0",
+    "V = tr(Φ'dΦ), d' = (1-γ) u'(I - γP)^-1, r = min(N, |X|)",
     given=(DISCOUNTED, STRONG),
-    then=strong_heads_collapse,
     instances=strong_or_not,
     sizes=BALANCED_SIZES,
     verdict="holds if",
@@ -258,10 +251,33 @@ STRONG_HEADS = Claim(
     error=INTEGRATED,
     tight_at=regression(STAY, 0, [[1]], [[1]]),
     proof="WW' = Φ'Φ - D ≥ Φ'Φ, so -∂V/2 ≥ (1-√γ) tr(Φ'dΦ WW') ≥ (1-√γ) tr(Φ'dΦ Φ'Φ)\n"
-    "≥ (1-√γ) tr((Φ'dΦ)²) / max d ≥ (1-√γ) V² / (r max d); integrate. Conversely Φ_t → 0\n"
-    "gives v'Dv = lim |Φ_t v|² - |W_t'v|² ≤ 0 for every v.",
+    "≥ (1-√γ) tr((Φ'dΦ)²) / max d ≥ (1-√γ) V² / (r max d); integrate.",
     remark="Φ'Φ ≤ WW' needs at least rank Φ heads. What keeps features alive is this balance\n"
-    "at the start, and not the loss.",
+    "at the start, and not the loss. Without it they never vanish (collapse.weak-heads).",
+)
+
+
+def weak_slack(r: Regression) -> float:
+    """The least eigenvalue of Φ_t'Φ_t - D."""
+    phi, _ = integrate(r, learned=True)
+    return float(np.linalg.eigvalsh(phi.T @ phi - np.asarray(r.balance(), float))[0])
+
+
+WEAK_HEADS = Claim(
+    id="collapse.weak-heads",
+    source="repairs collapse.learned-heads; the converse of collapse.strong-heads",
+    origin="ours",
+    title="Where learned heads start weaker, features never vanish",
+    statement="D = Φ_0'Φ_0 - W_0W_0'  ⇒  Φ_t'Φ_t ≥ D (as matrices) for all t:\n"
+    "|Φ_t v|² ≥ v'Dv for ever, so Φ_t → 0 only if D ≤ 0",
+    given=(),
+    instances=strong_or_not,
+    sizes=BALANCED_SIZES,
+    verdict="holds",
+    slack=weak_slack,
+    error=INTEGRATED,
+    tight_at=regression(STAY, 0, [[1]], [[0]]),
+    proof="By collapse.conserved Φ_t'Φ_t - D = W_tW_t', which is not negative.",
 )
 
 
@@ -271,4 +287,5 @@ CLAIMS: tuple[Claim[Any], ...] = (
     SINGULAR_VALUES,
     NEVER_GROWS,
     STRONG_HEADS,
+    WEAK_HEADS,
 )

@@ -299,8 +299,10 @@ def bias_fits(h: Head) -> bool:
     return two_hot(h.centres, h.gamma * (phat @ exact(h.centres))) == list(phat)
 
 
-def nothing_moves(h: Head) -> bool:
-    return not any(move.any() for move in head_moves(h, head_errors(h)[0]))
+def rests_at_target(h: Head) -> bool:
+    """Nothing moves, and p̂ = p in every state."""
+    error = head_errors(h)[0]
+    return not error.any() and not any(move.any() for move in head_moves(h, error))
 
 
 FITS = Assumption("bias fits", "softmax(c) is the target of its own value", bias_fits, False)
@@ -312,9 +314,9 @@ OUTPUT_BIAS = Claim(
     origin="ours",
     title="With an output bias, collapse may be an exact optimum",
     statement="z ≤ 0, and softmax(c) = the target of its own value\n"
-    "⇒  nothing moves, W, z or c, and the loss is the target's entropy: the least there is",
+    "⇒  nothing moves, W, z or c, and p̂ = p: the loss is the target's entropy, the least there is",
     given=(DEAD, FITS),
-    then=nothing_moves,
+    then=rests_at_target,
     instances=dead_or_alive,
     sizes=((1, 1, 2), (2, 1, 2), (2, 2, 2)),
     verdict="holds if",
@@ -322,7 +324,8 @@ OUTPUT_BIAS = Claim(
         "saturated": Head(((ONE,),), ((ONE, ZERO),), row(0, 0), row("-1/2", "1/2"), HALF),
         "bias fits": Head(((ZERO,),), ((ZERO, ZERO),), row(0, 0), row(0, 1), HALF),
     },
-    proof="p̂ = softmax(c) = p for all states: the error is 0.",
+    proof="p̂ = softmax(c) = p for all states: the error is 0. -Σ p ln q ≥ -Σ p ln p for every "
+    "prediction q, as ln x ≤ x - 1 at x = q/p.",
     remark="Two-hot on (-1, 2): p = (2/3, 1/3), c = ln 2 (1, 0). For HL-Gauss such a c always\n"
     "exists, as all of its masses are above 0.",
 )

@@ -34,7 +34,12 @@ D are the inputs, E a mean over them; an instance lists g for each: g ∈ {one, 
 u_i = N E g_i / Σ_j E g_j is the score of neuron i; Σ_j is the sum over all neurons j.
 Neuron m of layer k+1 receives z = w_1 g_1 + .. + w_N g_N + b; m is mostly left out.
 It is saturated if z ≤ 0 at every input, a zombie if z > 0 at every input,
-mixed if neither.
+mixed if neither. sign x is 1, 0 or -1. ‖(a, b, ..)‖ = √(a² + b² + ..).
+Y = |w_1| g_1 - Σ_{j≥2} |w_j| g_j - |b| is by how much neuron 1 outweighs all others.
+P: probability, over the inputs, or over the weights where those are random. Var: variance,
+the mean of the squares less the square of the mean.
+t_k is Student's t: a normal number divided by the root mean square of k others.
+Cantelli: a number of mean m > 0 and variance v is ≤ 0 with probability at most v/(v + m²).
 In learning: ŷ = Σ_j v_j relu(z_j), target y, r = ŷ - y, learning rate α, Γ = g_1² + .. + g_N².
 """
 

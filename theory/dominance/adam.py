@@ -136,10 +136,6 @@ def first_slack(s: First) -> Fraction:
     return first_bound(s) - abs(after_adam(s) - s.z)
 
 
-def first_bounded(s: First) -> bool:
-    return first_slack(s) >= 0
-
-
 ADAM_SURVIVES = Claim(
     id="dominance.adam-first-step",
     source="new; with ε",
@@ -147,7 +143,6 @@ ADAM_SURVIVES = Claim(
     title="Two ways to survive Adam's first step: far from 0, or ε above the gradient",
     statement="|z' - z| ≤ min( α ‖g‖₁, (α/ε) |r v| ‖g‖² )  at the first step of Adam",
     given=(),
-    then=first_bounded,
     instances=firsts,
     sizes=(1, 2, 3),
     verdict="holds",
@@ -199,10 +194,6 @@ def longest_slack(s: Gradients) -> Fraction:
     return min((longest_square(s, t) * v - m * m for t, (m, v) in rows), default=ZERO)
 
 
-def longest_bounded(s: Gradients) -> bool:
-    return longest_slack(s) >= 0
-
-
 BETAS = ((Fraction(1, 2), Fraction(1, 2)), (Fraction(9, 10), Fraction(999, 1000)), (ZERO, ONE / 2))
 
 
@@ -226,7 +217,6 @@ ADAM_LONGEST_STEP = Claim(
     statement="m_t² ≤ K_t v_t,  K_t = (1-β₁)²/(1-β₂) · Σ_{k<t} (β₁²/β₂)^k,  for every gradient\n"
     "so for ε ≥ 0 a step is at most α √K_t √(1-β₂^t)/(1-β₁^t)",
     given=(),
-    then=longest_bounded,
     instances=gradients,
     sizes=(1, 2, 3, 5),
     verdict="holds",
@@ -545,10 +535,6 @@ def momentum_slack(s: Gradients) -> Fraction:
     return kappa(s.beta1, len(s.g)) * sum(map(abs, s.g), ZERO) - total
 
 
-def momentum_bounded(s: Gradients) -> bool:
-    return momentum_slack(s) >= 0
-
-
 EPSILON_MOMENTUM = Claim(
     id="dominance.epsilon-momentum",
     source="new; the law of epsilon by gradients",
@@ -556,7 +542,6 @@ EPSILON_MOMENTUM = Claim(
     title="Corrected momentum adds up to at most κ times the gradients",
     statement="Σ_t |m̂_t| ≤ κ Σ_t |g_t|,  κ = Σ_{t≤T} (1-β₁) β₁^(t-1)/(1-β₁^t)",
     given=(),
-    then=momentum_bounded,
     instances=gradients,
     sizes=(1, 2, 3, 5),
     verdict="holds",

@@ -484,10 +484,6 @@ def spared_slack(s: Spared) -> Fraction:
     return sum(h[1:], ZERO) - h[0]
 
 
-def not_dominant(s: Spared) -> bool:
-    return spared_slack(s) >= 0
-
-
 def spareds(size: int) -> SearchStrategy[Spared]:
     def build(z: list[int], move: list[int], bound: int, far: int) -> Spared:
         reach = bound + 20 * (far == 0)
@@ -514,7 +510,6 @@ EPSILON_SPARES = Claim(
         Assumption("bound", "|move of z_j| ≤ B for all j", within, said=False),
         Assumption("room", "z_1 + B ≤ Σ_{j≥2} (z_j - B)", roomy, said=False),
     ),
-    then=not_dominant,
     instances=spareds,
     sizes=(3, 4, 6, 8),
     verdict="holds if",

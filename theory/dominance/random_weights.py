@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from math import atan2, comb, pi, sqrt
+from math import atan2, comb, inf, pi, sqrt
 from typing import Any
 
 import numpy as np
@@ -98,7 +98,10 @@ def cone_slack(layer: Inputs) -> float:
 
 
 def cone_holds(layer: Inputs) -> bool:
-    return cone_slack(layer) >= -CONE_ERROR
+    width, sine2 = len(layer.g[0]), squared_sine(layer)
+    tangent = sqrt(sine2 / (1 - sine2)) if sine2 < 1 else inf
+    below = cone_bound(width, sine2) <= sqrt(2 * (width - 1) / pi) * tangent + CONE_ERROR
+    return below and cone_slack(layer) >= -CONE_ERROR
 
 
 def layers_of_inputs(size: Size) -> SearchStrategy[Inputs]:
@@ -142,7 +145,7 @@ CONE = Claim(
     title="Few mixed neurons, if neuron 1 dominates in norm",
     statement="w ~ N(0, I), b = 0, and at every input g_1 > 0 and ‖(g_2 .. g_N)‖ ≤ g_1 tan φ\n"
     "⇒ P(neither saturated nor zombie) ≤ P(|t_{N-1}| ≤ √(N-1) tan φ)\n"
-    "with Student's t of N - 1 degrees of freedom; that is below √(2(N-1)/π) tan φ",
+    "and that is at most √(2(N-1)/π) tan φ. All weights are normal and independent: N(0, I).",
     given=(Assumption("on", "g_1 > 0 at every input", first_is_on, said=False),),
     then=cone_holds,
     instances=layers_of_inputs,
@@ -151,7 +154,8 @@ CONE = Claim(
     needs={"on": inputs((1, 0), (-1, 0))},
     proof="|Σ_{j≥2} w_j g_j| ≤ ‖(w_2 .. w_N)‖ g_1 tan φ (Cauchy-Schwarz), so the sign of z is "
     "fixed if |w_1| > ‖(w_2 .. w_N)‖ tan φ; √(N-1) w_1/‖(w_2 .. w_N)‖ has the law t_{N-1}. It "
-    "depends on the direction of w alone: any rotation-invariant law will do.",
+    "depends on the direction of w alone: any rotation-invariant law will do. The density of "
+    "t_k is largest at 0, and there at most 1/√(2π).",
     slack=cone_slack,
     error=CONE_ERROR,
     tight_at=inputs((1, 1), (1, -1)),
@@ -168,22 +172,19 @@ def rectified_slack(layer: Inputs) -> float:
     return rectified_bound(len(layer.g[0]), squared_sine(layer)) - mixed_probability(layer)
 
 
-def rectified_holds(layer: Inputs) -> bool:
-    return rectified_slack(layer) >= -CONE_ERROR
-
-
 CONE_RELU = Claim(
     id="dominance.cone-relu",
     source="repairs dominance.theorem-1; sharpens dominance.cone",
     origin="ours",
     title="Fewer still, as activations are not negative",
-    statement="As dominance.cone, and g ≥ 0\n"
-    "⇒ P(neither) ≤ E P(|t_K| ≤ √K tan φ) with K ~ Binomial(N - 1, 1/2)",
+    statement="w ~ N(0, I), b = 0, g ≥ 0, and at every input g_1 > 0 and "
+    "‖(g_2 .. g_N)‖ ≤ g_1 tan φ\n"
+    "⇒ P(neither) ≤ E P(|t_K| ≤ √K tan φ) with K ~ Binomial(N - 1, 1/2): K is how often N - 1 "
+    "tosses of a coin show heads; E is the mean over that",
     given=(
         Assumption("on", "g_1 > 0 at every input", first_is_on, said=False),
         Assumption("ReLU", "g ≥ 0", rectified),
     ),
-    then=rectified_holds,
     instances=layers_of_inputs,
     sizes=((1, 2), (2, 2), (3, 2), (2, 3), (3, 3)),
     verdict="holds if",

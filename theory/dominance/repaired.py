@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from fractions import Fraction
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -41,10 +42,6 @@ def margin_slack(n: Neuron) -> Fraction:
     return min(sign(n.w[0]) * preactivations(n) - margins(n), default=Fraction(0))
 
 
-def margin_holds(n: Neuron) -> bool:
-    return margin_slack(n) >= 0
-
-
 def proved_margin(n: int) -> bool:
     """For all reals, N = n: sign(w_1) z ≥ Y, and Y > 0 implies sign z = sign w_1 ≠ 0."""
     import z3
@@ -73,7 +70,6 @@ MARGIN = Claim(
     title="How far the dominant neuron's sign prevails",
     statement="sign(w_1) z ≥ Y := |w_1| g_1 - Σ_{j≥2} |w_j| g_j - |b| at every input",
     given=(),
-    then=margin_holds,
     instances=neurons,
     sizes=WIDTHS,
     verdict="holds",
@@ -330,10 +326,6 @@ def fraction_slack(n: Neuron) -> Fraction:
     return agree - (m**2 / (m**2 + v) if m else 0)
 
 
-def fraction_holds(n: Neuron) -> bool:
-    return fraction_slack(n) >= 0
-
-
 def fraction_curve() -> Curve:
     """Activations as exponential quantiles; neuron 1 is scaled up against a second one."""
     count = 16
@@ -372,7 +364,6 @@ FRACTION = Claim(
     statement="m = E Y > 0, v = Var Y, Y = |w_1| g_1 - Σ_{j≥2} |w_j| g_j - |b|\n"
     "⇒ P(sign z = sign w_1) ≥ m²/(m² + v)",
     given=(MEAN_MARGIN,),
-    then=fraction_holds,
     instances=neurons,
     sizes=(*WIDTHS, (2, 3)),
     verdict="holds if",
@@ -382,7 +373,7 @@ FRACTION = Claim(
     slack=fraction_slack,
     tight_at=neuron([(1,), (0,)], (1,)),
     curve=fraction_curve,
-    remark="Tight where Y is 0 or one positive number, as at the counterexample to Theorem 1.",
+    remark="Tight where Y is 0 or one positive number.",
     proved=proved_fraction,
     proved_at=(1, 2, 3, 5),
     proved_size="inputs",
@@ -399,8 +390,7 @@ MIRROR = Claim(
     source=f"{ND}, section 3.1 ('complete saturation')",
     origin="ours",
     title="As many zombies as saturated neurons",
-    statement="b = 0:  z > 0 on D under w  ⇔  z < 0 on D under -w\n"
-    "so for weights with a symmetric law P(zombie) = P(z < 0 on D) ≤ P(saturated)",
+    statement="b = 0:  z > 0 on D under w  ⇔  z < 0 on D under -w",
     given=(NO_BIAS,),
     then=mirrored,
     instances=printed_neurons,
@@ -408,6 +398,34 @@ MIRROR = Claim(
     verdict="holds",
     needs={"bias": neuron([(0,)], (0,), 1)},
     proof="z is odd in w.",
+)
+
+
+def signs_level(n: Neuron) -> bool:
+    """Over all signs of the weights, equally likely."""
+    flips = product(*((w, -w) for w in n.w))
+    z = [preactivations(replace(n, w=w)) for w in flips]
+    zombies, below, saturated = (
+        sum(bool(side.all()) for side in sides)
+        for sides in ([x > 0 for x in z], [x < 0 for x in z], [x <= 0 for x in z])
+    )
+    return zombies == below <= saturated
+
+
+MIRROR_LAW = Claim(
+    id="dominance.mirror-law",
+    source=f"{ND}, section 3.1 ('complete saturation'), of random weights",
+    origin="ours",
+    title="No more zombies than saturated neurons, on average",
+    statement="b = 0, each weight's sign + or - with probability 1/2, on its own\n"
+    "⇒ P(zombie) = P(z < 0 on D) ≤ P(saturated)",
+    given=(NO_BIAS,),
+    then=signs_level,
+    instances=printed_neurons,
+    sizes=WIDTHS,
+    verdict="holds",
+    needs={"bias": neuron([(0,)], (0,), 1)},
+    proof="w and -w are equally likely: dominance.mirror. So it is for every symmetric law.",
     remark="So a dominant neuron over random weights gives about half of each kind: Theorem 1, "
     "however repaired, does not saturate a whole layer.",
 )
@@ -423,4 +441,5 @@ CLAIMS: tuple[Claim[Any], ...] = (
     EQUAL_OTHERS,
     FRACTION,
     MIRROR,
+    MIRROR_LAW,
 )

@@ -66,7 +66,7 @@ def width_steps(w: Widths) -> list[str]:
 HARDER_WITH_WIDTH = Claim(
     id="dominance.harder-with-width",
     source=f"{ND}, section 3.2 ('harder to satisfy as the layer width increases')",
-    origin="printed",
+    origin="reading",
     title="A neuron's share must be larger in a wider layer to be dominant",
     statement="u_1 = N · share: a share that is enough at width N is not enough at some N' > N",
     given=(

@@ -251,7 +251,7 @@ FIRST_LINE = Assumption("line 1", "E|w_1 g_1| > Σ_{j≥2} E|w_j g_j|", first_li
 LAST_LINE = Claim(
     id="dominance.last-line",
     source=f"{ND}, proof of Theorem 1, last line",
-    origin="printed",
+    origin="reading",
     title="The sign in expectation is the sign at every input",
     statement="u_1 > N/2, E|w_1 g_1| > Σ_{j≥2} E|w_j g_j|, |w_j| ≤ |w_1|, b = 0\n"
     "⇒ z does not take both signs on D",

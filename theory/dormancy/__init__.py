@@ -27,8 +27,13 @@ h_i is what neuron i of a layer of N gives for an input x, E a mean over the inp
 s_i = E|h_i| / ((1/N) Σ_j E|h_j|) is its score; it is dormant if that is 0, τ-dormant if ≤ τ.
 h(x) = φ(z), z = w x + b: φ is the activation function, Z where φ is 0, K where φ' is.
 D is the domain of the inputs; its support are the points around which inputs do occur.
-C¹: with a continuous derivative. #S: how many are in S. φ', ∇_x, ∂, d/d..: derivatives.
-softsign(z) = z / (1 + |z|), an activation function of which all numbers are exact.
+φ', ∂, d/d..: derivatives, the slopes of a curve; ∇_x: all of them, one for each number in x.
+By the chain rule dh/db = φ'(z) and dh/dx = w φ'(z): z moves by 1 if b does, by w if x does.
+C¹: the slope changes without a jump. #S: how many are in S. almost surely: with probability 1.
+Activation functions of which all numbers are exact:
+softsign(z) = z / (1 + |z|), of slope 1 / (1 + |z|)²;
+smoothstep(z) = 0 up to z = -1, (1 + z)² (2 - z) / 4 up to z = 1, then 1; of slope
+3 (1 - z²) / 4 between, else 0; step(z) = 1 for z > 0, else 0; spike(z) = 1 for z = 0, else 0.
 """
 
 

@@ -364,5 +364,10 @@ def neuron_steps(neuron: Neuron) -> list[str]:
 DORMANT = Assumption("dormant", "E|h_i| = 0", dormant)
 SMOOTH = Assumption("smooth", "φ is continuously differentiable", smooth)
 ON_SUPPORT = Assumption("support", "D is the support of the input law", on_support, said=False)
-SOLID = Assumption("solid", "D is the closure of its interior", solid, said=False)
-CONNECTED = Assumption("connected", "D is connected", connected, said=False)
+SOLID = Assumption(
+    "solid",
+    "D is the closure of its interior: no isolated points, no thin parts",
+    solid,
+    said=False,
+)
+CONNECTED = Assumption("connected", "D is connected: in one piece", connected, said=False)

@@ -103,8 +103,8 @@ UNIT_SAME = Assumption("Z = K", "φ and φ' have the same zeros", unit_same_sets
 
 MAGI_PRINTED = Claim(
     id="dormancy.magi-printed",
-    source="OCP, Definition 2, eqs. (16) to (18)",
-    origin="printed",
+    source="OCP, Theorem 1 measured by Definition 2, eqs. (16) to (18)",
+    origin="consequence",
     title="As printed, MAGI is zero for dormant neurons",
     statement="T = mean of X W' + b over samples and neurons, h_i = 0 on the batch, Z = K\n"
     "⇒ MAGI_i = (1/d) Σ_j |dT/dW_ij| = 0",

@@ -94,8 +94,7 @@ OCP_LEMMA_2 = Claim(
     verdict="refuted",
     counterexample=SOFT,
     breaks="Eq. (7) puts h(x₀ + δx) = h(x₀) = 0 'for every possible δx', but x₀ + δx need not "
-    "be in "
-    "D: a finite batch has no two neighbours.",
+    "be in D: a finite batch has no two neighbours.",
     repaired_by=("dormancy.ocp-lemma-2-solid", "dormancy.ocp-lemma-2-nonnegative"),
     steps=neuron_steps,
     remark="Softsign is a tanh with rational values; tanh does the same.",
@@ -122,8 +121,7 @@ OCP_LEMMA_2_SOLID = Claim(
     verdict="holds if",
     needs={"dormant": SLOPE, "smooth": KINK, "support": SHUT, "solid": SOFT},
     proof="h = 0 on D (Lemma 1), so h is constant near each interior point and its gradient "
-    "is 0 "
-    "there; the gradient is continuous and every point of D is a limit of interior ones.",
+    "is 0 there; the gradient is continuous and every point of D is a limit of interior ones.",
     steps=neuron_steps,
 )
 
@@ -237,6 +235,10 @@ OCP_THEOREM_1 = Claim(
     breaks="Lemma 2 (dormancy.ocp-lemma-2): next to x, outside of D, h need not be 0.",
     repaired_by=("dormancy.ocp-theorem-1-region", "dormancy.ocp-star"),
     steps=neuron_steps,
+    remark="Why D = {0}: a batch, or a replay buffer, is a list of inputs with gaps between them, "
+    "and one input is the shortest list. In a longer one every input has such a gap around it. "
+    "With inputs that fill a segment of the plane it fails too: dormancy.ocp-theorem-1-curve. "
+    "Softsign is a tanh with rational values; tanh does the same.",
 )
 
 
@@ -259,6 +261,7 @@ OCP_THEOREM_1_CONVERSE = Claim(
     breaks="Lemma 3 (dormancy.ocp-lemma-3): on one piece of D h may be 0, on another not.",
     repaired_by=("dormancy.ocp-theorem-1-region", "dormancy.ocp-star"),
     steps=neuron_steps,
+    remark="D = {-1, 1} is a batch of two inputs. Smoothstep is a sigmoid with ends that are flat.",
 )
 
 

@@ -195,10 +195,6 @@ def few_slack(layer: Layer) -> int:
     return math.ceil(1 / layer.tau) - 1 - large if layer.tau else -1
 
 
-def few_large_shares(layer: Layer) -> bool:
-    return few_slack(layer) >= 0
-
-
 def proved_few(n: int) -> bool:
     """n shares of n or more neurons above τ: then n τ < 1. The others only add to the sum."""
     import z3
@@ -218,7 +214,6 @@ FEW_LARGE_SHARES = Claim(
     title="Of shares, which do sum to 1, few exceed τ",
     statement="p_i = E|h_i| / Σ_j E|h_j|, τ > 0\n⇒ #{i : p_i > τ} ≤ ⌈1/τ⌉ - 1",
     given=(Assumption("positive tau", "τ > 0", positive_tau),),
-    then=few_large_shares,
     instances=layers,
     sizes=(1, 2, 4, 10),
     verdict="holds",
@@ -238,10 +233,6 @@ def below_one(layer: Layer) -> bool:
 
 def awake_slack(layer: Layer) -> int:
     return awake(layer) - 1
-
-
-def someone_awake(layer: Layer) -> bool:
-    return awake_slack(layer) >= 0
 
 
 def proved_awake(n: int) -> bool:
@@ -264,7 +255,6 @@ ONE_AWAKE = Claim(
     title="Not all neurons of a live layer are τ-dormant",
     statement="τ < 1, Σ_j E|h_j| > 0\n⇒ #{i : s_i > τ} ≥ 1: a relative score never finds 100 %",
     given=(ALIVE, BELOW_ONE),
-    then=someone_awake,
     instances=layers,
     sizes=(1, 2, 3, 5),
     verdict="holds if",

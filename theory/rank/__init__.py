@@ -33,9 +33,11 @@ from theory.rank import (
 LETTERS = """\
 X is a batch of features, a row for each of B samples and a column for each of N neurons.
 s_j is the sum of column j, c_j its norm (root of the sum of squares), n the smaller of B and N.
-σ_1 ≥ σ_2 ≥ .. are the singular values of X, R = σ_1 / (σ_1 + σ_2 + ..): 1 iff X has rank 1.
+σ_1 ≥ σ_2 ≥ .. are the singular values of X: the half-axes of what X makes of a ball of radius 1.
+R = σ_1 / (σ_1 + σ_2 + ..): it is 1 iff X has rank 1, that is all rows are multiples of one.
 srank (also 'srnk' in the paper) is the least k with σ_1 + .. + σ_k ≥ (1 - δ) (σ_1 + σ_2 + ..).
-i.i.d. rows: each drawn anew, with the given probabilities; E, Var: mean, variance over draws.
+i.i.d. rows: each drawn anew, with the given probabilities; E, Var: mean, variance over draws
+(the variance is the mean of the squares less the square of the mean).
 Of an entry of column j: mean μ_j, variance v_j, q_j = √(μ_j² + v_j). w.p.: with probability.
 Cantelli: a number of mean m > 0 and variance v is ≤ 0 with probability at most v/(v + m²).
 """

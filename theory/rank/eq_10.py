@@ -32,10 +32,6 @@ def eq_10_slack(x: Matrix) -> Fraction:
     return len(x.rows) * sum(energies(x)) - sum((s**2 for s in sums(x)), Fraction(0))
 
 
-def eq_10_small(x: Matrix) -> bool:
-    return eq_10_slack(x) >= 0
-
-
 def cauchy_proved(n: int) -> bool:
     """n Σ x_i² ≥ (Σ x_i)², a column of n entries."""
     import z3
@@ -54,7 +50,6 @@ EQ_10_SMALL = Claim(
     statement="Σ s_i² ≤ B Σ x_ij², that is: right side of (10) ≤ 1/√n\n"
     "so it certifies srank_δ = 1 for no δ < 1 - 1/√n (N = 256 ≤ B: δ < 0.9375)",
     given=(),
-    then=eq_10_small,
     instances=matrices,
     sizes=SHAPES,
     verdict="holds",
@@ -95,10 +90,6 @@ def variation_slack(x: Matrix) -> Number:
     return ratio(x) - variation_bound(x)
 
 
-def variation(x: Matrix) -> bool:
-    return bool(variation_slack(x) >= -ERROR)
-
-
 VARIATION = Claim(
     id="rank.variation",
     source="repairs rank.line-10",
@@ -106,7 +97,6 @@ VARIATION = Claim(
     title="A layer that varies little has a large R",
     statement="CV² = Σ var_i / Σ mean_i²  ⇒  R ≥ 1 / (1 + √(n-1) CV)",
     given=(Assumption("s ≠ 0", "some column sum ≠ 0", some_sum_not_zero),),
-    then=variation,
     instances=matrices,
     sizes=SHAPES,
     verdict="holds",

@@ -61,10 +61,6 @@ def e1_slack(of: Law) -> Number:
     return mean_ratio(of) - e1_bound(of)
 
 
-def e1(of: Law) -> bool:
-    return bool(e1_slack(of) >= -ERROR)
-
-
 E_CURVE = partial(law_curve, {"E1": e1_bound, "E1k": e1k_bound, "E4": e4_bound})
 
 
@@ -76,7 +72,6 @@ E1 = Claim(
     statement="μ_1 ≠ 0  ⇒  E R ≥ 1 / ((1 + v_1/μ_1²)(1 + Δ))\n"
     "Δ = min( Σ_{j≥2} q_j, √((n-1) Σ_{j≥2} q_j²) ) / |μ_1|     (X = 0 counted as R = 0)",
     given=(MEAN_NOT_ZERO,),
-    then=e1,
     instances=laws,
     sizes=SHAPES,
     verdict="holds if",
@@ -103,10 +98,6 @@ def e1_rises_slack(i: Scaled) -> Number:
     return e1_bound(times_first(i.law, i.factor)) - e1_bound(i.law)
 
 
-def e1_rises(i: Scaled) -> bool:
-    return bool(e1_rises_slack(i) >= -ERROR)
-
-
 E1_RISES = Claim(
     id="rank.e1-rises",
     source="repairs rank.bound-rises",
@@ -117,7 +108,6 @@ E1_RISES = Claim(
         Assumption("μ_1 ≠ 0", "E x_1 ≠ 0", scaled_mean_not_zero),
         Assumption("a ≥ 1", "a ≥ 1", factor_at_least_one),
     ),
-    then=e1_rises,
     instances=scaled_laws,
     sizes=SHAPES,
     verdict="holds",
@@ -138,10 +128,6 @@ def e1k_slack(of: Law) -> Number:
     return mean_ratio(of) - e1k_bound(of)
 
 
-def e1k(of: Law) -> bool:
-    return bool(e1k_slack(of) >= -ERROR)
-
-
 E1K = Claim(
     id="rank.e1k",
     source="repairs rank.theorem-2",
@@ -151,7 +137,6 @@ E1K = Claim(
     "l = max( |μ_1|, q_1/√(1 + (κ_4-1)/B) )\n"
     "⇒  E R ≥ l³ / ( q_1² (l + min(Σ_{j≥2} q_j, √((n-1) Σ_{j≥2} q_j²))) )",
     given=(FIRST_NOT_ZERO,),
-    then=e1k,
     instances=laws,
     sizes=SHAPES,
     verdict="holds if",
@@ -172,10 +157,6 @@ def e4_slack(of: Law) -> Number:
     return mean_ratio(of) - e4_bound(of)
 
 
-def e4(of: Law) -> bool:
-    return bool(e4_slack(of) >= -ERROR)
-
-
 E4 = Claim(
     id="rank.e4",
     source="repairs rank.theorem-2",
@@ -184,7 +165,6 @@ E4 = Claim(
     statement="E s_1 ≠ 0, i.i.d. rows  ⇒  "
     "E R ≥ 1 / ( (1 + B Var(s_1)/(E s_1)²)(1 + √((n-1) B θ)) )",
     given=(MEAN_NOT_ZERO,),
-    then=e4,
     instances=laws,
     sizes=SHAPES,
     verdict="holds if",
@@ -226,10 +206,6 @@ def e2_slack(of: Law) -> Number:
     return mean_ratio(of) - e2_bound(of)
 
 
-def e2(of: Law) -> bool:
-    return bool(e2_slack(of) >= -ERROR)
-
-
 E2_CURVE = partial(law_curve, {"E2": e2_bound, "E3": e3_bound})
 
 
@@ -241,7 +217,6 @@ E2 = Claim(
     statement="C² = Σ v_i / Σ μ_i², uncorrelated rows  ⇒  "
     "E R ≥ 1 / ( (1 + C²/B)(1 + C √((n-1)(1 - 1/B))) )",
     given=(SOME_MEAN,),
-    then=e2,
     instances=laws,
     sizes=SHAPES,
     verdict="holds if",
@@ -262,10 +237,6 @@ def e3_slack(of: Law) -> Number:
     return mean_ratio(of) - e3_bound(of)
 
 
-def e3(of: Law) -> bool:
-    return bool(e3_slack(of) >= -ERROR)
-
-
 E3 = Claim(
     id="rank.e3",
     source="repairs rank.line-17",
@@ -273,7 +244,6 @@ E3 = Claim(
     title="The printed proof with Hölder for Jensen",
     statement="E R ≥ n^(-1/2) (1 + C²/B)^(-1) (1 + C²)^(-1/2)",
     given=(SOME_MEAN,),
-    then=e3,
     instances=laws,
     sizes=SHAPES,
     verdict="holds if",
@@ -293,10 +263,6 @@ def e3_weaker_slack(of: Law) -> Number:
     return min(e2_bound(of), 1 / math.sqrt(law_limit(of))) - e3_bound(of)
 
 
-def e3_weaker(of: Law) -> bool:
-    return bool(e3_weaker_slack(of) >= -ERROR)
-
-
 E3_WEAKER = Claim(
     id="rank.e3-weaker",
     source="compares rank.e3 with rank.e2",
@@ -304,7 +270,6 @@ E3_WEAKER = Claim(
     title="The repaired printed proof gives at most 1/√n",
     statement="the bound of rank.e3 is at most that of rank.e2, and at most 1/√n",
     given=(SOME_MEAN,),
-    then=e3_weaker,
     instances=laws,
     sizes=SHAPES,
     verdict="holds if",
@@ -332,10 +297,6 @@ def p1_slack(i: LawCut) -> Number:
     return certain(batches(i.law), i.delta) - p1_bound(i)
 
 
-def p1(i: LawCut) -> bool:
-    return bool(p1_slack(i) >= -ERROR)
-
-
 P1 = Claim(
     id="rank.p1",
     source="repairs the use of rank.theorem-2",
@@ -344,7 +305,6 @@ P1 = Claim(
     statement="E x_1² ≠ 0, i.i.d. rows, V = (κ_4-1)/B  ⇒  "
     "Pr(srank_δ = 1) ≥ 9/(9 + 16V) - 2(1-δ)/δ Σ_{j≥2} q_j/q_1",
     given=(Assumption("q_1 ≠ 0", "x_1 is not 0 almost surely", cut_first_not_zero),),
-    then=p1,
     instances=law_cuts,
     sizes=SHAPES,
     verdict="holds",

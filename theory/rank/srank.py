@@ -63,7 +63,7 @@ def srank_one_strictly(i: Cut) -> bool:
 SRANK_ONE_STRICT = Claim(
     id="rank.srank-one-strict",
     source=f"{PAPER}, section 3.3",
-    origin="printed",
+    origin="reading",
     title="srank is 1 exactly when R exceeds 1 - δ",
     statement="srank_δ(X) = 1  ⇔  R > 1 - δ",
     given=(CUT_NOT_ZERO,),
@@ -117,7 +117,7 @@ def cut_zero(i: Cut) -> bool:
 COLLAPSE_SHOWS = Claim(
     id="rank.collapse-shows",
     source=f"{PAPER}, section 3.3",
-    origin="printed",
+    origin="consequence",
     title="Features that are zero for every input have srank 1",
     statement="representation collapse, X = 0  ⇒  srank_δ(X) = 1, its smallest value",
     given=(Assumption("X = 0", "X = 0", cut_zero),),
@@ -188,7 +188,10 @@ def by_share_slack(i: Cut) -> Number:
 
 
 def by_share(i: Cut) -> bool:
-    return bool(by_share_slack(i) >= 0)
+    """And at the least R that there is, 1/r, the bound is the second one."""
+    r = rank(i.x)
+    second = math.ceil((1 - i.delta) * r)
+    return bool(by_share_slack(i) >= 0 and srank_limit(r, Fraction(1, r), i.delta) == second)
 
 
 SRANK_BY_SHARE = Claim(
@@ -197,7 +200,7 @@ SRANK_BY_SHARE = Claim(
     origin="consequence",
     title="The largest share of the singular values bounds srank",
     statement="r = rank X > 1  ⇒  srank_δ(X) ≤ 1 + ⌈(r-1) [1 - R - δ]₊ / (1 - R)⌉\n"
-    "hence srank_δ(X) ≤ ⌈(1-δ) r⌉",
+    "and so srank_δ(X) ≤ ⌈(1-δ) r⌉, also for r = 1",
     given=(CUT_NOT_ZERO,),
     then=by_share,
     instances=cuts,
@@ -369,10 +372,6 @@ def at_least_slack(i: Lottery) -> Number:
     return (1 - i.delta) + i.delta * certain(i.outcomes, i.delta) - mean
 
 
-def probability_at_least(i: Lottery) -> bool:
-    return bool(at_least_slack(i) >= -ERROR)
-
-
 PROBABILITY_AT_LEAST = Claim(
     id="rank.probability-at-least",
     source="repairs rank.probability-rises",
@@ -380,7 +379,6 @@ PROBABILITY_AT_LEAST = Claim(
     title="E R near 1 makes srank 1 likely",
     statement="Pr(srank_δ = 1) ≥ (E R - (1-δ)) / δ     (X = 0 counted as R = 0)",
     given=(),
-    then=probability_at_least,
     instances=lotteries,
     sizes=SHAPES,
     verdict="holds",
@@ -403,10 +401,6 @@ def at_most_slack(i: Lottery) -> Number:
     return mean - low - (1 - i.delta - low) * certain(i.outcomes, i.delta)
 
 
-def probability_at_most(i: Lottery) -> bool:
-    return bool(at_most_slack(i) >= -ERROR)
-
-
 PROBABILITY_AT_MOST = Claim(
     id="rank.probability-at-most",
     source="repairs rank.probability-rises",
@@ -415,7 +409,6 @@ PROBABILITY_AT_MOST = Claim(
     statement="X ≠ 0  ⇒  E R ≥ 1/n + (1 - δ - 1/n) Pr(srank_δ = 1)\n"
     "hence, if δ < 1 - 1/n:  Pr(srank_δ = 1) ≤ (E R - 1/n) / (1 - δ - 1/n)",
     given=(Assumption("X ≠ 0", "X ≠ 0 almost surely", lottery_not_zero, said=False),),
-    then=probability_at_most,
     instances=lotteries,
     sizes=SHAPES,
     verdict="holds if",

@@ -8,6 +8,7 @@ from typing import Any
 from hypothesis.strategies import SearchStrategy
 
 from theory.claim import Assumption, Claim, Curve
+from theory.rank import proof
 from theory.rank.features import (
     CENTRED,
     ERROR,
@@ -39,6 +40,7 @@ from theory.rank.features import (
     root,
     scaled_laws,
     score,
+    sum_moment,
     sum_variance,
     theta,
     times_first,
@@ -73,6 +75,15 @@ def printed_in_words(of: Law, var: Fraction) -> str:
     return f"{summed} = {printed_square(of, var)}"
 
 
+def theta_in_words(of: Law) -> str:
+    rest = " + ".join(str(sum_moment(of, i, 2)) for i in range(1, width(of)))
+    return f"({rest or 0}) / ({sum_moment(of, 0, 1)})² = {theta(of)}"
+
+
+def widest_in_words(of: Law) -> str:
+    return f"{widest_variance(of)}, the largest: a larger one makes the right side smaller"
+
+
 def widest_variance(of: Law) -> Fraction:
     """The index i of Var(s_i) is unbound in (4): this reading makes the bound weakest."""
     return max(sum_variance(of, j) for j in range(width(of)))
@@ -84,6 +95,13 @@ def theorem_2(of: Law) -> bool:
 
 def printed_bound(of: Law) -> float:
     return math.sqrt(printed_square(of, sum_variance(of, 0)))
+
+
+# Of the claims of proof.py, which are (9) to (17).
+PRINTED_PROOF = "\n".join(
+    f"  ({line.id.rpartition('-')[2]}) {line.verdict}: " + "; ".join(line.statement.splitlines())
+    for line in proof.PRINTED
+)
 
 
 def printed_curve() -> Curve:
@@ -104,11 +122,15 @@ THEOREM_2 = Claim(
     sizes=((2, 2), (3, 2), (2, 3)),
     verdict="refuted",
     counterexample=BREAKS_THEOREM_2,
-    breaks="Lines (13), (14), (15) and (17); (14) and (17) use Jensen's inequality the "
-    "wrong way. Also E R has no unit and the bound has one (rank.theorem-2-units).",
+    breaks="Its proof, line by line; each line is a claim of its own, rank.line-9 and so on:\n"
+    f"{PRINTED_PROOF}\n"
+    "(14) uses Jensen's inequality for U/V, which is not convex; (17) uses it the wrong way: a "
+    "root is concave, so a mean of roots is below the root of the mean. Also E R has no unit and "
+    "the bound has one (rank.theorem-2-units).",
     repaired_by=("rank.e1", "rank.e1k", "rank.e4", "rank.rms-share"),
     steps=law_steps(
-        ("θ", theta),
+        ("θ = Σ_{i≥2} E s_i² / (E s_1)²", theta_in_words),
+        ("Var(s_i)", widest_in_words),
         ("E R", mean_ratio),
         ("(right of (4))²", lambda of: printed_in_words(of, widest_variance(of))),
         ("right of (4)", lambda of: root(printed_square(of, widest_variance(of)))),
@@ -152,7 +174,8 @@ THEOREM_2_NORMALISED = Claim(
     "the other one is on half of the time.",
     repaired_by=("rank.e1", "rank.e1k", "rank.e4", "rank.rms-share"),
     steps=law_steps(
-        ("θ", theta),
+        ("θ = Σ_{i≥2} E s_i² / (E s_1)²", theta_in_words),
+        ("Var(s_i)", widest_in_words),
         ("E R", mean_ratio),
         ("(right of (4))²", lambda of: printed_in_words(of, widest_variance(of))),
         ("right of (4)", lambda of: root(printed_square(of, widest_variance(of)))),
@@ -202,7 +225,7 @@ THEOREM_2_SIGNED = Claim(
     breaks="Line (11) needs non-negative entries, beside all that breaks for those.",
     repaired_by=("rank.e1",),
     steps=law_steps(
-        ("θ", theta),
+        ("θ = Σ_{i≥2} E s_i² / (E s_1)²", theta_in_words),
         ("E R", mean_ratio),
         ("(right of (4))²", lambda of: printed_in_words(of, sum_variance(of, 0))),
     ),
@@ -233,7 +256,7 @@ def units_do_not_matter(i: Scaled) -> bool:
 def units_steps(i: Scaled) -> list[str]:
     scaled = times_all(i.law, i.factor)
     sides = (
-        ("θ", theta),
+        ("θ = Σ_{i≥2} E s_i² / (E s_1)²", theta_in_words),
         ("E R", mean_ratio),
         ("(right of (4))²", lambda of: printed_in_words(of, widest_variance(of))),
     )
@@ -271,7 +294,7 @@ def printed_rises(i: Scaled) -> bool:
 def rises_steps(i: Scaled) -> list[str]:
     sides = (
         ("u_1", score),
-        ("θ", theta),
+        ("θ = Σ_{i≥2} E s_i² / (E s_1)²", theta_in_words),
         ("(right of (4))² with Var(s_1)", lambda of: printed_in_words(of, sum_variance(of, 0))),
     )
     after = times_first(i.law, i.factor)
@@ -306,10 +329,6 @@ def printed_slack(of: Law) -> Number:
     return Fraction(2 * b - 1, n * b) - printed_square(of, widest_variance(of))
 
 
-def printed_small(of: Law) -> bool:
-    return bool(printed_slack(of) >= 0)
-
-
 THEOREM_2_SMALL = Claim(
     id="rank.theorem-2-small",
     source=f"{PAPER}, Theorem 2, eq. (4)",
@@ -318,7 +337,6 @@ THEOREM_2_SMALL = Claim(
     statement="E s_1 ≠ 0  ⇒  right side of (4) ≤ √((2B-1)/(nB))\n"
     "(N = 256, B = 512: ≤ 0.0884, so it could certify srank_δ = 1 for no δ < 0.91)",
     given=(MEAN_NOT_ZERO,),
-    then=printed_small,
     instances=ordered_laws,
     sizes=SHAPES,
     verdict="holds if",
@@ -359,7 +377,7 @@ THEOREM_2_RESCALED = Claim(
     remark="Without dead rows it is open: rank.theorem-2-rescaled-alive.",
     steps=law_steps(
         ("v_1/μ_1²", lambda of: quotient(variance(of, 0), moment(of, 0, 1) ** 2)),
-        ("θ", theta),
+        ("θ = Σ_{i≥2} E s_i² / (E s_1)²", theta_in_words),
         ("E R", mean_ratio),
         ("(E R)²", lambda of: mean_ratio(of) ** 2),
         ("(right side)²", rescaled_square),

@@ -99,10 +99,6 @@ def confidence_slack(draws: Draws) -> Fraction:
     return Fraction(1, 20) - chance_of_missing(draws)
 
 
-def covered(draws: Draws) -> bool:
-    return confidence_slack(draws) >= 0
-
-
 def confidence_curve() -> Curve:
     sizes = [2**k for k in range(11)]
     bound = [1 - 0.05 ** (1 / b) for b in sizes]
@@ -120,7 +116,6 @@ BATCH_LAW_BOUND = Claim(
     statement="B independent draws\n"
     "⇒ P(not active on the batch and p ≥ 1 - 0.05^(1/B)) ≤ 0.05, whatever p is",
     given=(Assumption("independent", "the samples are independent", independent, said=False),),
-    then=covered,
     instances=draws_of,
     sizes=(1, 2, 4, 8),
     verdict="holds if",

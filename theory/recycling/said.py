@@ -386,7 +386,7 @@ def outgoings(size: int) -> SearchStrategy[Outgoing]:
 RANDOM_OUTGOING = Claim(
     id="recycling.random-outgoing",
     source="ReDo, appendix C.2",
-    origin="consequence",
+    origin="printed",
     title="Random outgoing weights of a recycled neuron change the output",
     statement="v ≠ 0 and h(x) ≠ 0  ⇒  f(x) changes, by v h(x)",
     given=(
