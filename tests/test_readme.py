@@ -151,7 +151,7 @@ ADDED = {
     "sweep": {"--figure": "10", "--seeds": "1", "--preset": "tiny", "--run.updates": "60"},
     "figure": {"--runs": "runs"},
 }
-PLACEHOLDERS = {"DIR": "runs", "EXPERIMENT": "sparse", "S": "0", "M": "lnwd"}
+PLACEHOLDERS = {"DIR": "runs", "EXPERIMENT": "sparse", "ID": "sparse.arises", "S": "0", "M": "lnwd"}
 
 
 def commands(page):

@@ -235,7 +235,8 @@ def short(task, method):
     """Thirty updates in episodes of twenty agent steps."""
     config = configs.build("drq", task, method, "tiny")
     config = replace(config, env=replace(config.env, action_repeat=50))
-    run = {"updates": 30, "evaluation_interval": 40, "log_interval": 10, "score_interval": 10}
+    updates = int(30 * config.agent.updates_per_step)
+    run = {"updates": updates, "evaluation_interval": 40, "log_interval": 10, "score_interval": 10}
     return replace(config, run=replace(config.run, **run))
 
 
