@@ -6,6 +6,7 @@ noticed where the claim's verdict does not turn on it. Some instances are none o
 """
 
 from copy import copy
+from dataclasses import replace
 from fractions import Fraction
 from inspect import ismodule
 
@@ -13,7 +14,12 @@ import pytest
 
 from theory import collapse, dominance, dormancy, rank, recycling
 from theory.collapse.flows import Bins, classifier, identity, regression, row
+from theory.collapse.hl_gauss import Rest
 from theory.collapse.layer_norm import Normed
+from theory.dominance.adam import Gradients, Path
+from theory.dominance.below import Below
+from theory.dominance.decay import Saturated
+from theory.dominance.extinction import Fading
 from theory.dominance.layer import fractions
 from theory.dominance.rates import Sharp, start
 from theory.dominance.theorem_1 import Peak
@@ -24,6 +30,7 @@ from theory.rank.features import Cut, Scaled, law, matrix
 from theory.recycling.batch_law import Draws
 from theory.recycling.gradients import Scored
 from theory.recycling.redo import Network
+from theory.recycling.said import Loss, Magnitudes
 
 STAY = ((1,),)
 
@@ -85,6 +92,16 @@ COLLAPSE = [
         True,
     ),  # a tie
     ("limits.wide", one_state([1], [[0, 1]]), False),
+    # the mean is that of each row, not that of all weights
+    (
+        "weights_strong",
+        classifier(STAY, "1/2", [[0], ["1/2"]], [[1, 1], [0, 0]], (0, 1), "direct"),
+        False,
+    ),
+    ("hl_gauss.wide", Rest((row(0, 0),) * 2, (row(1, 1), row(0, 0)), (row(0, 0),) * 2), False),
+    ("projected", one_state([0], [[0, 1]], "C51"), True),
+    ("has_reward_classes", one_state([1], [[0, 1]]), False),
+    ("stays_positive", one_state([1], [[0, 1]]), True),
     ("moves_as_printed", one_state([0], [[0, 1]]), True),
     ("moves", one_state([0], [[0, 1]], "two-hot"), True),
     ("first_bin_has_most", one_state([0], [[0, 0]], "two-hot"), True),
@@ -94,6 +111,7 @@ COLLAPSE = [
     ("dormant_means_no_gradient", Normed(row(1, 2, 3, -6), v=row(0, 11, 1, 0)), True),
 ]
 
+ONE_ON = (fractions(1), (fractions(1),), fractions(0), fractions(1))
 DOMINANCE = [
     (
         "at_most_one",
@@ -109,6 +127,16 @@ DOMINANCE = [
     ("rate_for_all", start([1], [[1], [1]], [1, 0], 0, 2), False),
     ("rate_for_all", start([1], [[1], [1]], [2, 2], 3, 1), True),  # pulls of 2: 1 > 1/2
     ("riser_dies", Sharp(Fraction(1)), True),
+    (
+        "one_sign",
+        Fading((fractions(1), fractions(1)), (fractions(1),), fractions(0, 1), Fraction(1)),
+        False,
+    ),
+    ("is_geometric", Gradients(fractions(0), *fractions("1/2", "1/2")), False),
+    ("is_geometric", Gradients(fractions(2, 4), *fractions("1/2", "1/2")), False),
+    ("has_room", Path((fractions(1),), fractions(1), Fraction(1), Fraction(0)), False),
+    ("one_saturated", Below(*ONE_ON, fractions(0), Fraction(0)), False),  # z = 1
+    ("revives_exactly_then", Saturated(*fractions(-4, 1, "1/2"), 2), True),  # to 0, not above
 ]
 
 DORMANCY = [
@@ -148,6 +176,8 @@ RANK = [
     ("second_moment", law(1, ("1/2", (1,)), ("1/2", (2,))), True),
     ("line_14", law(1, (1, (1, 1))), True),  # a tie
     ("share_is_a_bound", matrix((1,)), True),  # a tie
+    ("some_mean_not_zero", law(1, ("1/2", (1,)), ("1/2", (-1,))), False),
+    ("no_converse", Cut(matrix((1, 0), (0, 1)), Fraction(1, 4)), True),  # 2 and, centred, 1
 ]
 
 RECYCLING = [
@@ -168,6 +198,10 @@ RECYCLING = [
     ("low_gradient", layer((1, 1), (1, 15)), False),
     ("low_gradient", layer((1, -1), (1, 19)), False),  # behind the gate neuron 1 is the only one
     ("scores_go_apart", layer((0, 1), c=-1), False),  # relu(-z) is not -relu(z)
+    ("printed_flags", Magnitudes(row(0, 1), Fraction(0)), True),  # a tie
+    ("hundredth", replace(network((1, 1), (1, 1)), tau=Fraction(1, 2)), False),
+    ("least_at_target", Loss(Fraction(1), Fraction(0)), False),
+    ("all_wrong", layer((1,), y=1), False),
 ]
 
 

@@ -213,6 +213,7 @@ def test_spikes_fall_below_the_share_that_was_thought_to_bound_them() -> None:
     lines = CLAIMS["rank.spikes"].curve().lines  # type: ignore[misc]
     assert lines["R"][-1] < 0.26 < 0.66 < lines["u_1/N"][-1]
     assert all(r <= b for r, b in zip(lines["R"], lines["1/(N-1) + 1/(ε√B)"], strict=True))
+    assert lines["1/(N-1) + 1/(ε√B)"][-1] < 0.26  # 1/4 as B grows
 
 
 # Planted faults
