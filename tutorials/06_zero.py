@@ -403,6 +403,14 @@ def survive(curves, exponent, heads, how_ui, seed):
             for x, rows in _found.items()
             if rows
         )
+        _off_at_once = {
+            (row["arm"], row["seed"], row["head"]) for row in curves if float(row["saturated"]) == 1
+        }
+        _dead = ", ".join(
+            f"{sum(arm == ARMS[x] for arm, _, _ in _off_at_once)} of {len(rows)} at $10^{{{x}}}$"
+            for x, rows in _found.items()
+            if rows
+        )
         _hit = [row for row in _found[-8] if row["first"]]
         _ratios = [float(row["activation"]) / float(row["before"]) for row in _hit]
         _off = [float(row["saturated"]) for row in _hit]
@@ -413,10 +421,11 @@ def survive(curves, exponent, heads, how_ui, seed):
             f"has {100 * statistics.median(_ratios):.0f} % (median; {percents(_ratios)}) of the "
             "largest activation that the layer had had. It is the **last survivor** of a layer "
             "that dies; the score is relative, so it rises. Then it dies too, or, in some seeds, "
-            f"the layer comes back. Heads that get one: {_counts}. Adam divides "
-            "by the size that gradients have had; when nothing is left to learn that is nearly "
-            "nothing, and only $\\epsilon$ keeps the steps from being all noise "
-            "(`dominance.noise-kills`, `dominance.epsilon-survives`).",
+            f"the layer comes back. Heads that get one: {_counts}. Heads whose whole layer is off "
+            f"at some time: {_dead}. Adam divides by the size that gradients have had; when "
+            "nothing is left to learn that is nearly nothing, and only $\\epsilon$ keeps the steps "
+            "from being all noise, which kills (`dominance.noise-kills`, "
+            "`dominance.epsilon-survives`). A share above one half alone does not say that.",
         )
     mo.vstack([_picture, _next])
     return chosen, firsts
