@@ -232,7 +232,7 @@ def test_a_run_whose_every_step_breaks_stops_with_a_message(tmp_path, monkeypatc
 
 
 def short(task, method):
-    """Thirty updates in episodes of twenty agent steps."""
+    """The updates of thirty agent steps in episodes of twenty."""
     config = configs.build("drq", task, method, "tiny")
     config = replace(config, env=replace(config.env, action_repeat=50))
     updates = int(30 * config.agent.updates_per_step)

@@ -248,6 +248,19 @@ def test_what_came_after_the_checkpoint_may_be_damaged(run):
     assert recorded(run, "episode")[-1]["update"] == 130
 
 
+def test_what_a_killed_process_left_half_written_is_gone_when_the_run_goes_on(run):
+    left = [
+        run / "checkpoint.pt.tmp",
+        run / "frames" / "0000009.npz.tmp",
+        run / "frames" / "0000009.npz",
+    ]
+    for file in left:
+        file.write_bytes(b"half")
+    assert train(None, run, Stop())
+    assert [file for file in left[:2] if file.exists()] == []
+    assert b"half" not in [file.read_bytes() for file in (run / "frames").iterdir()]
+
+
 # --- places ----------------------------------------------------------------------------------
 
 
@@ -293,6 +306,18 @@ def test_a_name_that_no_file_can_have_is_refused(tmp_path, capsys, name, option)
     assert main(["train", *given, option, str(tmp_path / name)]) == 2
     assert capsys.readouterr().err.startswith(f"error: {option}")
     assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_place_that_has_room_for_the_settings_name_but_none_for_an_episodes_is_refused(
+    tmp_path, capsys
+):
+    room = os.pathconf(tmp_path, "PC_PATH_MAX") - 1 - len("/config.json.tmp") - len(f"{tmp_path}/")
+    name = "/".join(["y" * 200] * (room // 201))
+    path = tmp_path / (name + "/" + "z" * (room - len(name) - 1))
+    assert len(f"{path}/config.json.tmp") == os.pathconf(tmp_path, "PC_PATH_MAX") - 1
+    assert main(["train", *ARGUMENTS, "--out", str(path)]) == 2
+    assert capsys.readouterr().err.startswith("error: --out")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_full_disk_is_told_by_its_own_name_wherever_it_is_met(tmp_path, capsys):
