@@ -312,9 +312,25 @@ def test_the_draws_of_an_intervention_are_its_own(watch, tmp_path):
     assert not same(seen[10][1]["critic"], plain[10][1]["critic"])
 
 
-def watch_again(watch, tmp_path):
+def test_another_intervention_beside_it_changes_no_draw_of_it(watch, tmp_path):
+    """Reset is listed before ReDo and acts after ReDo's first event alone."""
+    alone, _ = watch(config_of("redo", when=TENTH))
+    config = config_of("redo+reset", when=TENTH)
+    late = interventions.Reset(when=interventions.Schedule(20))
+    config = replace(config, interventions=replace(config.interventions, reset=late))
+    beside, records = watch_again(watch, tmp_path, config)
+    assert [(r["name"], r["update"]) for r in records] == [
+        ("redo", 10),
+        ("reset", 20),
+        ("redo", 20),
+    ]
+    assert sum(v for k, v in records[0].items() if k.startswith("heads.")) > 0
+    assert same(alone[9][2]["critic"], beside[9][2]["critic"])
+
+
+def watch_again(watch, tmp_path, config=None):
     (tmp_path / "run").rename(tmp_path / "first")
-    return watch(config_of("baseline"))
+    return watch(config or config_of("baseline"))
 
 
 def layer(state, name):
