@@ -289,9 +289,13 @@ def fadings(size: tuple[int, int]) -> SearchStrategy[Fading]:
     def build(z: list[int], v: list[int], x: list[int], odd: int, which: int) -> Fading:
         z = sorted(z, reverse=True)
         z[0] += (odd != 8) + (z[1] if odd == 9 and width > 1 else 0)
+        if odd == 11 and inputs == 2:  # a state for each weight
+            states = fractions(1, 0), fractions(0, 1)
+            return Fading(tuple(fractions(a, 1) for a in z), states, fractions(*v), Fraction(1))
         norm = sum(x)
         w = tuple(fractions(*[Fraction(value, norm)] * inputs) for value in z)
-        betas = ((ZERO, ZERO), (Fraction(1, 2),) * 2, (Fraction(9, 10), Fraction(999, 1000)))[which]
+        half, most = Fraction(1, 2), (Fraction(9, 10), Fraction(999, 1000))
+        betas = ((ZERO, ZERO), (half, half), most, (half, ZERO))[which]
         heads = [-a for a in v] if odd % 2 else v
         if odd == 7:
             heads[0] = -heads[0]
@@ -307,7 +311,7 @@ def fadings(size: tuple[int, int]) -> SearchStrategy[Fading]:
         st.lists(some, min_size=width, max_size=width),
         st.lists(some, min_size=inputs, max_size=inputs),
         st.integers(0, 12),
-        st.integers(0, 2),
+        st.integers(0, 3),
     )
 
 

@@ -299,7 +299,7 @@ EQUAL_OTHERS = Claim(
     ),
     then=printed_display,
     instances=level_neurons,
-    sizes=((2, 1), (2, 2), (3, 1), (3, 2)),
+    sizes=((1, 1), (2, 1), (2, 2), (3, 1), (3, 2)),
     verdict="holds if",
     needs={
         "several": neuron([(0,)], (1,)),
