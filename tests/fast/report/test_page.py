@@ -756,10 +756,15 @@ def test_a_stopped_demo_stops_both_trainings_and_says_how_to_go_on(
             time.sleep(0.05)
         os.kill(os.getpid(), signal.SIGINT)
 
+    # A shell's background job is born with the signal ignored, and so would this test be.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     thread = threading.Thread(target=stop)
     thread.start()
-    assert demos.demo(tmp_path / "demo", command) == 128 + signal.SIGINT
-    thread.join()
+    try:
+        assert demos.demo(tmp_path / "demo", command) == 128 + signal.SIGINT
+    finally:
+        signal.signal(signal.SIGINT, before)
+        thread.join()
     assert "The same command again goes on from here" in capsys.readouterr().out
     assert sorted(calls()) == ["adam-eps train", "baseline train"]
     monkeypatch.delenv("ORDER")
