@@ -2,7 +2,7 @@
 side, then a page about the two.
 
 The task is Neuron Dominance's first (3.1), whose reward neither run ever meets; what keeps the
-second one's heads alive is Adam's epsilon, 1e-5 in the place of 1e-8 (`results/findings`).
+second one's critic alive is Adam's epsilon, 1e-5 in the place of 1e-8 (`results/findings`).
 """
 
 from collections.abc import Sequence

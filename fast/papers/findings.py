@@ -328,7 +328,7 @@ def _prevented(experiment: str) -> dict[str, Finding]:
     """Of each method of an experiment that is said to keep the largest score low."""
     return {
         f"{method}-prevents": Finding(
-            source, f"with {name} no neuron of a head becomes dominant",
+            source, f"with {name} no neuron of the critic's heads becomes dominant",
             experiment, (method,), each(method, largest, FIRST, LAST),
             "largest share of a hidden layer ever", Below(0.5),
         )
