@@ -11,7 +11,18 @@ from fast import config as configs
 from fast.__main__ import main
 from fast.agents import AGENTS
 from fast.errors import InputError
-from fast.papers.findings import EXPERIMENTS, FINDINGS, Above, Below, Finding, Told
+from fast.papers.findings import (
+    EXPERIMENTS,
+    FINDINGS,
+    Above,
+    Below,
+    Finding,
+    Told,
+    before,
+    dominance,
+    next_layer,
+    survival,
+)
 from fast.papers.methods import METHODS
 from fast.report import ledger
 
@@ -148,6 +159,22 @@ def test_an_interval_that_crosses_the_condition_decides_nothing():
 def test_runs_where_the_effect_is_undefined_are_counted_and_do_not_decide():
     result = ledger.verdict(made((1, 1.1, np.nan), Above(0)), [run()])
     assert (result.word, result.undefined, len(result.values)) == ("not decided", 1, 2)
+
+
+def test_dominance_is_above_one_half_in_the_head_that_comes_first_and_its_peak_is_before_it():
+    told = run(dense1_saturated=0.5)
+    share, size = (np.full(TIMES, v) for v in (0.1, 1.0))
+    share[5:], size[3], size[6], size[8] = 0.5, 4.0, 1.0, 9.0  # one half is not dominant
+    share[6:] = 0.6
+    told.scores["critic/heads.1.dense0/largest_share"][:] = share
+    told.scores["critic/heads.1.dense0/largest_activation"][:] = size
+    told.scores["critic/heads.0.dense0/largest_share"][7:] = 0.9  # later
+    told.scores["critic/heads.1.dense1/saturated"][9] = 0.8
+    told.scores["critic/heads.0.dense1/saturated"][:] = 0.9
+    assert dominance(told) == (1, 6)
+    assert survival(told) == 0.25
+    assert next_layer(told) == 0.8
+    assert before(told) == 0.625
 
 
 def test_a_paired_finding_compares_seed_with_seed_whatever_the_order():
