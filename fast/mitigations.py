@@ -9,6 +9,7 @@ Shapes, names and Python numbers are checked (InputError), values of tensors nev
 for the device, but for `reborn`, which asks it who is dormant and who over-active.
 """
 
+import functools
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
@@ -462,7 +463,7 @@ def l2_init(params: Params, initial: Params, strength: float) -> Tensor:
     _number("strength", strength, 0)
     _alike("initial", initial, params, params)
     distance = [((value - initial[name]) ** 2).sum() for name, value in params.items()]
-    return strength * torch.stack(distance).sum()
+    return strength * functools.reduce(torch.add, distance)
 
 
 def insert_layer_norm(
