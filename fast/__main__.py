@@ -85,15 +85,17 @@ def _typed(agent: str, arguments: list[str], chosen: argparse.Namespace) -> tupl
     class Train:
         """Train an agent, or resume a run with `--resume DIR` alone.
 
-        --agent drq (from pixels), sac (from states) or classifier (of pictures) comes first. The
-        defaults below are those of the chosen --agent, --task, --method and --preset.
+        --agent drq (from pixels), sac (from states), dqn (of games) or classifier (of pictures)
+        comes first. The defaults below are those of the chosen --agent, --task, --method and
+        --preset.
         """
 
         config: Annotated[configs.Config, tyro.conf.arg(name="")]
         out: Path
         """New folder of the run."""
 
-    task = {"drq": "cartpole-swingup", "classifier": "digits"}.get(agent, "HalfCheetah-v4")
+    usual = {"drq": "cartpole-swingup", "dqn": "minatar-asterix", "classifier": "digits"}
+    task = usual.get(agent, "HalfCheetah-v4")
     defaults = {"task": task, "method": "baseline", "preset": "paper"}
     typed = {name: getattr(chosen, name) for name in defaults}
     told = {**defaults, **{name: value for name, value in typed.items() if value is not None}}

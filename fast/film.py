@@ -48,7 +48,7 @@ def film(run: Path, out: Path, size: int = 240, episode: int = 0) -> float:
         raise InputError("--out", str(out), "accepted: a new file whose name ends in .gif")
     with as_input("--out", out, "it cannot be made"):
         out.parent.mkdir(parents=True, exist_ok=True)
-    assert not isinstance(config.env, envs.LabelSettings)  # which has no task of dm_control
+    assert isinstance(config.env, envs.PixelSettings | envs.StateSettings)  # of dm_control
     repeat = config.env.action_repeat
     with contextlib.ExitStack() as opened:
         seen, camera = (

@@ -23,6 +23,7 @@ from fast import mitigations, scores
 from fast.agents.learner import Learner
 from fast.errors import InputError
 from fast.measures import Seen
+from fast.nets.layers import Dense, layers
 from fast.rules import (
     Beta,
     Count,
@@ -219,7 +220,7 @@ class PruneDormant:
 
 @settings
 class LateNorm:
-    """LayerNorm in the layers that have readers from then on (4.1.4)."""
+    """LayerNorm in the dense layers that have readers from then on (4.1.4)."""
 
     when: Once = field(default_factory=Once)  # 4.1.4: at half time
     on: Learners = ("critic",)
@@ -408,9 +409,11 @@ def prune_dormant(asked: PruneDormant, now: Moment) -> Record:
 
 
 def late_norm(asked: LateNorm, now: Moment) -> Record:
-    """LayerNorm in the layers that have readers, of the target too, from here on (4.1.4)."""
-    now.learner.insert_norm(now.learner.readers)
-    return {"layers": len(now.learner.readers)}
+    """LayerNorm in dense layers that have readers, of the target too, from here on (4.1.4)."""
+    there = [name for name, layer in layers(now.learner.module).items() if isinstance(layer, Dense)]
+    names = [name for name in there if name in now.learner.readers]
+    now.learner.insert_norm(names)
+    return {"layers": len(names)}
 
 
 def make_dominant(asked: MakeDominant, now: Moment) -> Record:

@@ -23,6 +23,15 @@ def mse(prediction: Tensor, target: Tensor) -> Tensor:
     return (prediction - target).square().mean(dim=_last(target.ndim)).sum()
 
 
+def huber(prediction: Tensor, target: Tensor) -> Tensor:
+    """The mean of d^2 / 2 where |d| is at most 1, of |d| - 1/2 elsewhere; d prediction - target."""
+    _pair("prediction", prediction, "target", target)
+    if target.shape != prediction.shape:
+        accepted = f"accepted: the shape of prediction, {tuple(prediction.shape)}"
+        raise InputError("target", tuple(target.shape), accepted)
+    return F.huber_loss(prediction, target)
+
+
 def cross_entropy(logits: Tensor, probabilities: Tensor) -> Tensor:
     """The batch's mean of -sum_i p_i log softmax(logits)_i; probabilities (batch, bins).
 

@@ -5,6 +5,7 @@ updates, measures of its layers, and a folder.
 """
 
 import contextlib
+import math
 import os
 import sys
 from collections.abc import Callable
@@ -54,6 +55,7 @@ def play(config: Config, env: Any, test_env: Any, agent: Any, clock: Clock) -> P
             stack=configs.seen(config, observation.shape)[0] // observation.shape[0],
             n_step=settings.n_step,
             discount=settings.discount,
+            reward_clip=getattr(settings, "reward_clip", math.inf),
             steps_per_episode=env.steps_per_episode,
             device=config.device,
         )
@@ -68,6 +70,7 @@ def labels(config: Config, data: Any, _data: Any, agent: Any, clock: Clock) -> L
 EXPERIENCES: dict[str, Callable[..., Play | Labels]] = {
     "pixels": play,
     "states": play,
+    "games": play,
     "labels": labels,
 }
 

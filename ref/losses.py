@@ -1,7 +1,8 @@
 """Losses of value learning, and how a value becomes a histogram and back.
 
-Regression: `mse`. Classification: `two_hot` or `hl_gauss` turns values into probabilities of bins,
-`cross_entropy` compares logits with them, and `decode` turns probabilities into values.
+Regression: `mse` and `huber`. Classification: `two_hot` or `hl_gauss` turns values into
+probabilities of bins, `cross_entropy` compares logits with them, and `decode` turns probabilities
+into values.
 Sources: Farebrother et al. (2024), 'Stop Regressing', section 3; Imani & White (2018), section 3;
 Neuron Dominance, sections 4.1 and B.2: 101 bins on [0, 100] with sigma 0.75.
 
@@ -24,6 +25,17 @@ def mse(prediction: Any, target: Array) -> Any:
     """The mean of (prediction - target)^2; both of one shape."""
     target = _pair("prediction", prediction, "target", target)
     return ag.mean((prediction - target) ** 2)
+
+
+def huber(prediction: Any, target: Array) -> Any:
+    """The mean of d^2 / 2 where |d| = |prediction - target| is at most 1, of |d| - 1/2 elsewhere.
+
+    Its gradient is d cut off at +-1, over the size (Huber 1964; DQN's error clipping).
+    """
+    target = _pair("prediction", prediction, "target", target)
+    size = ag.maximum(prediction - target, target - prediction)
+    inner = ag.minimum(size, 1.0)
+    return ag.mean(inner * (size - 0.5 * inner))
 
 
 def cross_entropy(logits: Any, probabilities: Array) -> Any:

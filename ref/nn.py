@@ -79,7 +79,19 @@ def mlp(
     taps: Taps | None = None,
     eps: float = 1e-6,
 ) -> Any:
-    """Layers dense0, dense1, ... with `activation`, then the linear `final`; (batch, outputs).
+    """Layers dense0, dense1, ... as in `hidden`, then the linear `final`; (batch, outputs)."""
+    return linear(params, f"{prefix}final", hidden(params, x, prefix, activation, taps, eps))
+
+
+def hidden(
+    params: dict[str, Any],
+    x: Any,
+    prefix: str = "",
+    activation: Callable[[Any], Any] = ag.relu,
+    taps: Taps | None = None,
+    eps: float = 1e-6,
+) -> Any:
+    """Layers dense0, dense1, ... with `activation`: what the last one returns, (batch, N).
 
     Layer i has LayerNorm before its activation exactly if `params` has dense{i}.norm.
     """
@@ -91,7 +103,7 @@ def mlp(
         x = activation(z)
         if taps is not None:
             taps[layer] = z, x
-    return linear(params, f"{prefix}final", x)
+    return x
 
 
 def depth(params: dict[str, Any], prefix: str = "") -> int:

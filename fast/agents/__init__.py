@@ -3,8 +3,8 @@
 An agent has (there is no base class):
 
     learners        {"critic": Learner, ...}, what interventions act on
-    act(obs, generator)             actions in [-1, 1]; without a generator as it is evaluated; of
-                                    labelled pictures the classes
+    act(obs, generator)             actions in [-1, 1], or the number of one, (batch, 1); without a
+                                    generator as it is evaluated; of labelled pictures the classes
     draws(batch, generator)         the random numbers of one update
     update(batch, draws, count)     the count-th update; scalars, still on the device
     loss(learner, batch, draws)     what that learner descends, for the measures
@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from types import ModuleType
 from typing import Any, NamedTuple, Protocol
 
-from fast.agents import classifier, drq, sac
+from fast.agents import classifier, dqn, drq, sac
 
 
 class AgentSettings(Protocol):
@@ -32,6 +32,10 @@ class AgentSettings(Protocol):
     replay_capacity: int
     n_step: int
     discount: float
+    evaluation_exploration: float  # the share of random actions where it is evaluated
+
+    def exploration(self, agent_step: int) -> float:
+        """The share of uniformly random actions at an agent step (from 1) of training."""
 
     def require(self, shape: Sequence[int]) -> None:
         """Refuse what these settings cannot be for observations of this shape."""
@@ -41,8 +45,8 @@ class AgentSettings(Protocol):
 
 
 class Kind(NamedTuple):
-    """An agent's file, its class and settings, what it learns from (`pixels`, `states` or
-    `labels`), and the learner that interventions act on where no other is asked for."""
+    """An agent's file, its class and settings, what it learns from (`pixels`, `states`, `games`
+    or `labels`), and the learner that interventions act on where no other is asked for."""
 
     file: ModuleType
     make: type[Any]
@@ -54,6 +58,7 @@ class Kind(NamedTuple):
 AGENTS = {
     "drq": Kind(drq, drq.DrQ, drq.DrQSettings, "pixels"),
     "sac": Kind(sac, sac.SAC, sac.SACSettings, "states"),
+    "dqn": Kind(dqn, dqn.DQN, dqn.DQNSettings, "games"),
     "classifier": Kind(
         classifier, classifier.Classifier, classifier.ClassifierSettings, "labels", "classifier"
     ),

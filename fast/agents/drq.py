@@ -20,7 +20,7 @@ a' in the very first update that is the encoder shared here.
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Annotated, Any, Literal, NamedTuple, TypedDict
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple, TypedDict
 
 import torch
 from pydantic import Field
@@ -99,6 +99,12 @@ class DrQSettings:
     first_update: Count = 1000  # agent step of it; before it actions are random (jaxrl)
     updates_per_step: Positive = 1.0  # jaxrl
     replay_capacity: Count = 100_000  # agent steps, B.2
+
+    evaluation_exploration: ClassVar[float] = 0.0
+
+    def exploration(self, agent_step: int) -> float:
+        """The share of uniformly random actions."""
+        return float(agent_step < self.first_update)
 
     def smallest_picture(self) -> int:
         """Side in pixels of the smallest picture that the encoder takes."""
@@ -268,7 +274,9 @@ class Critic(nn.Module):
         if s.encoder == "resnet18":
             self.encoder: Convolutions | ResNet18 = ResNet18(channels, s.resnet_width, s.bfloat16)
         else:
-            self.encoder = Convolutions(channels, s.channels, s.strides, s.bfloat16)
+            n = len(s.strides)
+            self.encoder = Convolutions(channels, [s.channels] * n, [3] * n, s.strides,
+                                        bfloat16=s.bfloat16)  # fmt: skip
         self.trunk = trunk(self.encoder.features(shape[-1]), s)
         norm = None if s.normalisation == "none" else layer_norm(s.layer_norm_eps)
         inputs, outputs = s.latent + actions, s.bins if self.classifies else 1

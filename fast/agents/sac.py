@@ -14,7 +14,7 @@ below the settings are those of every soft actor-critic here: drq.py reads them.
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Any, Literal, NamedTuple, TypedDict
+from typing import Any, ClassVar, Literal, NamedTuple, TypedDict
 
 import torch
 from torch import Generator, Tensor, nn
@@ -88,6 +88,12 @@ class SACSettings:
     first_update: Count = 10_000  # random actions before it
     updates_per_step: Positive = 1.0
     replay_capacity: Count = 1_000_000
+
+    evaluation_exploration: ClassVar[float] = 0.0
+
+    def exploration(self, agent_step: int) -> float:
+        """The share of uniformly random actions."""
+        return float(agent_step < self.first_update)
 
     def require(self, shape: Sequence[int]) -> None:
         """Refuse what these settings cannot be, together.

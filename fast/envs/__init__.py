@@ -11,9 +11,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from fast.envs import dmc, pictures
-from fast.errors import unknown
-from fast.rules import Count, CountOrNone, Few, Pixels, settings
+from fast.envs import dmc, games, pictures
+from fast.errors import InputError, unknown
+from fast.rules import Count, CountOrNone, Few, Pixels, Share, settings
 
 Repeat = Annotated[int, Field(ge=1, le=2**20)]
 
@@ -61,7 +61,24 @@ class LabelSettings:
         return f"at most {self.pictures:,} pictures, labels {shuffled}"
 
 
-Settings = PixelSettings | StateSettings | LabelSettings
+@settings
+class GameSettings:
+    """How a game is played and seen; filled in for Atari: 4, 4, 0.25 and 27,000 (Dopamine)."""
+
+    kind: Literal["games"] = "games"
+    frame_stack: Few = 1
+    frame_skip: Few = 1  # frames of an agent step; of Atari's the last two are seen, as a maximum
+    sticky: Share = 0.1  # how often the action before is repeated instead (Young and Tian)
+    life_loss: bool = False  # whether a lost life ends an episode of Atari, as on Atari 100k
+    most_steps: Count = (
+        5000  # agent steps of an episode (ours: a good player of MinAtar never ends)
+    )
+
+    def told(self) -> str:
+        return f"{self.frame_stack} frames, one in {self.frame_skip}, sticky {self.sticky}"
+
+
+Settings = PixelSettings | StateSettings | LabelSettings | GameSettings
 
 
 def is_mujoco(task: str) -> bool:
@@ -74,6 +91,10 @@ def validate(task: str, observes: str) -> None:
     if observes == "labels":
         if task.removesuffix(pictures.SHUFFLED) not in pictures.TASKS:
             raise unknown("--task", task, pictures.TASKS)
+        return
+    if observes == "games":
+        if task not in games.TASKS:
+            raise unknown("--task", task, games.TASKS)
         return
     if observes == "states" and is_mujoco(task):
         from fast.envs import mujoco
@@ -91,6 +112,10 @@ def defaults(task: str, observes: str) -> Settings:
         return PixelSettings(action_repeat=repeat, camera=camera)
     if observes == "labels":
         return LabelSettings(shuffle_every=20 if task.endswith(pictures.SHUFFLED) else 0)
+    if observes == "games":
+        if task.startswith(games.ATARI):
+            return GameSettings(frame_stack=4, frame_skip=4, sticky=0.25, most_steps=27_000)
+        return GameSettings()
     return StateSettings()
 
 
@@ -100,6 +125,9 @@ def seen(task: str, settings: Settings, observation: Sequence[int] = (1,)) -> tu
         return (3 * settings.frame_stack, settings.size, settings.size)
     if isinstance(settings, LabelSettings):
         return pictures.TASKS[task.removesuffix(pictures.SHUFFLED)].shape
+    if isinstance(settings, GameSettings):
+        channels, height, width = games.shape(task)
+        return (settings.frame_stack * channels, height, width)
     return tuple(observation)
 
 
@@ -107,6 +135,8 @@ def make(task: str, settings: Settings) -> Any:
     """The environment of a task, or its pictures. Raises InputError for what cannot be used."""
     if isinstance(settings, LabelSettings):
         return pictures.read(task, settings.folder)
+    if isinstance(settings, GameSettings):
+        return _game(task, settings)
     if isinstance(settings, PixelSettings):
         return dmc.make(task, size=settings.size, action_repeat=settings.action_repeat,
                         camera=settings.camera, render_quality=settings.render_quality)  # fmt: skip
@@ -115,3 +145,14 @@ def make(task: str, settings: Settings) -> Any:
 
         return MuJoCo(task.removesuffix(dmc.MASKED), settings.action_repeat)
     return dmc.make(task, size=None, action_repeat=settings.action_repeat)
+
+
+def _game(task: str, settings: GameSettings) -> games.Game:
+    s = settings
+    if task.startswith(games.ATARI):
+        return games.Atari(task, s.frame_skip, s.sticky, s.life_loss, s.most_steps)
+    for name, only in (("frame_skip", 1), ("life_loss", False)):
+        if getattr(s, name) != only:
+            field = f"--env.{name}".replace("_", "-")
+            raise InputError(field, getattr(s, name), f"accepted by MinAtar: {only}")
+    return games.MinAtar(task, s.sticky, s.most_steps)

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from gymnasium.spaces import Discrete
 from numpy.typing import NDArray
 
 from fast.errors import EpisodeBroken
@@ -73,13 +74,11 @@ class Play:
         """
         first = self.settings.first_update
         self.agent_step += 1
-        random = self.agent_step < first
         rendered = self.env.render_seconds
         try:
             if self.at_rest:
                 self._begin()
-            self._random &= random
-            action = self._explore(random)
+            action = self._explore()
             self.clock.lap("acting")
             obs, reward, terminated, truncated, info = self.env.step(action)
             over, made, why = terminated or truncated, info["environment_steps"], None
@@ -149,13 +148,26 @@ class Play:
         self.at_rest = True
         self.clock.lap("storing")
 
-    def _explore(self, random: bool) -> NDArray[np.float32]:
+    def _explore(self) -> NDArray[np.float32]:
         """A uniformly random action, or one drawn from the policy."""
-        policy = self.generators["policy"]
-        if random:
-            shape = self.env.action_space.shape
-            return (2 * torch.rand(shape, generator=policy) - 1).numpy()
-        return self._act(self._frames, policy)
+        share, policy = self.settings.exploration(self.agent_step), self.generators["policy"]
+        self._random &= share == 1
+        return self._some_action(self._frames, share, policy, policy)
+
+    def _some_action(
+        self,
+        frames: deque[NDArray[Any]],
+        share: float,
+        uniform: torch.Generator,
+        policy: torch.Generator | None,
+    ) -> NDArray[np.float32]:
+        """The policy's action (actions,), or with probability `share` a uniformly random one."""
+        if share < 1 and (share == 0 or torch.rand((), generator=uniform) >= share):
+            return self._act(frames, policy)
+        space = self.env.action_space
+        if isinstance(space, Discrete):
+            return torch.randint(int(space.n), (1,), generator=uniform).float().numpy()
+        return (2 * torch.rand(space.shape, generator=uniform) - 1).numpy()
 
     def _act(
         self, frames: deque[NDArray[Any]], generator: torch.Generator | None = None
@@ -174,7 +186,7 @@ class Play:
     # --- beside it --------------------------------------------------------------------------------
 
     def evaluate(self, episodes: int) -> dict[str, Any]:
-        """Returns of the deterministic policy; draws nothing from the run's own generators.
+        """Returns of the policy as it is evaluated; draws nothing from the run's own generators.
 
         An episode that breaks counts with its reward up to there, and the record says why.
         """
@@ -182,11 +194,15 @@ class Play:
         for episode in range(episodes):
             seed = environment_seed(self.seed, EVALUATION, self.agent_step, episode)
             obs, _ = self.test_env.reset(seed=seed)
+            uniform = generator(self.seed, EVALUATION, self.agent_step, episode)
+            share = self.settings.evaluation_exploration
             frames = deque([obs] * self.replay.stack, maxlen=self.replay.stack)
             total, over = 0.0, False
             while not over:
                 try:
-                    obs, reward, terminated, truncated, _ = self.test_env.step(self._act(frames))
+                    obs, reward, terminated, truncated, _ = self.test_env.step(
+                        self._some_action(frames, share, uniform, None)
+                    )
                 except EpisodeBroken as error:
                     broken.append(str(error))
                     break

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from gymnasium.spaces import Box
+from gymnasium.spaces import Box, Discrete
 from torch import Tensor
 
 from fast.errors import InputError
@@ -24,10 +24,11 @@ class Batch(NamedTuple):
     """Transitions of k <= n steps, on the replay's device.
 
     `obs` and `next_obs` are `(batch, stack * channels, ...)`, oldest first, of the observations'
-    type, and may share memory; `action` is float32 `(batch, actions)`, `reward` and `discount`
-    float32 `(batch,)`. `reward` is the sum of gamma^i r_i over the k steps that the episode still
-    has, n at the most; `discount` is gamma^k, 0 where they ended in a terminal state, not at a time
-    limit. So the target is reward + discount * V(next_obs) whatever n is.
+    type, and may share memory; `action` is float32 `(batch, actions)`, or `(batch, 1)` where it is
+    the number of one, `reward` and `discount` float32 `(batch,)`. `reward` is the sum of
+    gamma^i r_i over the k steps that the episode still has, n at the most; `discount` is gamma^k, 0
+    where they ended in a terminal state, not at a time limit. So the target is
+    reward + discount * V(next_obs) whatever n is.
     """
 
     obs: Tensor
@@ -65,11 +66,12 @@ class Replay:
         self,
         capacity: int,
         observation: Box,
-        action: Box,
+        action: Box | Discrete,
         *,
         stack: int = 1,
         n_step: int = 1,
         discount: float = 0.99,
+        reward_clip: float = math.inf,
         steps_per_episode: int = 1000,
         device: torch.device | str = "cpu",
     ):
@@ -77,6 +79,7 @@ class Replay:
         Args:
             observation: the space of one observation, of which `stack` are shown.
             n_step, discount: how many rewards are summed, and gamma.
+            reward_clip: each reward is clipped to plus or minus this before they are.
         """
         for field, value in [
             ("capacity", capacity),
@@ -88,7 +91,8 @@ class Replay:
                 raise InputError(field, value, "accepted: 1 or more")
         self.capacity, self.stack, self.n_step = capacity, stack, n_step
         self.shape, self.dtype, self.device = observation.shape, observation.dtype, device
-        self.action_size = action.shape[0]
+        self.action_size = 1 if isinstance(action, Discrete) else action.shape[0]
+        self.reward_clip = reward_clip
         self.slots = slots(capacity, stack, steps_per_episode)
 
         # Observation number f, counted from the first one ever, lies at f % slots, and transition
@@ -148,7 +152,7 @@ class Replay:
         self._store(frame)
         at = self._added % self.capacity
         self._action[at] = torch.as_tensor(action)
-        self._reward[at] = float(reward)
+        self._reward[at] = max(-self.reward_clip, min(float(reward), self.reward_clip))
         self._mask[at] = 0.0 if terminated else 1.0
         self._now[at] = self._frames - 2
         self._first[at] = self._begin

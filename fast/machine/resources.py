@@ -158,6 +158,10 @@ class Sizes(NamedTuple):
             return cls(space.shape, space.dtype.itemsize, outputs, env.steps_per_episode)
         if config.env.kind == "labels":
             return cls(seen(config), 1, 0, 1)
+        if config.env.kind == "games":
+            channels, *side = seen(config)
+            one = (channels // config.env.frame_stack, *side)
+            return cls(one, 1, ACTIONS, config.env.most_steps)
         steps = max(1, CONTROL_STEPS // config.env.action_repeat)
         if config.env.kind == "pixels":
             return cls((3, config.env.size, config.env.size), 1, ACTIONS, steps)

@@ -3,36 +3,123 @@
 Each has `bfloat16`, whether it computes in bfloat16, and `features(size)`, how many it returns.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from fast.nets.layers import Conv
+from fast.nets.layers import Activation, Conv
 
 
 class Convolutions(nn.Module):
-    """3x3 convolutions without padding, each with ReLU: DrQ's encoder, flattened."""
+    """Convolutions, each with its non-linearity, flattened.
 
-    def __init__(self, inputs: int, channels: int, strides: Sequence[int], bfloat16: bool = False):
+    Without padding, or with `same` so much of it that a stride of s leaves a side of ceil(size / s)
+    as in TensorFlow and JAX: where that is odd, one more behind than before.
+    """
+
+    def __init__(
+        self,
+        inputs: int,
+        channels: Sequence[int],
+        kernels: Sequence[int],
+        strides: Sequence[int],
+        *,
+        same: bool = False,
+        activation: Activation = F.relu,
+        bfloat16: bool = False,
+    ):
         super().__init__()
-        for i, stride in enumerate(strides):
-            self.add_module(f"conv{i}", Conv(channels if i else inputs, channels, 3, stride))
-        self.channels, self.strides = channels, strides
+        self.channels, self.kernels, self.strides, self.same = channels, kernels, strides, same
+        for i, (neurons, kernel, stride) in enumerate(self._rows()):
+            conv = Conv(inputs, neurons, kernel, stride, activation=activation)
+            self.add_module(f"conv{i}", conv)
+            inputs = neurons
         self.bfloat16: bool = bfloat16  # type: ignore[assignment]  # torch has a method of that name
+
+    def _rows(self) -> Iterator[tuple[int, int, int]]:
+        return zip(self.channels, self.kernels, self.strides, strict=True)
 
     def forward(self, obs: Tensor) -> Tensor:
         return _in_own_precision(self, self._convolve, obs)
 
     def _convolve(self, x: Tensor) -> Tensor:
-        for layer in self.children():
-            x = layer(x)
+        for layer, (_, kernel, stride) in zip(self.children(), self._rows(), strict=True):
+            x = layer(pad_same(x, kernel, stride) if self.same else x)
         return x.flatten(1)
 
+    def chains(self, path: str) -> list[list[str]]:
+        """The layers that read each other, as paths in the network that holds this at `path`."""
+        return [[f"{path}.{name}" for name, _ in self.named_children()]]
+
     def features(self, size: int) -> int:
-        return self.channels * feature_map(size, self.strides) ** 2
+        """How many numbers come of pictures of this side."""
+        for _, kernel, stride in self._rows():
+            size = -(-size // stride) if self.same else (size - kernel) // stride + 1
+        return self.channels[-1] * size**2
+
+
+class Impala(nn.Module):
+    """The residual network of IMPALA (Espeholt et al. 2018), flattened.
+
+    A stack for each number of channels: a 3x3 convolution, a max pool of side 3 and stride 2, and
+    two blocks x + g(relu(f(relu(x)))), f and g 3x3 convolutions, all with `same` padding. Layers of
+    neurons are each block's f: all else is summed, and has no single reader.
+    """
+
+    def __init__(self, inputs: int, channels: Sequence[int], activation: Activation = F.relu):
+        super().__init__()
+        self.channels, self.activation = channels, activation
+        self.bfloat16: bool = False  # type: ignore[assignment]  # torch has a method of that name
+        for i, neurons in enumerate(channels):
+            self.add_module(f"stack{i}", nn.Conv2d(inputs, neurons, 3, padding=1))
+            for j in range(2):
+                self.add_module(f"block{i}{j}", Residual(neurons, activation))
+            inputs = neurons
+
+    def forward(self, obs: Tensor) -> Tensor:
+        return _in_own_precision(self, self._convolve, obs)
+
+    def _convolve(self, x: Tensor) -> Tensor:
+        for name, part in self.named_children():
+            x = part(x)
+            if name.startswith("stack"):
+                x = F.max_pool2d(pad_same(x, 3, 2, -torch.inf), 3, 2)
+        return self.activation(x).flatten(1)
+
+    def chains(self, path: str) -> list[list[str]]:
+        """The layers that read each other, as paths in the network that holds this at `path`."""
+        blocks = [name for name, part in self.named_children() if isinstance(part, Residual)]
+        return [[f"{path}.{name}.conv0", f"{path}.{name}.conv1"] for name in blocks]
+
+    def features(self, size: int) -> int:
+        """How many numbers come of pictures of this side."""
+        for _ in self.channels:
+            size = -(-size // 2)
+        return self.channels[-1] * size**2
+
+
+class Residual(nn.Module):
+    """x + g(relu(f(relu(x)))), f and g 3x3 convolutions."""
+
+    def __init__(self, channels: int, activation: Activation):
+        super().__init__()
+        self.activation = activation
+        self.conv0 = Conv(channels, channels, 3, padding=1, activation=activation)
+        self.conv1 = nn.Conv2d(channels, channels, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.conv1(self.conv0(self.activation(x)))
+
+
+def pad_same(x: Tensor, kernel: int, stride: int, value: float = 0.0) -> Tensor:
+    """Square pictures padded so that a kernel and its stride leave ceil(side / stride)."""
+    side = x.shape[-1]
+    needed = max(0, (-(-side // stride) - 1) * stride + kernel - side)
+    before, after = needed // 2, needed - needed // 2
+    return F.pad(x, (before, after, before, after), value=value)
 
 
 class ResNet18(nn.Module):
@@ -89,15 +176,8 @@ def group_norm(channels: int) -> nn.GroupNorm:
     return nn.GroupNorm(1 if channels % 16 else channels // 16, channels)
 
 
-def feature_map(size: int, strides: Sequence[int]) -> int:
-    """Side in pixels of what 3x3 convolutions without padding make of a picture."""
-    for stride in strides:
-        size = (size - 3) // stride + 1
-    return size
-
-
 def _in_own_precision(
-    encoder: Convolutions | ResNet18, convolve: Callable[[Tensor], Tensor], obs: Tensor
+    encoder: Convolutions | Impala | ResNet18, convolve: Callable[[Tensor], Tensor], obs: Tensor
 ) -> Tensor:
     """`convolve` of the pictures in [0, 1], in bfloat16 where the encoder has it; the result and
     what stands behind it are of the parameters' own type."""

@@ -246,6 +246,11 @@ def lecun(layer: Linear, generator: Generator) -> None:
     nn.init.trunc_normal_(layer.weight, 0, std, -2 * std, 2 * std, generator)
 
 
+def xavier(layer: Linear, generator: Generator) -> None:
+    """A kernel uniform in +- sqrt(6 / (inputs + outputs)), of a convolution's whole window."""
+    nn.init.xavier_uniform_(layer.weight, generator=generator)
+
+
 @torch.no_grad()
 def uniform_fan_in(module: nn.Module, generator: Generator) -> None:
     """All of a network as torch draws linear maps: uniform in +- 1 / sqrt(inputs), biases too."""

@@ -28,8 +28,14 @@ METHODS: dict[str, dict[str, Any]] = {
     "l2-init": {"interventions": {"l2_init": {}}},
     "prune-dormant": {"interventions": {"prune_dormant": {}}},
     "weight-decay": {"agent": {"weight_decay": 1e-5, "decay_in_loss": True}},  # ReDo's L2
-    "replay-ratio-4": {"agent": {"updates_per_step": 4.0}},  # ReDo, Figure 7
+    # ReDo, Figures 7 and 10.
+    **{
+        f"replay-ratio-{ratio:g}": {"agent": {"updates_per_step": ratio}}
+        for ratio in (0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
+    },
+    "n-step": {"agent": {"n_step": 3}},
     # Ours: what of a small gradient Adam does not enlarge. B.2 has 1e-8.
     "adam-eps": {"agent": {"adam_eps": 1e-5}},
+    "adam-eps-1e-8": {"agent": {"adam_eps": 1e-8}},  # against ReDo's 1.5e-4 of its DQN
     "make-dominant": {"interventions": {"make_dominant": {}}},
 }

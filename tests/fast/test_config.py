@@ -16,7 +16,8 @@ from fast.agents.drq import Critic
 from fast.errors import InputError
 from fast.papers.methods import METHODS
 
-TASKS = {"drq": "cartpole-swingup", "sac": "HalfCheetah-v4", "classifier": "digits"}
+TASKS = {"drq": "cartpole-swingup", "sac": "HalfCheetah-v4", "dqn": "minatar-asterix",
+         "classifier": "digits"}  # fmt: skip
 
 # Appendix B.2 of Neuron Dominance, in its own words; "default network architecture of DrQ ... in
 # this implementation" is jaxrl's, whose figures follow under the same heading in the field's notes.
@@ -136,7 +137,8 @@ def test_a_method_is_a_preset_over_few_settings(method, changed):
 
 def test_every_method_of_the_main_paper_is_in_the_table_above():
     others = {"regrama", "reborn", "continual-backprop", "shrink-perturb", "l2-init"}
-    others |= {"prune-dormant", "weight-decay", "make-dominant", "adam-eps", "replay-ratio-4"}
+    others |= {"prune-dormant", "weight-decay", "make-dominant", "adam-eps", "adam-eps-1e-8"}
+    others |= {"n-step", *(f"replay-ratio-{ratio}" for ratio in ("0.25", "0.5", 1, 2, 4, 8))}
     assert len(METHODS.keys() - others) == 10
 
 
@@ -381,7 +383,10 @@ def test_every_preset_of_every_method_is_accepted(agent, preset, method):
         ("sac", "HalfCheetah-v4", "ln+resnet18", "--method", "resnet18"),
         ("sac", "HalfCheetah-v9", "baseline", "--task", "HalfCheetah-v9"),
         ("drq", "HalfCheetah-v4", "baseline", "--task", "HalfCheetah-v4"),
-        ("dqn", "cartpole-swingup", "baseline", "--agent", "dqn"),
+        ("dqn", "cartpole-swingup", "baseline", "--task", "cartpole-swingup"),
+        ("dqn", "atari-pung", "baseline", "--task", "atari-pung"),
+        ("dqn", "minatar-asterix", "hl-gauss", "--method", "hl-gauss"),
+        ("rainbow", "minatar-asterix", "baseline", "--agent", "rainbow"),
         ("classifier", "digit", "baseline", "--task", "digit"),
         ("classifier", "digits", "hl-gauss", "--method", "hl-gauss"),
         ("drq", "digits", "baseline", "--task", "digits"),

@@ -38,6 +38,18 @@ def test_mse_and_its_gradient(seed, batch):
     assert np.abs(gradient - other_gradient.numpy()).max() <= 4 * EPS * np.abs(gradient).max()
 
 
+@given(seeds, st.integers(1, 300))
+def test_huber_and_its_gradient(seed, batch):
+    prediction, target = np.random.default_rng(seed).uniform(-2, 2, (2, batch))
+    target[0] = prediction[0] - 1  # at the kink of its second derivative
+    (value, gradient), (other, other_gradient) = both_gradients("huber", prediction, target)
+    # half of a product, sum and quotient of numbers that are not negative
+    assert abs(value - other) <= (batch + 5) * EPS * value
+    assert np.abs(gradient - other_gradient.numpy()).max() <= 4 * EPS / batch
+    clipped = np.clip(prediction - target, -1, 1)
+    assert np.abs(batch * gradient - clipped).max() <= 8 * EPS
+
+
 @given(seeds, st.integers(1, 5), st.integers(1, 101), st.sampled_from([1.0, 30.0]))
 def test_cross_entropy_and_its_gradient(seed, batch, bins, size):
     rng = np.random.default_rng(seed)
@@ -112,5 +124,5 @@ def public(module):
 def test_the_twins_are_the_same_functions_of_the_same_arguments():
     assert public(ref) == public(fast)
     assert public(ref).keys() == {
-        *("mse", "cross_entropy", "bin_edges", "centres", "two_hot", "hl_gauss", "decode")
+        *("mse", "huber", "cross_entropy", "bin_edges", "centres", "two_hot", "hl_gauss", "decode")
     }

@@ -11,11 +11,12 @@ from torch.nn import functional as F
 from fast import config as configs
 from fast import measures, mitigations, scores
 from fast.agents.classifier import Classifier
+from fast.agents.dqn import DQN
 from fast.agents.drq import DrQ
 from fast.agents.sac import SAC, SACSettings
 from fast.experience import labels
 from fast.monitor import Monitor
-from fast.nets.layers import layers, tapped
+from fast.nets.layers import Dense, layers, tapped
 
 ACTIONS, BATCH = 2, 6
 
@@ -44,6 +45,14 @@ def sac(**changes):
     return make
 
 
+def dqn(**changes):
+    def make(seed):
+        settings = replace(configs.build("dqn", "minatar-asterix", preset="tiny").agent, **changes)
+        return DQN(settings, (4, 10, 10), ACTIONS, torch.Generator().manual_seed(seed))
+
+    return make
+
+
 def classifier(**changes):
     def make(seed):
         settings = replace(configs.build("classifier", "digits", preset="tiny").agent, **changes)
@@ -60,6 +69,9 @@ AGENTS = {
     "sac tanh": sac(activation="tanh", weight_decay=0.1),
     "sac layer norm": sac(normalisation="layer_norm"),
     "sac residual": sac(residual=True, hidden=(16, 16, 16)),
+    "dqn": dqn(),
+    "dqn eps": dqn(dueling=True, double=True, pad=2, intensity=0.05, hidden=(16, 16)),
+    "dqn impala": dqn(network="impala", channels=(4, 8), normalisation="layer_norm"),
     "classifier": classifier(),
     "classifier sgd": classifier(optimizer="sgd", pools=(1, 2), average=False),
     "classifier mlp": classifier(channels=(), strides=(), pools=(), weight_decay=0.1),
@@ -77,11 +89,15 @@ def batch_and_draws(agent, seed=0):
         label = torch.randint(10, (BATCH,), generator=g)
         batch = labels.Batch(torch.randn(BATCH, 1, 8, 8, generator=g), label)
         return batch, agent.draws(BATCH, g)
-    if isinstance(agent, DrQ):
+    if isinstance(agent, DQN):
+        obs = torch.randint(0, 256, (2, BATCH, 4, 10, 10), dtype=torch.uint8, generator=g)
+    elif isinstance(agent, DrQ):
         obs = torch.randint(0, 256, (2, BATCH, 9, 32, 32), dtype=torch.uint8, generator=g)
     else:
         obs = torch.randn(2, BATCH, 3, generator=g)
     action = 2 * torch.rand(BATCH, ACTIONS, generator=g) - 1
+    if isinstance(agent, DQN):
+        action = torch.randint(ACTIONS, (BATCH, 1), generator=g).float()
     reward = torch.randn(BATCH, generator=g)
     batch = Batch(obs[0], action, reward, torch.full((BATCH,), 0.99), obs[1])
     return batch, agent.draws(BATCH, g)
@@ -177,7 +193,7 @@ def test_monitor_agrees_with_the_taps(make):
     network = main(agent).module
     with tapped(network) as taps, Monitor(network) as monitor:
         x = network.encoder(batch.obs) if isinstance(agent, DrQ) else batch.obs
-        network(x, *([] if isinstance(agent, Classifier) else [batch.action]))
+        network(x, *([] if isinstance(agent, Classifier | DQN) else [batch.action]))
     rows = {row["layer"]: row for row in monitor.rows()}
     assert taps.keys() <= rows.keys()  # a sum of blocks has a row there, and no tap
     for layer, (_, h) in taps.items():
@@ -226,7 +242,8 @@ def test_two_halves_are_the_whole(make):
         names = [
             name
             for name in held.readers
-            if isinstance(held.module.get_submodule(name).norm, torch.nn.Identity)
+            if isinstance(held.module.get_submodule(name), Dense)
+            and isinstance(held.module.get_submodule(name).norm, torch.nn.Identity)
         ]
         held.insert_norm(names)
         name = next(k for k, v in held.params.items() if v.ndim > 1)
