@@ -85,9 +85,9 @@ def _typed(agent: str, arguments: list[str], chosen: argparse.Namespace) -> tupl
     class Train:
         """Train an agent, or resume a run with `--resume DIR` alone.
 
-        --agent drq (from pixels), sac (from states), dqn (of games) or classifier (of pictures)
-        comes first. The defaults below are those of the chosen --agent, --task, --method and
-        --preset.
+        --agent drq (from pixels), sac, ppo (from states), dqn (of games) or classifier (of
+        pictures) comes first. The defaults below are those of the chosen --agent, --task, --method
+        and --preset.
         """
 
         config: Annotated[configs.Config, tyro.conf.arg(name="")]

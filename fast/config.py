@@ -161,11 +161,15 @@ def check(config: Config) -> None:
     _validated(dataclasses.asdict(config))
     config.agent.require(seen(config))
     asked, updates = config.interventions.on(), config.run.updates
+    only: dict[str, int] = {}
+    if AGENTS[config.agent.kind].on_policy:  # rewards are in its advantages
+        only, reason = {"reward_masked": 0}, "of an agent that learns on policy"
     if isinstance(config.env, envs.LabelSettings):
-        for name, value in (("reward_masked", 0), ("evaluation_episodes", 1)):
-            if getattr(config.run, name) != value:
-                field_of, reason = f"--run.{name}".replace("_", "-"), "of labelled pictures"
-                raise InputError(field_of, getattr(config.run, name), f"accepted {reason}: {value}")
+        only, reason = {"reward_masked": 0, "evaluation_episodes": 1}, "of labelled pictures"
+    for name, value in only.items():
+        if getattr(config.run, name) != value:
+            field_of = f"--run.{name}".replace("_", "-")
+            raise InputError(field_of, getattr(config.run, name), f"accepted {reason}: {value}")
     if "late_norm" in asked and config.agent.normalisation != "none":
         reason = "late_norm needs --agent.normalisation none: there it adds what is already there"
         raise InputError("--agent.normalisation", config.agent.normalisation, reason)

@@ -45,6 +45,24 @@ def cross_entropy(logits: Tensor, probabilities: Tensor) -> Tensor:
     return -(F.log_softmax(logits, -1) * probabilities).sum(-1).mean(-1).sum()
 
 
+def gae(
+    reward: Tensor, discount: Tensor, value: Tensor, next_value: Tensor, over: Tensor, trace: float
+) -> Tensor:
+    """Generalised advantage estimates (T,) of T steps in a row, all (T,); `over` is bool."""
+    _shape("reward", reward, 1, "(T,)")
+    for name, x in {"discount": discount, "value": value, "next_value": next_value,
+                    "over": over}.items():  # fmt: skip
+        if x.shape != reward.shape:
+            raise InputError(name, tuple(x.shape), f"accepted: shape {tuple(reward.shape)}")
+    delta = reward + discount * next_value - value
+    carried = torch.where(over, 0, discount * trace)
+    advantage, later = torch.empty_like(delta), torch.zeros_like(delta[0])
+    for t in reversed(range(len(delta))):
+        later = delta[t] + carried[t] * later
+        advantage[t] = later
+    return advantage
+
+
 def bin_edges(low: float, high: float, bins: int) -> Tensor:
     """The (bins + 1,) edges of bins of one width on [low, high], float64 on the CPU."""
     if not -math.inf < low < high < math.inf:

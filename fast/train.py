@@ -25,6 +25,7 @@ from fast.errors import InputError
 from fast.experience.labels import Labels
 from fast.experience.play import Diverged, Play
 from fast.experience.replay import Replay
+from fast.experience.rollout import Rollout
 from fast.interventions import INTERVENTIONS, Moment
 from fast.machine import resources, terminal
 from fast.machine.allocator import keep_large_blocks
@@ -67,6 +68,12 @@ def labels(config: Config, data: Any, _data: Any, agent: Any, clock: Clock) -> L
     return Labels(data, agent, seed=config.seed, clock=clock, settings=config.env)
 
 
+def rollout(config: Config, env: Any, test_env: Any, agent: Any, clock: Clock) -> Rollout:
+    """An agent in an environment, which learns from what it has just done."""
+    updates = config.run.updates
+    return Rollout(env, test_env, agent, updates=updates, seed=config.seed, clock=clock)
+
+
 EXPERIENCES: dict[str, Callable[..., Play | Labels]] = {
     "pixels": play,
     "states": play,
@@ -90,7 +97,7 @@ class Training:
         if penalty := config.interventions.l2_init:
             for name in penalty.on:
                 self.agent.learners[name].pull_to_start(penalty.strength)
-        gives = EXPERIENCES[config.env.kind]
+        gives = rollout if kind.on_policy else EXPERIENCES[config.env.kind]
         self.experience = gives(config, env, test_env, self.agent, self.clock)
         self.draws = generator(seed, AUGMENTATION)
         self.update = 0
@@ -120,7 +127,7 @@ class Training:
         self.log("session", **describe_machine(self.config.device, self.env))
         self.announce()
         self.clock.lap("storing")
-        length = self.env.steps_per_episode
+        length = getattr(self.config.agent, "rollout_steps", self.env.steps_per_episode)
         planned = -(-resources.planned_agent_steps(self.config) // length) * length
         bar = terminal.bar(planned, "steps", initial=played.agent_step, smoothing=0.05,
                            desc=self.config.method)  # fmt: skip
@@ -136,11 +143,11 @@ class Training:
                     self.evaluate()
                 bar.update()
                 bar.set_postfix(self.shown, refresh=False)
-                if played.at_rest:
-                    if played.ended:
-                        self.log("episode", **played.ended)
-                    if self.update < run.updates and self.checkpoint_is_due():
-                        self.save()
+                if played.ended:
+                    self.log("episode", **played.ended)
+                    played.ended = None
+                if played.at_rest and self.update < run.updates and self.checkpoint_is_due():
+                    self.save()
         if self.update >= run.updates:
             self.finish()
         if played.agent_step != self.saved_step:

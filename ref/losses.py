@@ -48,6 +48,30 @@ def cross_entropy(logits: Any, probabilities: Array) -> Any:
     return -ag.mean(ag.sum(ag.log_softmax(logits) * probabilities, axis=1))
 
 
+def gae(
+    reward: Array, discount: Array, value: Array, next_value: Array, over: Array, trace: float
+) -> Array:
+    """Generalised advantage estimates (T,) of T steps in a row (Schulman et al. 2016, eq. 16).
+
+    A_t = delta_t + discount_t trace A_(t+1), delta_t = r_t + discount_t V(o'_t) - V(o_t), where
+    the second term ends with the episode and with the last step. `discount` is gamma, 0 where the
+    step ended in a terminal state; `next_value` is of the observation o' after the step, which at
+    a time limit is the episode's last one and not the first of the next; `over` is true at the
+    last step of an episode, whatever ended it; `trace` is lambda.
+    """
+    shape = np.shape(reward)
+    require(len(shape) == 1 and shape[0] > 0, "reward", shape, "shape (T,), not empty")
+    given = {"discount": discount, "value": value, "next_value": next_value, "over": over}
+    for name, x in given.items():
+        require(np.shape(x) == shape, name, np.shape(x), f"shape {shape}")
+    require(0 <= trace <= 1, "trace", trace, "0 to 1")
+    advantage: Array = reward + discount * next_value - value
+    for t in reversed(range(shape[0] - 1)):
+        if not over[t]:
+            advantage[t] += discount[t] * trace * advantage[t + 1]
+    return advantage
+
+
 def bin_edges(low: float, high: float, bins: int) -> Array:
     """The (bins + 1,) edges of bins of one width on [low, high]."""
     good = -math.inf < low < high < math.inf

@@ -11,13 +11,19 @@ An agent has (there is no base class):
 
 and its file settings with `require` and `told`, PRESETS, `networks(settings, shape, actions)` and
 the class. To add one: write the file, and one row in AGENTS.
+
+One that learns on policy has three more, which `experience.rollout` asks for:
+
+    observe(obs)                    an observation of training, normalised
+    explore(obs, generator)         actions as drawn, of normalised observations
+    prepare(steps, left)            a rollout as `update` reads it in parts
 """
 
 from collections.abc import Sequence
 from types import ModuleType
 from typing import Any, NamedTuple, Protocol
 
-from fast.agents import classifier, dqn, drq, sac
+from fast.agents import classifier, dqn, drq, ppo, sac
 
 
 class AgentSettings(Protocol):
@@ -46,18 +52,21 @@ class AgentSettings(Protocol):
 
 class Kind(NamedTuple):
     """An agent's file, its class and settings, what it learns from (`pixels`, `states`, `games`
-    or `labels`), and the learner that interventions act on where no other is asked for."""
+    or `labels`), the learner that interventions act on where no other is asked for, and whether it
+    learns from what it has just done alone."""
 
     file: ModuleType
     make: type[Any]
     settings: type[Any]
     observes: str
     main: str = "critic"
+    on_policy: bool = False
 
 
 AGENTS = {
     "drq": Kind(drq, drq.DrQ, drq.DrQSettings, "pixels"),
     "sac": Kind(sac, sac.SAC, sac.SACSettings, "states"),
+    "ppo": Kind(ppo, ppo.PPO, ppo.PPOSettings, "states", on_policy=True),
     "dqn": Kind(dqn, dqn.DQN, dqn.DQNSettings, "games"),
     "classifier": Kind(
         classifier, classifier.Classifier, classifier.ClassifierSettings, "labels", "classifier"

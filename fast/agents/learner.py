@@ -51,6 +51,7 @@ class Learner(Generic[Network]):
             norm_eps: of a LayerNorm that comes late.
         """
         self.draw, self.readers, self.norm_eps = draw, readers or {}, norm_eps
+        self.rate = rate
         draw(module, generator)
         self.module: Network = module.to(device)
         self.body = tuple(body) or tuple(name for name, _ in module.named_children())
@@ -91,12 +92,21 @@ class Learner(Generic[Network]):
 
     def step(self, loss: Tensor) -> None:
         """One step of the optimizer down `loss`, of these parameters alone."""
+        self.backward(loss)
+        self.descend()
+
+    def backward(self, loss: Tensor) -> None:
+        """The gradient of `loss`, in these parameters alone."""
         self.optimizer.zero_grad()
         if self.start:
             params = {name: value for name, value in self.params.items() if name in self.start}
             loss = loss + mitigations.l2_init(params, self.start, self.pull)
         loss.backward(inputs=list(self.module.parameters()))
+
+    def descend(self, share: float = 1.0) -> None:
+        """One step of the optimizer down the gradient, at this share of its rate."""
         for group in self.optimizer.param_groups:
+            group["lr"] = share * self.rate
             if group.get("keep", 1) != 1:  # decoupled, which torch's SGD has not
                 with torch.no_grad():
                     torch._foreach_mul_(group["params"], group["keep"])

@@ -232,20 +232,22 @@ def require(config: Config, env: Any, folder: Path, field: str) -> None:
         reason = f"the networks and their Adam take {made / 1e9:.1f} GB, {where}"
         raise InputError("--agent", sizes(config), reason)
     one, needed = batch(config, env), buffer(config, env)
+    holds = "rollout_steps" if hasattr(config.agent, "rollout_steps") else "replay_capacity"
+    holding = f"--agent.{holds}".replace("_", "-")
     if one > free:
         reason = f"the observations of one batch alone take {one / 1e9:.1f} GB, {where}"
         raise InputError("--agent.batch-size", config.agent.batch_size, reason)
     if needed + one > free:
         reason = (
             f"the buffer takes {needed / 1e9:.1f} GB and a batch {one / 1e9:.1f}, {where}: "
-            "accepted is a smaller capacity, or of pictures a smaller --env.size"
+            "accepted is a smaller one, or of pictures a smaller --env.size"
         )
-        raise InputError("--agent.replay-capacity", config.agent.replay_capacity, reason)
+        raise InputError(holding, getattr(config.agent, holds), reason)
     free = disk(folder) + _recorded(folder)
     if needed > free:
         reason = (
             f"the episodes of the buffer may take up to {needed / 1e9:.1f} GB of disk, "
-            f"{free / 1e9:.1f} GB are free: free some, or give a smaller --agent.replay-capacity"
+            f"{free / 1e9:.1f} GB are free: free some, or give a smaller {holding}"
         )
         raise InputError(field, str(folder), reason)
 

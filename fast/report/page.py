@@ -32,7 +32,7 @@ from fast.runs.records import COUNTERS, Keep, Run, differing, find_runs
 KEEP: Keep = {"scores": {*figures.KEEP["scores"], *story.SCORES}, "update": ()}
 STRIP = 6  # frames shown of one episode
 MANY = 4  # runs, above which what is said of each is folded or told of all together
-ALGORITHMS = {"drq": "DrQ", "sac": "soft actor-critic", "dqn": "deep Q-network",
+ALGORITHMS = {"drq": "DrQ", "sac": "soft actor-critic", "ppo": "PPO", "dqn": "deep Q-network",
               "classifier": "A classifier"}  # fmt: skip
 TABLE = (  # label, attribute of Facts, how its numbers are written
     ("Evaluation return, last", "final_return", "number"),

@@ -62,6 +62,18 @@ def test_cross_entropy_and_its_gradient(seed, batch, bins, size):
     assert np.abs(gradient - other_gradient.numpy()).max() <= 2 * (bound + 4 * EPS) / batch
 
 
+@given(seeds, st.integers(1, 30), st.floats(0, 1))
+def test_gae(seed, steps, trace):
+    rng = np.random.default_rng(seed)
+    reward, value, after = rng.uniform(-8, 8, (3, steps))
+    over = rng.random(steps) < 0.3
+    discount = np.where(over & (rng.random(steps) < 0.5), 0, 0.99)
+    given_ = reward, discount, value, after, over
+    found = fast.gae(*map(tensor, given_), trace).numpy()
+    # A sum of at most `steps` terms of at most 24: each step rounds it four times, on either side.
+    assert np.abs(found - ref.gae(*given_, trace)).max() <= 8 * steps**2 * 24 * EPS
+
+
 @given(dyadic, st.integers(1, 100), st.integers(2, 200))
 @example(0.0, 1, 49)  # 49 * (1 / 49) is below 1
 def test_edges_and_centres_are_equal_to_the_last_bit(low, size, bins):
@@ -124,5 +136,6 @@ def public(module):
 def test_the_twins_are_the_same_functions_of_the_same_arguments():
     assert public(ref) == public(fast)
     assert public(ref).keys() == {
-        *("mse", "huber", "cross_entropy", "bin_edges", "centres", "two_hot", "hl_gauss", "decode")
+        *("mse", "huber", "cross_entropy", "gae"),
+        *("bin_edges", "centres", "two_hot", "hl_gauss", "decode"),
     }

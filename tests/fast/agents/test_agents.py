@@ -13,8 +13,9 @@ from fast import measures, mitigations, scores
 from fast.agents.classifier import Classifier
 from fast.agents.dqn import DQN
 from fast.agents.drq import DrQ
+from fast.agents.ppo import PPO, PPOSettings
 from fast.agents.sac import SAC, SACSettings
-from fast.experience import labels
+from fast.experience import labels, rollout
 from fast.monitor import Monitor
 from fast.nets.layers import Dense, layers, tapped
 
@@ -53,6 +54,14 @@ def dqn(**changes):
     return make
 
 
+def ppo(**changes):
+    def make(seed):
+        settings = PPOSettings(**({"hidden": (16, 16)} | changes))
+        return PPO(settings, (3,), ACTIONS, torch.Generator().manual_seed(seed))
+
+    return make
+
+
 def classifier(**changes):
     def make(seed):
         settings = replace(configs.build("classifier", "digits", preset="tiny").agent, **changes)
@@ -69,6 +78,9 @@ AGENTS = {
     "sac tanh": sac(activation="tanh", weight_decay=0.1),
     "sac layer norm": sac(normalisation="layer_norm"),
     "sac residual": sac(residual=True, hidden=(16, 16, 16)),
+    "ppo": ppo(),
+    "ppo none": ppo(activation="none", weight_decay=0.1),
+    "ppo tanh": ppo(activation="tanh", normalisation="layer_norm", entropy_weight=0.1),
     "dqn": dqn(),
     "dqn eps": dqn(dueling=True, double=True, pad=2, intensity=0.05, hidden=(16, 16)),
     "dqn impala": dqn(network="impala", channels=(4, 8), normalisation="layer_norm"),
@@ -99,6 +111,10 @@ def batch_and_draws(agent, seed=0):
     if isinstance(agent, DQN):
         action = torch.randint(ACTIONS, (BATCH, 1), generator=g).float()
     reward = torch.randn(BATCH, generator=g)
+    if isinstance(agent, PPO):
+        over = torch.arange(BATCH) % 3 == 2
+        steps = rollout.Steps(obs[0], action, reward, over, over, obs[1])
+        return agent.prepare(steps, left=1.0), None
     batch = Batch(obs[0], action, reward, torch.full((BATCH,), 0.99), obs[1])
     return batch, agent.draws(BATCH, g)
 
@@ -193,10 +209,12 @@ def test_monitor_agrees_with_the_taps(make):
     network = main(agent).module
     with tapped(network) as taps, Monitor(network) as monitor:
         x = network.encoder(batch.obs) if isinstance(agent, DrQ) else batch.obs
-        network(x, *([] if isinstance(agent, Classifier | DQN) else [batch.action]))
+        network(x, *([] if isinstance(agent, Classifier | DQN | PPO) else [batch.action]))
     rows = {row["layer"]: row for row in monitor.rows()}
-    assert taps.keys() <= rows.keys()  # a sum of blocks has a row there, and no tap
-    for layer, (_, h) in taps.items():
+    # A sum of blocks has a row there and no tap, a layer without a non-linearity no row.
+    hidden = {layer: h for layer, (z, h) in taps.items() if h is not z}
+    assert hidden.keys() <= rows.keys()
+    for layer, h in hidden.items():
         share = scores.largest_share(h.detach()).item()
         assert rows[layer]["largest_share"] == pytest.approx(share, rel=1e-6, nan_ok=True), layer
 
