@@ -565,6 +565,13 @@ def test_an_output_folder_that_cannot_be_made_is_refused(tmp_path, capsys, place
     assert listing(tmp_path) == {tmp_path / "file": b"mine"}
 
 
+def test_a_place_for_a_run_that_is_read_only_is_refused(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(os, "access", lambda path, mode: path != tmp_path)  # root may everything
+    assert main(["train", *ARGUMENTS, "--out", str(tmp_path / "new" / "run")]) == 2
+    assert f"nothing can be written in {tmp_path}" in capsys.readouterr().err
+    assert listing(tmp_path) == {}
+
+
 @pytest.mark.parametrize(
     ("run", "agent"),
     [
