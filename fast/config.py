@@ -90,7 +90,8 @@ def build(
 ) -> Config:
     """The settings of a run.
 
-    method: one of METHODS, or several joined by +: the later ones change what the earlier set.
+    method: one of METHODS, or several joined by +: the later ones change what the earlier set. One
+        with another replay ratio keeps the preset's number of agent steps (ReDo, Figures 7 and 10).
 
     Raises:
         InputError: for an unknown agent, method or preset, with the names nearest to it; for a
@@ -131,8 +132,10 @@ def build(
             on = replace(
                 on, **{turned: _made(turned, {"on": (kind.main,)}, usual.get(turned, {}), values)}
             )
-        made = replace(made, **new.get("agent", {}))
-        config = replace(config, agent=made, interventions=on)
+        ratio, made = made.updates_per_step, replace(made, **new.get("agent", {}))
+        updates = max(1, round(config.run.updates * made.updates_per_step / ratio))
+        run = replace(config.run, updates=updates)
+        config = replace(config, agent=made, interventions=on, run=run)
     return config
 
 

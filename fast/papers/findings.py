@@ -202,6 +202,12 @@ def dormancy(run: Told, tau: str) -> float:
     return float(values[len(values) // 2 :].mean())
 
 
+def largest_ever(run: Told) -> float:
+    """The largest share of its layer that a neuron ever held, of all layers that are kept."""
+    shares = [values for name, values in run.scores.items() if name.endswith("/largest_share")]
+    return float(np.nanmax(shares))
+
+
 def each(method: str, value: Callable[..., float], *given: str) -> Effect:
     """A number of every run of a method."""
     return lambda arms: [value(run, *given) for run in arms[method]]
@@ -247,6 +253,24 @@ EXPERIMENTS: dict[str, Experiment] = {
         preset="laptop",
         agent="sac",
         settings=("--run.updates", "20000"),
+    ),
+    # 200,000 agent steps, a fiftieth of ReDo's ten million; its Adam has an epsilon of 1.5e-4.
+    "minatar": Experiment(
+        ("minatar-breakout",),
+        (
+            *("baseline", "redo", "adam-eps-1e-8", "adam-eps-1e-8+redo"),
+            *("replay-ratio-1", "replay-ratio-1+redo-0.1", "replay-ratio-1+adam-eps-1e-8"),
+        ),
+        5,
+        (
+            "critic/*/dormant_0",
+            "critic/*/dormant_0.1",
+            "critic/dense0/srank",
+            "critic/dense0/largest_share",
+            "critic/dense0/saturated",
+        ),
+        preset="laptop",
+        agent="dqn",
     ),
 }
 
@@ -501,8 +525,77 @@ FINDINGS: dict[str, Finding] = {
         f"{ND}, 4.1",
         "where rewards are dense no neuron becomes dominant",
         "halfcheetah", ("baseline",),
-        each("baseline", lambda run: float(np.nanmax(
-            [v for n, v in run.scores.items() if n.endswith("/largest_share")]))),
-        "largest share of any layer ever", Below(0.5),
+        each("baseline", largest_ever), "largest share of any layer ever", Below(0.5),
+    ),
+    "dqn.dormancy-grows": Finding(
+        "ReDo, 3, Figure 2",
+        "the share of dormant neurons (score 0) grows while DQN trains",
+        "minatar", ("baseline",), each("baseline", growth, "0"),
+        "dormant share of all layers in the last tenth, less that in the first", Above(0),
+    ),
+    "dqn.dormancy-grows-at-1e-8": Finding(
+        "ours",
+        "it grows where Adam's epsilon is 1e-8",
+        "minatar", ("adam-eps-1e-8",), each("adam-eps-1e-8", growth, "0"),
+        "dormant share of all layers in the last tenth, less that in the first", Above(0),
+    ),
+    "dqn.adam-eps-decides": Finding(
+        "ours",
+        "Adam's epsilon at 1e-8 leaves more neurons dormant (0.1) than at ReDo's 1.5e-4",
+        "minatar", ("adam-eps-1e-8", "baseline"),
+        gap("adam-eps-1e-8", "baseline", dormancy, "0.1"),
+        "dormant share (0.1) of the second half, less the baseline's", Above(0),
+    ),
+    "dqn.replay-ratio-grows-dormancy": Finding(
+        "ReDo, 3, Figure 7",
+        "a replay ratio of 1 leaves more neurons dormant than one of 0.25, after as many steps",
+        "minatar", ("replay-ratio-1", "baseline"),
+        gap("replay-ratio-1", "baseline", dormancy, "0"),
+        "dormant share of the second half, less the baseline's", Above(0),
+    ),
+    "dqn.replay-ratio-grows-dormancy-at-1e-8": Finding(
+        "ours",
+        "so it does where Adam's epsilon is 1e-8",
+        "minatar", ("replay-ratio-1+adam-eps-1e-8", "adam-eps-1e-8"),
+        gap("replay-ratio-1+adam-eps-1e-8", "adam-eps-1e-8", dormancy, "0"),
+        "dormant share of the second half, less that at a ratio of 0.25", Above(0),
+    ),
+    "dqn.replay-ratio-costs-return": Finding(
+        "ReDo, 3 and 5.1, Figures 7 and 10",
+        "a replay ratio of 1 lowers DQN's return",
+        "minatar", ("replay-ratio-1", "baseline"), gap("replay-ratio-1", "baseline", last_return),
+        "last three evaluations, less the baseline's", Below(0),
+    ),
+    "dqn.redo-lowers-dormancy": Finding(
+        "ReDo, 4, Figure 9",
+        "ReDo leaves fewer neurons dormant",
+        "minatar", ("redo", "baseline"), gap("redo", "baseline", dormancy, "0"),
+        "dormant share of the second half, less the baseline's", Below(0),
+    ),
+    "dqn.redo-lowers-dormancy-at-1e-8": Finding(
+        "ours",
+        "so it does where Adam's epsilon is 1e-8",
+        "minatar", ("adam-eps-1e-8+redo", "adam-eps-1e-8"),
+        gap("adam-eps-1e-8+redo", "adam-eps-1e-8", dormancy, "0"),
+        "dormant share of the second half, less that without ReDo", Below(0),
+    ),
+    "dqn.redo-raises-return": Finding(
+        "ReDo, 4 and 5, Figures 9 and 10",
+        "ReDo raises DQN's return at the default replay ratio",
+        "minatar", ("redo", "baseline"), gap("redo", "baseline", last_return),
+        "last three evaluations of redo, less the baseline's", Above(0),
+    ),
+    "dqn.redo-raises-return-at-ratio-1": Finding(
+        "ReDo, 5.1, Figures 1 and 10",
+        "ReDo raises DQN's return at a replay ratio of 1",
+        "minatar", ("replay-ratio-1+redo-0.1", "replay-ratio-1"),
+        gap("replay-ratio-1+redo-0.1", "replay-ratio-1", last_return),
+        "last three evaluations of redo, less those without", Above(0),
+    ),
+    "dqn.no-neuron-dominates": Finding(
+        f"{ND}, 4.1",
+        "where rewards are dense no neuron of the hidden layer becomes dominant",
+        "minatar", ("baseline",),
+        each("baseline", largest_ever), "largest share of the dense layer ever", Below(0.5),
     ),
 }  # fmt: skip

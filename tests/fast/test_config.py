@@ -138,7 +138,11 @@ def test_a_method_is_a_preset_over_few_settings(method, changed):
 def test_every_method_of_the_main_paper_is_in_the_table_above():
     others = {"regrama", "reborn", "continual-backprop", "shrink-perturb", "l2-init"}
     others |= {"prune-dormant", "weight-decay", "make-dominant", "adam-eps", "adam-eps-1e-8"}
-    others |= {"n-step", *(f"replay-ratio-{ratio}" for ratio in ("0.25", "0.5", 1, 2, 4, 8))}
+    others |= {
+        "n-step",
+        "redo-0.1",
+        *(f"replay-ratio-{ratio}" for ratio in ("0.25", "0.5", 1, 2, 4, 8)),
+    }
     assert len(METHODS.keys() - others) == 10
 
 
@@ -458,3 +462,13 @@ def test_the_smallest_picture_that_is_accepted_is_the_smallest_that_the_encoder_
     if least > 1:
         with pytest.raises((RuntimeError, ValueError)):
             encoded(least - 1)
+
+
+def test_another_replay_ratio_keeps_the_number_of_agent_steps():
+    """ReDo, Figures 7 and 10; and who names the updates has them."""
+    usual = configs.build("dqn", "minatar-asterix", preset="laptop")
+    for ratio in (0.25, 1, 4):
+        made = configs.build("dqn", "minatar-asterix", f"replay-ratio-{ratio:g}+redo-0.1", "laptop")
+        assert made.run.updates / made.agent.updates_per_step == usual.run.updates / 0.25
+        assert made.interventions.redo.tau == 0.1
+        assert replace(made, run=replace(made.run, updates=7)).run.updates == 7
