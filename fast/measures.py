@@ -46,6 +46,10 @@ MEASURES: dict[str, Callable[[Seen], Tensor]] = {
     "zombie": lambda seen: scores.zombie(seen.z).to(seen.h.dtype).mean(),
     **RANKS,
     "gradient_magnitude": lambda seen: scores.gradient_magnitude(seen.dweight),
+    "zero_gradient": lambda seen: (
+        scores.gradient_dormant(seen.dweight, 0.0).to(seen.h.dtype).mean()
+    ),
+    "weight_norm": lambda seen: scores.weight_norm(seen.weight),
 }
 
 
