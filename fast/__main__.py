@@ -149,7 +149,7 @@ def report(arguments: list[str]) -> int:
 
 def figure(arguments: list[str]) -> int:
     """draw a figure of the paper from the runs in a folder"""
-    from fast.papers.neuron_dominance import RECIPES
+    from fast.papers.recipes import RECIPES
 
     parser = argparse.ArgumentParser(
         prog="python -m fast figure",
@@ -243,7 +243,12 @@ def _sweeps() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     parser.add_argument("--figure", help="number of a figure of the paper")
-    parser.add_argument("--tasks", nargs="+", default=[], help="with --methods, not --figure")
+    parser.add_argument(
+        "--tasks",
+        nargs="+",
+        default=[],
+        help="with --methods; with --figure, in place of its tasks",
+    )
     parser.add_argument("--methods", nargs="+", default=[])
     parser.add_argument("--agent", help=f"{', '.join(AGENTS)}; without it, the figure's or drq")
     parser.add_argument("--preset", help=presets)
@@ -263,7 +268,7 @@ def sweep(arguments: list[str]) -> int:
     """train the runs that a figure needs, several at a time, or go on with them"""
     from fast.agents import AGENTS
     from fast.papers.grid import plan
-    from fast.papers.neuron_dominance import RECIPES, figure_runs, table
+    from fast.papers.recipes import RECIPES, figure_runs, table
 
     parser = _sweeps()
     cut = arguments.index("--") if "--" in arguments else len(arguments)
@@ -275,10 +280,10 @@ def sweep(arguments: list[str]) -> int:
         return 0
     _refuse_beyond("--seeds", given.seeds, MOST_SEEDS)
     _refuse_beyond("--silence", given.silence, MOST_MINUTES)
-    if given.figure is not None and (given.tasks or given.methods):
-        raise InputError("--figure", given.figure, "accepted: it, or --tasks and --methods")
+    if given.figure is not None and given.methods:
+        raise InputError("--figure", given.figure, "accepted: it, or --methods")
     if given.figure is not None:
-        runs = figure_runs(given.figure, given.seeds)
+        runs = figure_runs(given.figure, given.seeds, given.tasks)
         given.agent = given.agent or RECIPES[given.figure].agent
     else:
         runs = plan(given.tasks, given.methods, given.seeds or 1)

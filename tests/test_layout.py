@@ -157,7 +157,7 @@ ROOMS = {
     "mitigations": {"errors", "scores"},
     "monitor": {"errors", "scores"},
     "measures": {"nets", "scores"},
-    "envs": {"errors", "rules"},
+    "envs": {"errors", "rules", "papers"},
     "experience": {"runs", "errors"},
     "agents": {"nets", "losses", "mitigations", "experience", "rules", "errors"},
     "interventions": {

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from fast.__main__ import main as fast
-from fast.papers import neuron_dominance as recipes
+from fast.papers import recipes
 from theory import __main__ as theory
 from theory.decide import CLAIMS
 from tutorials import contents, course

@@ -29,6 +29,7 @@ from torch import Generator, Tensor, nn
 
 from fast import losses
 from fast.agents.learner import Learner, chains
+from fast.agents.sac import Activations
 from fast.errors import InputError
 from fast.experience.rollout import Batch, Moments, Steps
 from fast.nets.layers import ACTIVATIONS, MLP, Activation, Norm, initialise, layer_norm, orthogonal
@@ -50,7 +51,7 @@ class PPOSettings:
     # observation, or nothing, as after a terminal state (CleanRL).
     time_limits: Literal["bootstrap", "terminal"] = "bootstrap"
     hidden: Widths = (64, 64)  # of critic and actor, apart (CleanRL)
-    activation: Literal["relu", "tanh", "none"] = "relu"  # of both: Figure 1; CleanRL has tanh
+    activation: Activations = "relu"  # of both: Figure 1; CleanRL has tanh
     normalisation: Literal["none", "layer_norm"] = "none"  # before the critic's non-linearities
     layer_norm_eps: Positive = 1e-5  # torch's
     learning_rate: Positive = 3e-4  # CleanRL (lost from Appendix B)

@@ -13,6 +13,7 @@ from pydantic import Field
 
 from fast.envs import dmc, games, pictures
 from fast.errors import InputError, unknown
+from fast.papers.atari import ATARI
 from fast.rules import Count, CountOrNone, Few, Pixels, Share, settings
 
 Repeat = Annotated[int, Field(ge=1, le=2**20)]
@@ -113,7 +114,7 @@ def defaults(task: str, observes: str) -> Settings:
     if observes == "labels":
         return LabelSettings(shuffle_every=20 if task.endswith(pictures.SHUFFLED) else 0)
     if observes == "games":
-        if task.startswith(games.ATARI):
+        if task.startswith(ATARI):
             return GameSettings(frame_stack=4, frame_skip=4, sticky=0.25, most_steps=27_000)
         return GameSettings()
     return StateSettings()
@@ -149,7 +150,7 @@ def make(task: str, settings: Settings) -> Any:
 
 def _game(task: str, settings: GameSettings) -> games.Game:
     s = settings
-    if task.startswith(games.ATARI):
+    if task.startswith(ATARI):
         return games.Atari(task, s.frame_skip, s.sticky, s.life_loss, s.most_steps)
     for name, only in (("frame_skip", 1), ("life_loss", False)):
         if getattr(s, name) != only:

@@ -50,6 +50,7 @@ class Recipe:
     words: str = ""  # what its face says of the panels
     own: bool = False  # whether it can also be drawn of any other runs
     agent: str = "drq"
+    preset: str = "paper"  # which of the agent's is the paper's
 
     @property
     def runs(self) -> list[PlannedRun]:

@@ -35,6 +35,21 @@ METHODS: dict[str, dict[str, Any]] = {
         for ratio in (0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
     },
     "n-step": {"agent": {"n_step": 3}},
+    "impala": {"agent": {"network": "impala"}},
+    "low-lr": {"agent": {"learning_rate": 6.25e-5 / 4}},  # Figure 11
+    **{f"width-{factor:g}": {"agent": {"width": factor}} for factor in (0.25, 0.5, 2.0, 4.0)},
+    "leaky-relu": {"agent": {"activation": "leaky_relu"}},  # Figure 21
+    # Figures 15, 22, 23 and 24; tau off the default replay ratio.
+    **{
+        f"redo-{which}": {"interventions": {"redo": {"select": which}}}
+        for which in ("lowest", "random", "highest")
+    },
+    "redo-outgoing-fresh": {"interventions": {"redo": {"tau": 0.1, "outgoing": "fresh"}}},
+    "redo-incoming-norm": {"interventions": {"redo": {"tau": 0.1, "incoming": "live_norm"}}},
+    **{
+        f"redo-batch-{size}": {"interventions": {"redo": {"tau": 0.1, "batch": size}}}
+        for size in (32, 64, 256, 1024)
+    },
     # Ours: what of a small gradient Adam does not enlarge. B.2 has 1e-8.
     "adam-eps": {"agent": {"adam_eps": 1e-5}},
     "adam-eps-1e-8": {"agent": {"adam_eps": 1e-8}},  # against ReDo's 1.5e-4 of its DQN

@@ -1,4 +1,4 @@
-"""The figures of Neuron Dominance, and Figure 3 of ReDo: what each shows, of which runs.
+"""The figures of Neuron Dominance: what each shows, of which runs.
 
 The text names four sparse tasks and two dense ones; the pictures are not part of it. So each list
 says what is the paper's and what is ours, and so does the note of each recipe.
@@ -7,8 +7,7 @@ Both critic heads are recorded; the paper shows one, and so do these figures: he
 layer" is the head's `dense0`, which can hold a dominant neuron, "penultimate" its `dense1`.
 """
 
-from fast.errors import unknown
-from fast.papers.grid import Panel, PlannedRun, Recipe, plan
+from fast.papers.grid import Panel, Recipe
 
 # B.1: the suite's own, and two with other constants (fast/envs/dmc.py says which have an effect).
 UNMASKED_SPARSE = ("cartpole-swingup_sparse", "cartpole-balance_sparse-narrow", "finger-spin-fast")
@@ -66,13 +65,6 @@ DOMINATED = (
           ("classifier/mlp.dense1/saturated", "classifier/mlp.dense1/zombie"), "fraction"),
     TEST,
 )  # fmt: skip
-# Here and below measures of every layer, not of one.
-SHUFFLED = (
-    Panel("Dormant neurons, τ = 0, all layers", "scores", ("dormant_0",), "fraction"),
-    Panel("Dormant neurons, τ = 0.1, all layers", "scores", ("dormant_0.1",), "fraction"),
-    Panel("Accuracy on the labels trained with", "evaluation", ("training_accuracy",), "fraction"),
-    TEST,
-)
 LIVES = (
     Panel("Living neurons", "scores", ("saturated",), "fraction"),
     Panel("Largest activation", "scores", ("largest_activation",), "magnitude"),
@@ -187,39 +179,4 @@ RECIPES: dict[str, Recipe] = {
         "largest activation that grows; one that survives a layer which dies has not.",
         own=True,
     ),
-    # Of ReDo, section 3.
-    "redo-3": Recipe(
-        "Dormant neurons with fixed and with shuffled labels",
-        "shuffled", SHUFFLED, ("cifar-10", "cifar-10-shuffled"), ("baseline",), 3,
-        "data and 3 seeds: the paper", LEARNT, own=True, agent="classifier",
-    ),
 }  # fmt: skip
-
-
-def figure_runs(figure: str, seeds: int | None = None) -> list[PlannedRun]:
-    """The runs of a figure, under other than its own number of `seeds` if that is given.
-
-    Raises:
-        InputError: for a figure that is not among them.
-    """
-    if figure not in RECIPES:
-        raise unknown("--figure", figure, RECIPES, ["2 to 17", "survival", "redo-3"])
-    recipe = RECIPES[figure]
-    return plan(recipe.tasks, recipe.methods, seeds or recipe.seeds)
-
-
-def table() -> str:
-    """Which runs each figure needs, and at which cost, in Markdown; figures share runs."""
-    lines = ["| figure | command | runs | GPU hours (assumed) |", "|---|---|---|---|"]
-    everything: set[PlannedRun] = set()
-    for figure, recipe in RECIPES.items():
-        count = len(recipe.runs)
-        sizes = f"{len(recipe.tasks)} x {len(recipe.methods)} x {recipe.seeds} = {count}"
-        if recipe.agent == "drq":
-            hours, everything = f"{count * HOURS:,}", everything | set(recipe.runs)
-        else:
-            sizes, hours = f"{sizes} of a {recipe.agent}", "not assumed"
-        row = (f"{figure}: {recipe.title}", f"`sweep --figure {figure}`", sizes, hours)
-        lines.append(f"| {' | '.join(row)} |")
-    count = len(everything)
-    return "\n".join([*lines, f"| all, each run once (of DrQ) | | {count} | {count * HOURS:,} |"])

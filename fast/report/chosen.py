@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from fast.errors import InputError
 from fast.papers.grid import Recipe
-from fast.papers.neuron_dominance import RECIPES
+from fast.papers.recipes import RECIPES
 from fast.report import drawing
 from fast.report.drawing import Face
 from fast.runs.records import Run, differing
@@ -42,7 +42,9 @@ def title(name: str, own: bool = False) -> str:
     """What stands above a figure; with `own`, that it is not the paper's."""
     if name == "survival":  # it is in no paper
         return RECIPES[name].title
-    text = f"Figure {name}. {RECIPES[name].title}".replace("Figure redo-", "ReDo, Figure ")
+    text = f"Figure {name}. {RECIPES[name].title}"
+    for written, spoken in (("redo-table-", "Table "), ("redo-", "Figure ")):
+        text = text.replace(f"Figure {written}", f"ReDo, {spoken}")
     return f"As {text.removesuffix(', 12 tasks')}" if own else text
 
 
@@ -59,15 +61,18 @@ def own_recipe(recipe: Recipe, runs: Sequence[Run]) -> Recipe:
 
 
 def fits(recipe: Recipe, run: Run) -> bool:
-    """Whether a run is of the recipe's kind: of players or of classifiers, then of its methods."""
+    """Whether a run is of the recipe's kind: for DrQ's of any player, else of its agent and its
+    methods."""
     if recipe.family == "survival":  # it is of any agent
         return True
-    of_pictures, task = recipe.agent == "classifier", run.config["task"]
-    if (run.config["agent"]["kind"] == "classifier") != of_pictures:
-        return False
+    kind, task = run.config["agent"]["kind"], run.config["task"]
+    if recipe.agent == "drq":
+        return kind != "classifier"
     shuffles = any(name.endswith("-shuffled") for name in recipe.tasks)
-    return not of_pictures or (
-        run.method in recipe.methods and (shuffles or not task.endswith("-shuffled"))
+    return (
+        kind == recipe.agent
+        and run.method in recipe.methods
+        and (shuffles or not task.endswith("-shuffled"))
     )
 
 
@@ -94,7 +99,8 @@ def choose(name: str, runs: Sequence[Run], preset: str | None = None, own: bool 
     if not found:
         papers = RECIPES[name]
         methods, tasks = _few(papers.methods, "methods"), _few(papers.tasks, "tasks")
-        make = f"python -m fast sweep --figure {name} --preset {preset or 'paper'} --out DIR"
+        made = preset or papers.preset
+        make = f"python -m fast sweep --figure {name} --preset {made} --out DIR"
         accepted = f"figure {name} takes {methods} on {tasks}; none is here. Make them: {make}"
         raise InputError("--runs", f"{beside} runs", accepted)
     counts = Counter(planned(run) for run in found)

@@ -10,11 +10,11 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from fast.errors import InputError
-from fast.papers.grid import Panel
 from fast.report import drawing
 from fast.report.chosen import Chosen, face
+from fast.report.dormancy import rows_of
 from fast.report.drawing import Drawing, Row
-from fast.runs.records import Floats, Run
+from fast.runs.records import Run
 
 HEADER = (*Row._fields[:5], "update", "value")
 CONTROL = {"color": "#9a9a9a", "linewidth": 1.0, "alpha": 0.8, "zorder": 1}
@@ -27,7 +27,7 @@ def dominated(chosen: Chosen) -> Drawing:
         raise InputError("--runs", f"{len(runs)} runs", "figure 4 needs make-dominant")
     made = {run.folder.name: at for run in runs for at in run.counter("update", "intervention")[:1]}
     widths = {run.config["agent"]["hidden"][0] for run in runs}
-    rows = _rows(runs, panels)
+    rows = [row for run in runs for row in rows_of(run, panels, "update")]
     close = [Row(*row[:5], row[5] - made[row.run], row.value) for row in rows if row.run in made]
     figure = Figure(figsize=(11, 7.0), dpi=150)
     drawing.write_face(figure, face(chosen, chosen.recipe.words))
@@ -49,7 +49,7 @@ def shuffled(chosen: Chosen) -> Drawing:
     if not any(task.endswith("-shuffled") for task in chosen.tasks):
         accepted = "figure redo-3 needs a task with -shuffled"
         raise InputError("--runs", f"{len(runs)} runs", accepted)
-    rows = _rows(runs, panels)
+    rows = [row for run in runs for row in rows_of(run, panels, "update")]
     figure = Figure(figsize=(11, 7.0), dpi=150)
     drawing.write_face(figure, face(chosen, chosen.recipe.words))
     for panel, axes in zip(panels, figure.subplots(2, 2).flat, strict=True):
@@ -58,29 +58,6 @@ def shuffled(chosen: Chosen) -> Drawing:
         axes.set_ylim(0, max((r.value for r in rows if r.panel in panel.keys), default=1) * 1.05)
     drawing.legend(figure, _entries(runs), (), set())
     return Drawing(figure, HEADER, rows)
-
-
-def _rows(runs: Sequence[Run], panels: Sequence[Panel]) -> list[Row]:
-    rows = []
-    for run in runs:
-        head = (run.folder.name, run.config["task"], run.method, run.seed)
-        for panel in (panel for panel in panels if panel.kind in run.tables):
-            table = run.tables[panel.kind]
-            for key in panel.keys:
-                whole = panel.kind == "scores" and "/" not in key
-                values = _all(run, key) if whole else table.numbers(key)
-                points = zip(table.numbers("update").tolist(), values.tolist(), strict=True)
-                rows += [Row(*head, key, *point) for point in points]
-    return rows
-
-
-def _all(run: Run, measure: str) -> Floats:
-    """The share of the neurons of all layers, channels among them, (records,)."""
-    agent, table = run.config["agent"], run.tables["scores"]
-    widths = {f"encoder.conv{i}": width for i, width in enumerate(agent["channels"])}
-    widths |= {f"mlp.dense{i}": width for i, width in enumerate(agent["hidden"])}
-    counts = [n * table.numbers(f"classifier/{layer}/{measure}") for layer, n in widths.items()]
-    return sum(counts[1:], counts[0]) / sum(widths.values())
 
 
 def _look(row: Row) -> dict[str, Any]:

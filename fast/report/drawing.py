@@ -210,7 +210,8 @@ def subtitle(runs: Sequence[Run], *more: str) -> str:
     env = [run.config["env"] for run in runs]
     pixels = [e for e in env if e["kind"] == "pixels"]
     played = [e for e in env if e["kind"] != "labels"]
-    seen = ["from states"] if played else ["labelled pictures"]
+    kinds = {"labels": "labelled pictures", "games": "pictures of games"}
+    seen = [kinds.get(kind, "from states") for kind in sorted({e["kind"] for e in env})]
     if pixels:
         seen = [
             f"render quality {each(e['render_quality'] for e in pixels)}",
@@ -220,7 +221,11 @@ def subtitle(runs: Sequence[Run], *more: str) -> str:
     parts = [
         f"preset {each(run.config['preset'] for run in runs)}",
         *seen,
-        *([f"action repeat {each(e['action_repeat'] for e in played)}"] if played else []),
+        *(
+            [f"action repeat {each(e.get('action_repeat', e.get('frame_skip')) for e in played)}"]
+            if played
+            else []
+        ),
         *more,
         f"{_progress(runs)} planned updates",
         *([f"{last:,} environment steps"] if played else []),

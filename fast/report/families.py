@@ -16,14 +16,18 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from fast.errors import InputError
+from fast.papers import atari
 from fast.papers.grid import Panel
 from fast.report import classifiers, drawing, stats
 from fast.report.chosen import Chosen, face, planned
+from fast.report.dormancy import FEW, dormancy
 from fast.report.drawing import Drawing, Row
 from fast.runs.records import Floats, Run, Table, scored_layers, series
 
-LAST = "Returns are the last evaluation of each run, not normalised."
-FEW = 6  # runs, above which the mean of a method's is drawn in place of each
+LAST = (
+    "Returns are the last evaluation of each run, not normalised but for Atari's: there random is "
+)
+LAST += "0 and a human 1."
 
 
 # --- single runs -----------------------------------------------------------------------------
@@ -184,11 +188,15 @@ def final_return(run: Run) -> float:
 
 
 def final_returns(runs: Sequence[Run], method: str) -> dict[str, Floats]:
-    """The defined final returns of one method, by task; a task without any is left out."""
+    """The defined final returns of one method, by task; a task without any is left out.
+
+    Those of Atari are normalised by a random player's and a human's.
+    """
     found: dict[str, list[float]] = {}
     for run in runs:
         if run.method == method and math.isfinite(value := final_return(run)):
-            found.setdefault(run.config["task"], []).append(value)
+            task = run.config["task"]
+            found.setdefault(task, []).append(atari.normalised(task, value))
     return {task: np.array(found[task]) for task in sorted(found)}
 
 
@@ -261,6 +269,61 @@ def aggregate_returns(chosen: Chosen) -> Drawing:
 
 def _counted(row: Aggregate) -> str:
     return f"{row.tasks} task{'s' * (row.tasks > 1)}, {row.runs} run{'s' * (row.runs > 1)}"
+
+
+# --- sample efficiency -----------------------------------------------------------------------
+
+
+class Efficiency(NamedTuple):
+    """The interquartile mean of one method's runs at one step, and its 95 % interval."""
+
+    method: str
+    environment_step: float
+    value: float
+    low: float
+    high: float
+    tasks: int
+    runs: int
+
+
+def efficiency(chosen: Chosen) -> Drawing:
+    """The interquartile mean over all runs, with its bootstrap interval, against steps.
+
+    Of each method at the steps at which all of its runs were evaluated; the first is before the
+    first update.
+    """
+    looks, (panel,) = drawing.looks_of(drawing.methods_of(chosen.runs)), chosen.recipe.panels
+    rows: list[Efficiency] = []
+    for method in looks:
+        runs = [run for run in chosen.runs if run.method == method]
+        told = [dict(zip(*series(run, panel.kind, panel.keys[0]), strict=True)) for run in runs]
+        for step in sorted(set.intersection(*(set(values) for values in told))):
+            scores: dict[str, list[float]] = {}
+            for run, values in zip(runs, told, strict=True):
+                task = run.config["task"]
+                scores.setdefault(task, []).append(atari.normalised(task, float(values[step])))
+            groups = [np.array(of_task) for of_task in scores.values()]
+            one = _aggregate(method, "IQM", stats.interquartile_mean, groups)
+            rows.append(Efficiency(method, float(step), *one[2:]))
+    if not rows:
+        raise _unevaluated(chosen)
+    figure = Figure(figsize=(8.0, 5.0), dpi=150)
+    note = "Interquartile mean over all runs; the band is its 95 % bootstrap interval."
+    drawing.write_face(figure, face(chosen, note))
+    axes = figure.subplots()
+    for method, (colour, marker) in looks.items():
+        own = [row for row in rows if row.method == method]
+        x, mean, low, high = (
+            [getattr(row, name) for row in own]
+            for name in ("environment_step", "value", "low", "high")
+        )
+        axes.plot(x, mean, color=colour, marker=marker, markersize=4, linewidth=1.5,
+                  markevery=max(1, len(x) // 6))  # fmt: skip
+        axes.fill_between(x, low, high, color=colour, alpha=0.15, linewidth=0)
+    drawing.over_steps(axes, max(row.environment_step for row in rows))
+    drawing.plain(axes, "", y="interquartile mean of returns")
+    drawing.legend(figure, drawing.method_entries(looks), (), set())
+    return Drawing(figure, Efficiency._fields, rows)
 
 
 # --- points in a plane -----------------------------------------------------------------------
@@ -381,7 +444,7 @@ def life_rows(run: Run, panels: Sequence[Panel]) -> list[Row]:
     """
     rows, table = [], run.tables.get("scores", Table([]))
     for layer in scored_layers(run, "saturated"):
-        if not layer.rpartition(".")[2].startswith("dense"):
+        if not re.split("[./]", layer)[-1].startswith("dense"):
             continue
         x = learning_rate(run, layer) * table.numbers("update")
         for measure in (panel.keys[0] for panel in panels):
@@ -444,6 +507,8 @@ FAMILIES: dict[str, Callable[[Chosen], Drawing]] = {
     "methods": scatter_by_method,
     "points": scatter_by_run,
     "survival": survival,
+    "efficiency": efficiency,
+    "dormancy": dormancy,
     "dominated": classifiers.dominated,
     "shuffled": classifiers.shuffled,
 }

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from fast.errors import InputError, as_input, unknown
-from fast.papers.neuron_dominance import RECIPES
+from fast.papers.recipes import RECIPES
 from fast.report import drawing
 from fast.report.chosen import OWN, choose
 from fast.report.drawing import Drawing

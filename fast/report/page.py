@@ -20,7 +20,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from fast.errors import InputError, as_input
-from fast.papers.neuron_dominance import RECIPES
+from fast.papers.recipes import RECIPES
 from fast.report import drawing, figures, overview, story
 from fast.report.chosen import title
 from fast.report.drawing import Drawing

@@ -40,7 +40,11 @@ SETTINGS: dict[str, type] = {
 }
 OF_STATES = {"env.action_repeat": int}
 OF_PIXELS = OF_STATES | {"env.render_quality": str, "env.size": int, "env.frame_stack": int}
-OF_KIND: dict[str, dict[str, type]] = {"labels": {}, "pixels": OF_PIXELS}
+OF_KIND: dict[str, dict[str, type]] = {
+    "labels": {},
+    "pixels": OF_PIXELS,
+    "games": {"env.frame_skip": int},
+}
 # And of the records of a kind, where they have it; a float may be null, and an integer. Those of
 # the kinds that are MEASURED hold such numbers alone, every score record of a run the same ones.
 FIELDS: dict[str, dict[str, type]] = {

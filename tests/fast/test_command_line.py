@@ -21,7 +21,7 @@ from fast.agents.drq import PRESETS
 from fast.config import build
 from fast.errors import InputError, unknown
 from fast.machine import terminal
-from fast.papers import neuron_dominance as recipes
+from fast.papers import recipes
 from fast.runs.records import flat, read_run
 
 ROOT = Path(__file__).parents[2]

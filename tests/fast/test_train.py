@@ -20,7 +20,7 @@ from fast.__main__ import main
 from fast.envs import dmc
 from fast.errors import InputError
 from fast.experience.play import Diverged
-from fast.papers import neuron_dominance as recipes
+from fast.papers import neuron_dominance
 from fast.runs.folder import RunFolder, seal
 from fast.runs.records import read_run
 from fast.runs.session import Stop
@@ -313,7 +313,7 @@ def test_a_resume_where_the_run_began_says_nothing_of_threads_or_processors(half
     assert "threads" not in said and "last bits" not in said
 
 
-@pytest.mark.parametrize("task", [*recipes.PAPER_SPARSE, *recipes.FURTHER_MASKED])
+@pytest.mark.parametrize("task", [*neuron_dominance.PAPER_SPARSE, *neuron_dominance.FURTHER_MASKED])
 def test_every_sparse_and_masked_task_of_the_paper_is_trained(task, tmp_path):
     folder = tmp_path / "run"
     assert train(short(task, "baseline"), folder, Stop())

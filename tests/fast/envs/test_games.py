@@ -10,6 +10,8 @@ from minatar import Environment
 from fast import envs
 from fast.envs import games
 from fast.errors import InputError
+from fast.papers import atari
+from fast.papers.atari import SCORES
 
 SOME = ["minatar-breakout", "minatar-seaquest", "minatar-space-invaders", "atari-breakout"]
 
@@ -179,14 +181,16 @@ def test_an_unknown_game_gets_the_near_names():
 
 def test_scores_are_normalised_so_that_random_is_0_and_human_1():
     """ReDo, Appendix A: 17 games of DQN; the 26 of Atari 100k: 34 names in all."""
-    assert len(games.SCORES) == 34
-    for game, (random, human) in games.SCORES.items():
-        assert games.normalised(game, random) == 0 and games.normalised(game, human) == 1
-        assert games.normalised(game, 2 * human - random) == pytest.approx(2)
+    assert len(SCORES) == 34
+    for game, (random, human) in SCORES.items():
+        task = f"atari-{game}"
+        assert task in games.TASKS
+        assert atari.normalised(task, random) == 0 and atari.normalised(task, human) == 1
+        assert atari.normalised(task, 2 * human - random) == pytest.approx(2)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("game", games.SCORES)
+@pytest.mark.parametrize("game", SCORES)
 def test_every_game_of_the_papers_is_there(game):
     obs, _ = made(f"atari-{game}").reset(seed=0)
     assert obs.shape == (1, 84, 84)

@@ -20,7 +20,7 @@ import pytest
 from fast import config as configs
 from fast.__main__ import main
 from fast.errors import InputError
-from fast.papers import neuron_dominance as recipes
+from fast.papers import neuron_dominance, recipes, redo
 from fast.papers.grid import PlannedRun, plan
 from fast.runs import forecast
 from fast.runs import sweep as sweeps
@@ -558,7 +558,7 @@ GIVEN = {"--tasks": "cartpole-swingup", "--methods": "baseline", "--preset": "ti
         ({"--preset": None}, "--preset", "paper, drq-original, laptop, dominance, tiny"),
         ({"--out": None}, "--out", "a sweep needs it"),
         ({"--tasks": None}, "--figure", "or --tasks and --methods"),
-        ({"--figure": "5"}, "--figure", "or --tasks and --methods"),
+        ({"--figure": "5"}, "--figure", "it, or --methods"),
         ({"--tasks": None, "--methods": None, "--figure": "18"}, "--figure", "2 to 17"),
         (
             {"--tasks": None, "--methods": None, "--figure": "4", "--agent": "sac"},
@@ -737,7 +737,9 @@ def test_evaluations_and_scores_count_as_often_as_the_run_makes_them():
 
 
 def test_every_figure_of_the_paper_with_results_has_a_recipe_that_can_be_run():
-    assert list(recipes.RECIPES) == [*map(str, range(2, 18)), "survival", "redo-3"]
+    assert list(neuron_dominance.RECIPES) == [*map(str, range(2, 18)), "survival"]
+    of_redo = {int(name.split("-")[1]) for name in redo.RECIPES if "table" not in name}
+    assert of_redo == {*range(1, 31)} - {4, 5, 8, 25, 26}  # those: see fast/papers/redo.py
     for agent, masked in (("drq", {0, 500_000}), ("classifier", {0})):
         of_agent = [recipe for recipe in recipes.RECIPES.values() if recipe.agent == agent]
         everything = {run for recipe in of_agent for run in recipe.runs}
@@ -760,12 +762,15 @@ def test_the_readme_shows_the_table_of_recipes():
 
 def test_the_recipes_have_the_papers_numbers():
     runs = {figure: len(recipe.runs) for figure, recipe in recipes.RECIPES.items()}
-    assert len(recipes.PAPER_TASKS) == len(set(recipes.PAPER_TASKS)) == 8 + 4
-    assert len(recipes.PAPER_METHODS) == 5 + 1
+    tasks = neuron_dominance.PAPER_TASKS
+    assert len(tasks) == len(set(tasks)) == 8 + 4
+    assert len(neuron_dominance.PAPER_METHODS) == 5 + 1
     assert runs["2"] == runs["3"] == 3 * 8
     assert runs["5"] == runs["6"] == runs["9"] == runs["14"] == 12 * 6 * 6
     assert (runs["7"], runs["8"], runs["15"]) == (8 * 6 * 6, 4 * 6 * 6, 12 * 2 * 6)
     assert (runs["4"], runs["redo-3"]) == (2 * 5, 2 * 3)
+    assert runs["redo-13"] == 17 * 4 * 5 and runs["redo-14"] == 2 * 4 * 10
+    assert runs["redo-10-dqn"] == 17 * 8 * 5 and runs["redo-10-drq"] == 26 * 8 * 10
 
 
 def test_other_seeds_than_the_figures_are_the_first_ones():
