@@ -211,7 +211,11 @@ def networks(config: Config, env: Any = None) -> int:
 
 def _recorded(folder: Path) -> int:
     """Bytes of the episodes that a run's folder holds: a run that goes on needs them no more."""
-    return sum(file.stat().st_size for file in folder.glob("frames/*"))
+    taken = 0
+    for file in folder.glob("frames/*"):
+        with contextlib.suppress(FileNotFoundError):  # another process may train there
+            taken += file.stat().st_size
+    return taken
 
 
 def require(config: Config, env: Any, folder: Path, field: str) -> None:

@@ -185,6 +185,16 @@ def test_what_a_run_has_stored_is_not_asked_of_the_disk_again(monkeypatch, tmp_p
     resources.require(config, ENV, tmp_path, "--resume")
 
 
+def test_an_episode_that_another_process_removes_meanwhile_is_not_counted(monkeypatch, tmp_path):
+    """A sweep looks at the runs of another one, which goes on."""
+    (tmp_path / "frames").mkdir()
+    (tmp_path / "frames" / "1.npz").write_bytes(b"1234")
+    gone = tmp_path / "frames" / "0.npz"
+    found = [gone, tmp_path / "frames" / "1.npz"]
+    monkeypatch.setattr(Path, "glob", lambda self, pattern: iter(found))
+    assert resources._recorded(tmp_path) == 4
+
+
 def test_an_address_space_limit_is_blamed_on_what_does_not_fit_it(tmp_path):
     """Not on the networks: the buffer is what would be too large."""
     code = f"""
