@@ -4,6 +4,7 @@ A bad input is told in one message and exit status 2, before any work starts.
 """
 
 import argparse
+import math
 import os
 import re
 import shlex
@@ -193,6 +194,29 @@ def film(arguments: list[str]) -> int:
     return 0
 
 
+def regression(arguments: list[str]) -> int:
+    """say whether the value networks of PPO's runs still learn (OCP, eq. 15)"""
+    parser = argparse.ArgumentParser(
+        prog="python -m fast regression",
+        description=f"{regression.__doc__}: regression.png, .pdf and .csv",
+    )
+    parser.add_argument("runs", metavar="RUN", type=Path, nargs="+", help="folders of runs")
+    parser.add_argument("--out", type=Path, required=True, help="folder of what is written")
+    parser.add_argument("--rates", type=float, nargs="+", default=[1e-4, 1e-3, 1e-2])
+    parser.add_argument("--seeds", type=int, default=5, help="how many, from 0")
+    parser.add_argument("--epochs", type=int, default=100)
+    given = parser.parse_args(arguments)
+    _refuse_beyond("--seeds", given.seeds, MOST_SEEDS)
+    _refuse_beyond("--epochs", given.epochs, 1_000_000)
+    for rate in given.rates:
+        if not 0 < rate < math.inf:
+            raise InputError("--rates", rate, "accepted: finite numbers above 0")
+    from fast.regression import regression as write  # torch takes seconds to import
+
+    print(write(given.runs, given.out, given.rates, given.seeds, given.epochs))
+    return 0
+
+
 def findings(arguments: list[str]) -> int:
     """say which observations of the papers came out here, and at which scale"""
     from fast.papers.findings import EXPERIMENTS
@@ -332,6 +356,7 @@ COMMANDS = {
     "figure": figure,
     "report": report,
     "film": film,
+    "regression": regression,
     "findings": findings,
     "demo": demo,
     "doctor": doctor,

@@ -143,7 +143,7 @@ COMMAND = r"python -m |python scripts/|make |tensorboard -|\. \.venv|sweep -|fig
 # Longer than a few seconds, or needs a browser: for `make thorough`.
 LONG = re.compile(
     r"theory(?! show| plot)|scripts/|tensorboard|fast doctor|sweep|figure"
-    r"|runs/x|runs/paper|bench|--agent (sac|ppo)|DIR|--seed S|cartpole-balance"
+    r"|runs/x|runs/paper|bench|--agent (sac|ppo)|regression|DIR|--seed S|cartpole-balance"
 )
 SMALL = {"--preset": "tiny", "--devices": "cpu", "--jobs": "1", "--run.updates": "60"}
 ADDED = {
