@@ -1,6 +1,7 @@
 """What a run records of every layer of neurons of any agent, from one batch and its losses."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple, Protocol
 
 import torch
@@ -29,6 +30,22 @@ class Agent(Protocol):
     def loss(self, learner: str, batch: Any, draws: Any) -> Tensor: ...
 
 
+# Of each layer; what is left of a set at the next look is recorded too.
+SETS: dict[str, Callable[[Seen], Tensor]] = {
+    "dormant_0": lambda seen: scores.dormant(seen.h, 0.0),
+    "dormant_0.1": lambda seen: scores.dormant(seen.h, 0.1),
+    "zero_gradient": lambda seen: scores.gradient_dormant(seen.dweight, 0.0),
+}
+CHANGES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+    "overlap": scores.overlap,
+    "retention": scores.retention,
+}
+
+
+def _share(of: Callable[[Seen], Tensor], seen: Seen) -> Tensor:
+    return of(seen).to(seen.h.dtype).mean()
+
+
 # Of dense layers alone: the matrix of a convolution has a row for each position of each picture.
 RANKS: dict[str, Callable[[Seen], Tensor]] = {
     "srank": lambda seen: scores.srank(seen.h),
@@ -39,16 +56,12 @@ MEASURES: dict[str, Callable[[Seen], Tensor]] = {
     "largest_share": lambda seen: scores.largest_share(seen.h),
     "largest_neuron": lambda seen: scores.largest_neuron(seen.h),
     "largest_activation": lambda seen: scores.mean_activation(seen.h).max(),
-    "dormant_0": lambda seen: scores.dormant(seen.h, 0.0).to(seen.h.dtype).mean(),
-    "dormant_0.1": lambda seen: scores.dormant(seen.h, 0.1).to(seen.h.dtype).mean(),
+    **{name: partial(_share, of) for name, of in SETS.items()},
     "dominant": lambda seen: scores.dominant(seen.h).to(seen.h.dtype).mean(),
     "saturated": lambda seen: scores.saturated(seen.z).to(seen.h.dtype).mean(),
     "zombie": lambda seen: scores.zombie(seen.z).to(seen.h.dtype).mean(),
     **RANKS,
     "gradient_magnitude": lambda seen: scores.gradient_magnitude(seen.dweight),
-    "zero_gradient": lambda seen: (
-        scores.gradient_dormant(seen.dweight, 0.0).to(seen.h.dtype).mean()
-    ),
     "weight_norm": lambda seen: scores.weight_norm(seen.weight),
 }
 
@@ -91,13 +104,25 @@ def measured(seen: Seen) -> dict[str, Tensor]:
     }
 
 
-def measure(agent: Agent, batch: Any, draws: Any) -> dict[str, float]:
-    """{"learner/layer/measure": value} of every layer; one wait for the device."""
-    told = {
-        f"{learner}/{layer}/{name}": value
-        for learner, held in agent.learners.items()
-        if layers(held.module)
-        for layer, seen in look(agent, learner, batch, draws).items()
-        for name, value in measured(seen).items()
-    }
+def measure(
+    agent: Agent, batch: Any, draws: Any, last: dict[str, Tensor] | None = None
+) -> dict[str, float]:
+    """{"learner/layer/measure": value} of every layer; one wait for the device.
+
+    last: the SETS of the look before, by name, to measure what has changed (at the first one
+    they are empty); those of this look are put in their place.
+    """
+    told: dict[str, Tensor] = {}
+    for learner, held in agent.learners.items():
+        found = look(agent, learner, batch, draws) if layers(held.module) else {}
+        for layer, seen in found.items():
+            place = f"{learner}/{layer}"
+            told |= {f"{place}/{name}": value for name, value in measured(seen).items()}
+            if last is not None:
+                for name, of in SETS.items():
+                    now, key = of(seen), f"{place}/{name}"
+                    before = last.get(key, torch.zeros_like(now))
+                    for change, between in CHANGES.items():
+                        told[f"{key}_{change}"] = between(now, before).to(seen.h)
+                    last[key] = now
     return dict(zip(told, torch.stack(list(told.values())).tolist(), strict=True))

@@ -104,6 +104,7 @@ class Training:
         self.timed_step = self.saved_step = 0  # agent steps of the last timing and checkpoint
         self.seconds = 0.0  # of training, over all sessions
         self.info: dict[str, torch.Tensor] = {}
+        self.sets: dict[str, torch.Tensor] = {}  # of neurons, as the last scores had them
         self.results: list[tuple[int, float]] = []  # of the evaluations, after so many updates
         self.shown: dict[str, str] = {}  # beside the progress bar
 
@@ -260,7 +261,7 @@ class Training:
         size = self.config.run.score_batch
         g = generator(self.config.seed, SCORES, self.update)
         batch = self.mask(self.experience.sample(size, g))
-        result = measures.measure(self.agent, batch, self.agent.draws(size, g))
+        result = measures.measure(self.agent, batch, self.agent.draws(size, g), self.sets)
         self.log("scores", **result)
         first, held = next(iter(self.agent.learners.items()))  # of whose layers with readers
         for name, form in (("largest_share", ".2f"), ("saturated", ".0%")):
@@ -318,6 +319,7 @@ class Training:
             "arithmetic": arithmetic(),
             "seconds": self.seconds + sum(self.clock.seconds.values()),
             "info": {name: value.clone() for name, value in self.info.items()},
+            "sets": dict(self.sets),
         }
         if not finite(state):  # a moment of an optimizer, or the target
             raise Diverged(f"a number of the checkpoint is not finite at update {self.update}")
@@ -340,7 +342,10 @@ class Training:
             self.draws.set_state(state["draws"])
             self.update, self.seconds = state["update"], state["seconds"]
             self.timed_step = self.saved_step = self.experience.agent_step
-            self.info = {name: value.to(self.device) for name, value in state["info"].items()}
+            self.info, self.sets = (
+                {name: value.to(self.device) for name, value in state[part].items()}
+                for part in ("info", "sets")
+            )
             if not finite(state):
                 raise ValueError("a number of it is not finite")
             if self.device.type == "cpu":

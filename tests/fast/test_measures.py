@@ -1,12 +1,46 @@
 """What is recorded of a layer: here only what the scores themselves do not say."""
 
 import math
+from types import SimpleNamespace
 
 import pytest
 import torch
 
 from fast import scores
-from fast.measures import MEASURES, Seen, measured
+from fast.measures import CHANGES, MEASURES, SETS, Seen, measure, measured
+from fast.nets.layers import MLP
+
+
+class Agent:
+    """One layer of four neurons and a reader; the observations say which of them are 0."""
+
+    def __init__(self):
+        module = MLP(4, (4,), 1)
+        with torch.no_grad():
+            module.dense0.weight.copy_(torch.eye(4))
+            module.dense0.bias.zero_()
+            module.final.weight.fill_(1)
+        self.learners = {"critic": SimpleNamespace(module=module, slow=None)}
+
+    def loss(self, learner, batch, draws):
+        return self.learners[learner].module(batch).sum()
+
+
+def test_what_is_left_of_a_set_of_neurons_is_measured_from_one_look_to_the_next():
+    """Dormant, and so without gradient, are first neurons 0 and 1, then 1, 2 and 3, then none."""
+    agent, last = Agent(), {}
+    looks = [measure(agent, torch.tensor([x]), None, last) for x in
+             ([0.0, 0, 2, 3], [1.0, 0, 0, 0], [1.0, 1, 1, 1])]  # fmt: skip
+    keys = {f"critic/dense0/{name}_{change}" for name in SETS for change in CHANGES}
+    assert looks[0].keys() == looks[1].keys() >= keys
+    assert all(math.isnan(looks[0][key]) for key in keys)
+    for name in SETS:
+        place = f"critic/dense0/{name}"
+        assert looks[1][f"{place}_overlap"] == looks[1][f"{place}_retention"] == 1 / 2
+        assert math.isnan(looks[2][f"{place}_overlap"])  # of an empty set
+        assert looks[2][f"{place}_retention"] == 0
+        assert looks[0][place] == 2 / 4
+        assert not last[place].any()
 
 
 def seen(**changed):
