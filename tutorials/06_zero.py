@@ -36,6 +36,7 @@ with app.setup(hide_code=True):
         collapse.zero_bin.backups(collapse.zero_bin.PAPER),
     )
     ARMS = {-8: "base", -6: "eps 1e-6", -5: "eps 1e-5", -4: "eps 1e-4"}  # of scripts/ablation.py
+    AGENTS = {-8: "baseline", -5: "adam-eps"}  # the methods of results/findings
     CLAIMS_HERE = [
         "collapse.layer-norm-shifted",
         "collapse.layer-norm-revives",
@@ -425,10 +426,74 @@ def survive(curves, exponent, heads, how_ui, seed):
             f"at some time: {_dead}. Adam divides by the size that gradients have had; when "
             "nothing is left to learn that is nearly nothing, and only $\\epsilon$ keeps the steps "
             "from being all noise, which kills (`dominance.noise-kills`, "
-            "`dominance.epsilon-survives`). A share above one half alone does not say that.",
+            "`dominance.epsilon-survives`). A share above one half alone does not tell whether the "
+            "layer dies.",
         )
     mo.vstack([_picture, _next])
     return chosen, firsts
+
+
+@app.function(hide_code=True)
+def of_agents(rows, method):
+    """(thousand updates, (share, saturated, largest activation)) of each recorded head."""
+    kinds, found = ("largest_share", "saturated", "largest_activation"), []
+    rows = [row for row in rows if (row.get("method"), row.get("kind")) == (method, "scores")]
+    for seed in sorted({row["seed"] for row in rows}):
+        run = [row for row in rows if row["seed"] == seed]
+        updates = np.array([int(row["update"]) for row in run]) / 1000
+        for head in ("0", "1"):
+            names = [f"critic/heads.{head}.dense0/{kind}" for kind in kinds]
+            points = [[float(row[name] or "nan") for name in names] for row in run]
+            found.append((updates, np.array(points).T))
+    return found
+
+
+@app.cell(hide_code=True)
+def pixels(exponent, how_ui):
+    agents = {x: of_agents(recorded("findings/sparse.csv"), name) for x, name in AGENTS.items()}
+    passed = {  # the activation and the layer where a share passes one half, a pair a head
+        x: [
+            (y[2][at] / np.nanmax(y[2][: at + 1]), y[1][at])
+            for _, y in curves
+            for at in np.flatnonzero(y[0] > 0.5)[:1]
+        ]
+        for x, curves in agents.items()
+    }
+    if how_ui.value is None or exponent == -8 or not all(agents.values()):
+        _shown = mo.md("")
+    else:
+        _titles = ("Largest share of the activation", "Saturated neurons", "Largest activation")
+        _drawing, _axes = style.figure(1, 3, height=2.9)
+        for (_exponent, _curves), _colour in zip(
+            agents.items(), (style.VERMILION, style.BLUE), strict=True
+        ):
+            _names = [f"$\\epsilon = 10^{{{_exponent}}}$"] + [None] * len(_curves)
+            for (_x, _scores), _name in zip(_curves, _names, strict=False):
+                for _panel, _y in zip(_axes, _scores, strict=True):
+                    _panel.plot(_x, _y, color=_colour, lw=1.2, label=_name)
+        for _panel, _title, _top in zip(_axes, _titles, (1.03, 1.03, None), strict=True):
+            _panel.set(title=_title, xlabel="thousand updates", ylim=(0, _top))
+        _axes[0].axhline(0.5, color="k", lw=1)
+        _axes[2].legend(loc="upper right")
+        _counts = {x: f"{len(passed[x])} of {len(curves)}" for x, curves in agents.items()}
+        _told = [f"{_counts[x]} at epsilon 1e{x}" for x in agents]
+        _says = (
+            "**In an agent.** DrQ learns from pixels on a task whose reward it never meets "
+            f"(`results/findings`). With $\\epsilon = 10^{{-8}}$ **{_counts[-8]}** heads get a "
+            f"dominant neuron, with $10^{{-5}}$ and all else equal **{_counts[-5]}**."
+        )
+        if passed[-8]:
+            _ratios, _off = zip(*passed[-8], strict=True)
+            _says += (
+                f" When a share passes one half, {percents(_off)} of the layer is off, and the "
+                f"neuron has {percents(_ratios)} of the largest activation that the layer had had."
+            )
+        _alt = "Share, saturation and activation in agents from pixels; heads with a dominant "
+        _shown = mo.vstack(
+            [style.show(_drawing, f"{_alt}neuron: {', '.join(_told)}"), mo.md(_says)]
+        )
+    _shown
+    return agents, passed
 
 
 @app.cell(hide_code=True)
@@ -476,10 +541,11 @@ def intervene(made_ui):
         _axes.bar(_x - 0.2, before, 0.4, color=style.SKY, label="one update before")
         _axes.bar(_x + 0.2, after, 0.4, color=style.VERMILION, label="once a neuron dominates")
         _axes.set(
-            xlabel="seed", ylabel="saturated or zombie", title="The next layer", ylim=(0, 1.3)
+            xlabel="seed", ylabel="saturated or zombie", title="The next layer", ylim=(0, 1.5)
         )
         _axes.set_xticks(_x)
-        _axes.legend(loc="upper left", ncols=2)
+        _axes.set_yticks([0, 0.25, 0.5, 0.75, 1])
+        _axes.legend(loc="upper left")
         _rest = [part for part in after if part < 1]
         _says = style.reveal(
             made_ui.value,

@@ -108,8 +108,9 @@ def _():
     These are the quantities of Theorems 1 and 2 of *Neuron Dominance* (tutorials 3 and 4). So we
     can ask: when a layer saturates or a rank falls, **was there a dominant neuron**? Some of the
     agents learn from a reward of zero at first, whatever they do; a dashed line shows when the
-    reward appears to them (the returns are the true ones throughout). And how much
-    can a bound in terms of shares say? At the end stands what such recordings cannot show at all.
+    reward appears to them (the returns are the true ones throughout). Agents in which a dominant
+    neuron does appear, as the last survivor of its layer, stand at the end of tutorial 6. And how
+    much can a bound in terms of shares say? At the end stands what such recordings cannot show.
     """)
     return
 

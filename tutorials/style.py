@@ -319,7 +319,8 @@ def ledger(*ids: str) -> mo.Html:
     heads = ("What the paper says", "What is true", "Where to look")
     head = "".join(f'<th style="{CELL}; text-align:left">{h}</th>' for h in heads)
     return mo.Html(
-        '<table style="width:100%; border-collapse:collapse; font-size:0.92em">'
+        '<table style="width:100%; border-collapse:collapse; font-size:0.92em; '
+        'table-layout:fixed; overflow-wrap:anywhere">'
         f"<tr>{head}</tr>{''.join(rows)}</table>"
     )
 

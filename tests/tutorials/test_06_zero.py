@@ -127,6 +127,60 @@ def test_who_survives_is_told_after_the_prediction_and_the_move_alone():
     assert "has 25 % (median; 25 %)" in told and "2 of 2 at" in told and "0 of 2 at" in told
 
 
+def of_an_agent(method, shares):
+    """Rows as those of results/findings/sparse.csv: at each share one neuron is left of ten."""
+    scores = [("largest_share", None), ("saturated", "0.9"), ("largest_activation", "0.5")]
+    return [
+        {"method": method, "seed": "0", "kind": "scores", "update": f"{250 * i}"}
+        | {
+            f"critic/heads.{head}.dense0/{score}": value or share
+            for head in (0, 1)
+            for score, value in scores
+        }
+        | {"critic/heads.0.dense0/largest_activation": "2" if i == 0 else "0.5"}
+        for i, share in enumerate(shares)
+    ]
+
+
+def test_agents_with_and_without_a_survivor_are_shown_after_the_prediction_and_the_move_alone():
+    rows = of_an_agent("baseline", ["0.1", "0.7", ""]) + of_an_agent("adam-eps", ["0.1", "0.5"])
+    evaluation = {"method": "baseline", "seed": "0", "kind": "evaluation", "update": "500"}
+
+    def shown(predicted, exponent):
+        output, found = notebook.pixels.run(
+            how_ui=SimpleNamespace(value=predicted),
+            exponent=exponent,
+            recorded=lambda name: [*rows, evaluation],
+        )
+        return output.text, found["passed"]
+
+    assert "In an agent" not in shown(None, -5)[0] + shown("any", -8)[0]
+    text, passed = shown("any", -5)
+    assert passed == {-8: [(0.25, 0.9), (1.0, 0.9)], -5: []}
+    assert "2 of 2" in text and "0 of 2" in text and "90 % of the layer is off" in text
+    assert "has 25 to 100 % of the largest" in text
+
+
+def test_the_recorded_agents_are_those_that_the_page_speaks_of():
+    _, found = notebook.pixels.run(how_ui=SimpleNamespace(value=None), exponent=-8)
+    seeds = [len(curves) // 2 for curves in found["agents"].values()]
+    assert min(seeds) >= 3
+    assert len(found["passed"][-8]) == 2 * seeds[0] and found["passed"][-5] == []
+
+
+@pytest.mark.parametrize("narrow", [False, True])
+def test_the_legend_of_the_next_layer_leaves_its_axes_their_width(monkeypatch, narrow):
+    drawn = []
+    monkeypatch.setattr(notebook.style, "narrow", lambda: narrow)
+    monkeypatch.setattr(notebook.style, "show", lambda drawing, says: drawn.append(drawing))
+    notebook.intervene.run(made_ui=SimpleNamespace(value="few are, in every seed"))
+    (figure,) = drawn
+    figure.draw_without_rendering()
+    legend = figure.axes[0].get_legend().get_window_extent()
+    assert figure.axes[0].get_position().width > 0.7
+    assert figure.bbox.x0 <= legend.x0 and legend.x1 <= figure.bbox.x1
+
+
 def test_a_neuron_made_dominant_decides_all_of_the_next_layer_in_some_seeds_alone():
     output, found = notebook.intervene.run(made_ui=SimpleNamespace(value=None))
     assert "Predict first" in output.text
