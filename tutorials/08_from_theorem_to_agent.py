@@ -16,6 +16,7 @@ app = marimo.App(
 with app.setup(hide_code=True):
     import csv
     import math
+    import re
     from fractions import Fraction
     from itertools import cycle, product
 
@@ -131,6 +132,7 @@ def gather():
         )
         _lines.append(f"| {_name} | {len(_runs)} | {_methods} | {_last:,.0f} | {_recorded} |")
     _readme = RESULTS / "README.md"
+    _linked = re.compile(r"\[([^]]*)\]\((?!https?:)[^)]*\)")  # to a file, which no page has
     mo.vstack(
         [
             mo.md("## The recordings"),
@@ -143,7 +145,7 @@ def gather():
                 ),
                 kind="warn",
             ),
-            mo.accordion({"How they were made": mo.md(_readme.read_text())})
+            mo.accordion({"How they were made": mo.md(_linked.sub(r"\1", _readme.read_text()))})
             if _readme.exists()
             else mo.md(""),
         ]
@@ -308,15 +310,7 @@ def weigh(decides_below, proves_srank, shown):
     **srank ≤**: what the largest share guarantees for the srank on 256 observations
     (`rank.share`, then `rank.srank-by-share`).
     """),
-            mo.ui.table(
-                [
-                    {k: round(v, 3) if isinstance(v, float) else v for k, v in row.items()}
-                    for row in verdicts
-                ],
-                selection=None,
-                page_size=12,
-                show_download=False,
-            )
+            style.table(verdicts, "Recorded networks")
             if verdicts
             else mo.md("*Nothing recorded for this choice.*"),
         ]

@@ -302,6 +302,30 @@ def neighbours(name: str) -> mo.Html:
     )
 
 
+def table(rows: Sequence[dict[str, Any]], says: str) -> mo.Html:
+    """Rows of equal keys, which scroll in their place; `says` is their name."""
+
+    def cell(value: Any) -> str:
+        if isinstance(value, float):
+            return "not recorded" if value != value else f"{round(value, 3):g}"
+        return html.escape(str(value))
+
+    look = f"{CELL}; text-align:left"
+    head = "".join(f'<th style="{look}">{html.escape(key)}</th>' for key in rows[0])
+    body = "".join(
+        "<tr>"
+        + "".join(f'<td style="{CELL}">{cell(value)}</td>' for value in row.values())
+        + "</tr>"
+        for row in rows
+    )
+    return mo.Html(
+        f'<div role="region" aria-label="{html.escape(says)}" tabindex="0" '
+        'style="overflow:auto; max-height:28rem">'
+        '<table style="width:100%; border-collapse:collapse; font-size:0.92em">'
+        f"<tr>{head}</tr>{body}</table></div>"
+    )
+
+
 def ledger(*ids: str) -> mo.Html:
     """What the paper says, what is true, where to look: one row a claim, all from theory."""
     rows = []

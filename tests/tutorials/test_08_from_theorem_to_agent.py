@@ -83,6 +83,24 @@ def test_no_network_of_the_demo_had_a_dominant_neuron_and_yet_it_saturated():
     assert max(found.said["saturated"]) > 0.8 and min(found.said["sranks"]) <= 3
 
 
+def test_the_table_has_a_row_for_each_network_and_says_what_was_not_recorded():
+    output, _ = notebook.weigh.run(shown=recorded("demo").shown)
+    assert output.text.count("<tr>") == 1 + len(recorded("demo").verdicts)
+    assert "not recorded" not in output.text
+    lacking = {
+        name: run | {"panels": {k: v for k, v in run["panels"].items() if "srank" not in k}}
+        for name, run in recorded("demo").shown.items()
+    }
+    assert notebook.weigh.run(shown=lacking)[0].text.count("not recorded") == 4
+
+
+def test_how_the_runs_were_made_links_no_file_that_the_page_has_not(tmp_path):
+    write(tmp_path / "a/x.csv", [["r", "m", "0", "return", 0, 1]])
+    (tmp_path / "README.md").write_text("[a table](a/x.csv), [there](https://a.example)")
+    output = notebook.gather.run(RESULTS=tmp_path)[0].text
+    assert "a table" in output and "a/x.csv" not in output and "https://a.example" in output
+
+
 def test_a_share_proves_next_to_nothing_of_the_srank():
     for row in recorded("demo").verdicts:
         assert row["srank"] < 10 < 250 < row["srank ≤"] <= 256
