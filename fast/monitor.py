@@ -577,6 +577,20 @@ class Monitor:
             self.layers, self.written, self._told = {}, {}, {}
         return rows
 
+    def log(self, writer: Any, step: int) -> list[dict[str, Any]]:
+        """`snapshot`, whose numbers go to `writer` too: TensorBoard's SummaryWriter, or its like.
+
+        Each as `writer.add_scalar("LAYER/COLUMN", number, step)`; what is undefined goes nowhere.
+        """
+        if not callable(getattr(writer, "add_scalar", None)):
+            raise InputError("writer", writer, "accepted: what has add_scalar(name, value, step)")
+        rows = self.snapshot()
+        for row in rows:
+            for column, value in row.items():
+                if column != "layer" and value == value:
+                    writer.add_scalar(f"{row['layer']}/{column}", value, step)
+        return rows
+
     def _row(self, name: str, layer: _Layer) -> dict[str, Any]:
         # A score of means is that of one sample that has the sums for values.
         sums, a, before = layer.sums, layer.sums["activation"][None], self.before.get(name)

@@ -543,6 +543,27 @@ def test_changes_follow_each_neuron_from_one_snapshot_to_the_next():
     assert row["became_dormant"] == 1 / 8 and math.isnan(row["retention"])
 
 
+def test_a_log_is_a_snapshot_whose_defined_numbers_go_to_the_writer():
+    class Writer:
+        def __init__(self):
+            self.told = []
+
+        def add_scalar(self, *told):
+            self.told.append(told)
+
+    network, writer = nn.Sequential(nn.Linear(2, 3), nn.ReLU(), nn.Linear(3, 1)), Writer()
+    monitor = Monitor(network)
+    network(torch.ones(4, 2))
+    rows = monitor.rows()
+    with pytest.raises(InputError, match=r"writer: .*add_scalar"):
+        monitor.log(None, 7)
+    assert same(monitor.log(writer, 7), rows) and monitor.rows() == []
+    (row,) = rows
+    defined = {key: value for key, value in row.items() if key != "layer" and value == value}
+    assert set(row) - set(defined) == {"layer", "grama_inactive", *CHANGES}
+    assert writer.told == [(f"0/{key}", value, 7) for key, value in defined.items()]
+
+
 def test_a_layer_that_did_not_run_is_compared_with_when_it_last_did():
     monitor = Monitor(nn.Identity(), taus=(0.0,))
     for name in ("one", "other", "one"):

@@ -460,8 +460,9 @@ def test_tutorial_3_with_python_beside_it_runs_as_far_as_numpy_is_there(page, se
     """On a page that comes from one host, all others blocked: marimo, hypothesis and our packages
     run, and the first thing that fails is the import of NumPy. With a whole Pyodide in $PYODIDE
     nothing fails, and Theorem 1 falls as on the served page."""
-    told = []
+    told, failed = [], []
     page.on("console", lambda message: told.append(message.text))
+    page.on("response", lambda r: failed.append(r.url) if r.status >= 400 else None)
     page.goto(self_hosted)
     if "PYODIDE" in os.environ:
         page.wait_for_selector("text=Where to look", timeout=LIMIT)
@@ -471,4 +472,5 @@ def test_tutorial_3_with_python_beside_it_runs_as_far_as_numpy_is_there(page, se
         first = next(text for text in told if "Traceback" in text)
         assert "(setup)" in first and "ModuleNotFoundError: No module named 'numpy'" in first
         assert f"and {len(NOTEBOOKS)} tutorials" in first
+    assert failed == []  # no name of ours is asked for in a package index
     assert not elsewhere(page)
