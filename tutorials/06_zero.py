@@ -449,8 +449,9 @@ def of_agents(rows, method):
 
 
 @app.cell(hide_code=True)
-def pixels(exponent, how_ui):
-    agents = {x: of_agents(recorded("findings/sparse.csv"), name) for x, name in AGENTS.items()}
+def gather():
+    _rows = recorded("findings/sparse.csv")
+    agents = {x: of_agents(_rows, method) for x, method in AGENTS.items()}
     passed = {  # the activation and the layer where a share passes one half, a pair a head
         x: [
             (y[2][at] / np.nanmax(y[2][: at + 1]), y[1][at])
@@ -459,6 +460,11 @@ def pixels(exponent, how_ui):
         ]
         for x, curves in agents.items()
     }
+    return agents, passed
+
+
+@app.cell(hide_code=True)
+def pixels(agents, exponent, how_ui, passed):
     if how_ui.value is None or exponent == -8 or not all(agents.values()):
         _shown = mo.md("")
     else:
@@ -493,7 +499,7 @@ def pixels(exponent, how_ui):
             [style.show(_drawing, f"{_alt}neuron: {', '.join(_told)}"), mo.md(_says)]
         )
     _shown
-    return agents, passed
+    return
 
 
 @app.cell(hide_code=True)

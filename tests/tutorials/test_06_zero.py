@@ -146,23 +146,21 @@ def test_agents_with_and_without_a_survivor_are_shown_after_the_prediction_and_t
     rows = of_an_agent("baseline", ["0.1", "0.7", ""]) + of_an_agent("adam-eps", ["0.1", "0.5"])
     evaluation = {"method": "baseline", "seed": "0", "kind": "evaluation", "update": "500"}
 
-    def shown(predicted, exponent):
-        output, found = notebook.pixels.run(
-            how_ui=SimpleNamespace(value=predicted),
-            exponent=exponent,
-            recorded=lambda name: [*rows, evaluation],
-        )
-        return output.text, found["passed"]
+    _, found = notebook.gather.run(recorded=lambda name: [*rows, evaluation])
+    assert found["passed"] == {-8: [(0.25, 0.9), (1.0, 0.9)], -5: []}
 
-    assert "In an agent" not in shown(None, -5)[0] + shown("any", -8)[0]
-    text, passed = shown("any", -5)
-    assert passed == {-8: [(0.25, 0.9), (1.0, 0.9)], -5: []}
+    def shown(predicted, exponent):
+        how_ui = SimpleNamespace(value=predicted)
+        return notebook.pixels.run(**found, how_ui=how_ui, exponent=exponent)[0].text
+
+    assert "In an agent" not in shown(None, -5) + shown("any", -8)
+    text = shown("any", -5)
     assert "2 of 2" in text and "0 of 2" in text and "90 % of the layer is off" in text
     assert "has 25 to 100 % of the largest" in text
 
 
 def test_the_recorded_agents_are_those_that_the_page_speaks_of():
-    _, found = notebook.pixels.run(how_ui=SimpleNamespace(value=None), exponent=-8)
+    _, found = notebook.gather.run()
     seeds = [len(curves) // 2 for curves in found["agents"].values()]
     assert min(seeds) >= 3
     assert len(found["passed"][-8]) == 2 * seeds[0] and found["passed"][-5] == []
