@@ -25,7 +25,7 @@ DEAD = torch.zeros(4, 3, dtype=torch.float64)
 
 def layer_scores(z, h, gradient):
     """All that a run records of a layer of which nothing else is known."""
-    return measured(Seen(z, h, None, None, None, gradient))
+    return measured(Seen(z, h, gradient, gradient, gradient, gradient))
 
 
 def every_score(h, x, y):
