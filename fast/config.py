@@ -43,6 +43,9 @@ class RunConfig:
     # At the start updates see a reward of zero: so many, or a share of them; filled in: half of
     # them for TASK-masked (B.1).
     reward_masked: CountOrNone | Share = 0
+    # Folder of a run whose last episodes are learnt from, and nothing is played (ReDo, Figure 4);
+    # {task} in it is the task. A step is then a batch, and an update.
+    stored: str = ""
     evaluation_interval: Count = 5000  # agent steps (jaxrl)
     evaluation_episodes: Count = 10  # jaxrl
     score_interval: Count = 2000  # updates (ours)
@@ -164,15 +167,16 @@ def check(config: Config) -> None:
     _validated(dataclasses.asdict(config))
     config.agent.require(seen(config))
     asked, updates = config.interventions.on(), config.run.updates
-    only: dict[str, int] = {}
+    only: dict[str, int | str] = {}
     if AGENTS[config.agent.kind].on_policy:  # rewards are in its advantages
-        only, reason = {"reward_masked": 0}, "of an agent that learns on policy"
+        only, reason = {"reward_masked": 0, "stored": ""}, "of an agent that learns on policy"
     if isinstance(config.env, envs.LabelSettings):
-        only, reason = {"reward_masked": 0, "evaluation_episodes": 1}, "of labelled pictures"
+        only = {"reward_masked": 0, "evaluation_episodes": 1, "stored": ""}
+        reason = "of labelled pictures"
     for name, value in only.items():
         if getattr(config.run, name) != value:
             field_of = f"--run.{name}".replace("_", "-")
-            raise InputError(field_of, getattr(config.run, name), f"accepted {reason}: {value}")
+            raise InputError(field_of, getattr(config.run, name), f"accepted {reason}: {value!r}")
     if "late_norm" in asked and config.agent.normalisation != "none":
         reason = "late_norm needs --agent.normalisation none: there it adds what is already there"
         raise InputError("--agent.normalisation", config.agent.normalisation, reason)

@@ -39,6 +39,7 @@ SETS: dict[str, Callable[[Seen], Tensor]] = {
 CHANGES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "overlap": scores.overlap,
     "retention": scores.retention,
+    "chance": scores.chance_overlap,
 }
 
 

@@ -26,10 +26,11 @@ from fast.experience.labels import Labels
 from fast.experience.play import Diverged, Play
 from fast.experience.replay import Replay
 from fast.experience.rollout import Rollout
+from fast.experience.stored import Stored
 from fast.interventions import INTERVENTIONS, Moment
 from fast.machine import resources, terminal
 from fast.machine.allocator import keep_large_blocks
-from fast.runs.folder import REMEDY, RunFolder, read_config, refuse_used
+from fast.runs.folder import REMEDY, RunFolder, read_config, refuse_used, stored_episodes
 from fast.runs.records import read_run
 from fast.runs.session import (
     AUGMENTATION,
@@ -46,7 +47,7 @@ from fast.runs.session import (
 
 
 def play(config: Config, env: Any, test_env: Any, agent: Any, clock: Clock) -> Play:
-    """An agent in an environment, with a replay of what it has lived through."""
+    """An agent in an environment, with a replay of what it has lived through, or another has."""
     observation, settings = env.observation_space, config.agent
     with resources.allocating("--agent.replay-capacity", settings.replay_capacity):
         replay = Replay(
@@ -60,7 +61,11 @@ def play(config: Config, env: Any, test_env: Any, agent: Any, clock: Clock) -> P
             steps_per_episode=env.steps_per_episode,
             device=config.device,
         )
-    return Play(env, test_env, agent, replay, seed=config.seed, clock=clock)
+    kept: dict[str, Any] = {"seed": config.seed, "clock": clock}
+    if config.run.stored:
+        episodes = stored_episodes(config)
+        return Stored(env, test_env, agent, replay, episodes=episodes, **kept)
+    return Play(env, test_env, agent, replay, **kept)
 
 
 def labels(config: Config, data: Any, _data: Any, agent: Any, clock: Clock) -> Labels:
@@ -129,6 +134,7 @@ class Training:
         self.announce()
         self.clock.lap("storing")
         length = getattr(self.config.agent, "rollout_steps", self.env.steps_per_episode)
+        length = 1 if run.stored else length
         planned = -(-resources.planned_agent_steps(self.config) // length) * length
         bar = terminal.bar(planned, "steps", initial=played.agent_step, smoothing=0.05,
                            desc=self.config.method)  # fmt: skip

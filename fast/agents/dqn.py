@@ -71,6 +71,9 @@ class DQNSettings:
     # Updates between two copies. Table 2: 8,000 agent steps at ratio 0.25, 4,000 at 0.5, 2,000 at
     # 1, 1,000 at 2: 2,000 updates at every ratio.
     target_period: Count = 2000
+    # fixed: Q is fitted to a network that is drawn once, at every action, by mean squared error
+    # (ReDo, Figure 4, 'fixed random targets': how, ours).
+    targets: Literal["moving", "fixed"] = "moving"
     pad: CountOrNone = 0  # pixels that DrQ(eps) shifts pictures by, at most
     intensity: NonNegative = 0.0  # DrQ(eps): pictures times 1 + this * a normal, cut off at 2
     epsilon: Share = 0.01
@@ -287,6 +290,9 @@ class DQN:
             decay_in_loss=s.decay_in_loss, readers=made.readers(), body=(made.hidden[-1],),
             slow=True, norm_eps=s.layer_norm_eps, device=device,
         )  # fmt: skip
+        if s.targets == "fixed":
+            assert self.critic.slow is not None
+            self.critic.slow.load_state_dict(self.critic.fresh(generator).state_dict())
         self.learners: dict[str, Learner[nn.Module]] = {"critic": self.critic}
 
     @torch.no_grad()
@@ -307,21 +313,29 @@ class DQN:
         """The `count`-th update (from 1); returns scalars of it, still on the device."""
         if draws is not None:
             batch = self.augmented(batch, draws)
-        y = self.target(batch)
-        q = self.values(batch)
-        loss = losses.huber(q, y)
+        q, y = self.pair(batch)
+        loss = self.compare(q, y)
         self.critic.step(loss)
-        if count % self.settings.target_period == 0:
+        if self.settings.targets == "moving" and count % self.settings.target_period == 0:
             self.critic.follow(1.0)
         return {"critic_loss": loss.detach(), "value": q.detach().mean(), "target": y.mean()}
 
     def loss(self, learner: str, batch: Batch, draws: Draws | None) -> Tensor:
         """What the critic descends on an unaugmented batch: for the measures."""
-        return losses.huber(self.values(batch), self.target(batch))
+        return self.compare(*self.pair(batch))
 
-    def values(self, batch: Batch) -> Tensor:
-        """Q(o, a), (batch,)."""
-        return self.critic.module(batch.obs).gather(1, batch.action.long()).squeeze(1)
+    def pair(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Q and what it is to become: of the actions taken, (batch,), or at fixed targets of all
+        actions, (batch, actions)."""
+        q = self.critic.module(batch.obs)
+        if self.settings.targets == "fixed":
+            assert self.critic.slow is not None
+            with torch.no_grad():
+                return q, self.critic.slow(batch.obs)
+        return q.gather(1, batch.action.long()).squeeze(1), self.target(batch)
+
+    def compare(self, q: Tensor, y: Tensor) -> Tensor:
+        return losses.mse(q, y) if self.settings.targets == "fixed" else losses.huber(q, y)
 
     @torch.no_grad()
     def target(self, batch: Batch) -> Tensor:

@@ -135,11 +135,15 @@ def disk(folder: Path) -> int:
 def planned_agent_steps(config: Config) -> int:
     """The agent step of the last update."""
     agent = config.agent
+    if config.run.stored:
+        return config.run.updates
     return agent.first_update - 1 + math.ceil(config.run.updates / agent.updates_per_step)
 
 
 def capacity(config: Config, steps_per_episode: int) -> int:
     """Agent steps that the replay buffer holds: no more than the run can make."""
+    if config.run.stored:
+        return config.agent.replay_capacity
     return min(config.agent.replay_capacity, planned_agent_steps(config) + steps_per_episode)
 
 

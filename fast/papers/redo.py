@@ -5,7 +5,7 @@ and sections, and each note says what is ours. A method names the replay ratio w
 default, 0.25; there ReDo's threshold is 0.025, elsewhere 0.1 (Table 1). With `--tasks` a sweep has
 a figure's methods on other tasks, such as MinAtar's.
 
-Not here: Figures 4 (stored replay), 5 (overlap), 8 (distillation), 25 (the utility of continual
+Not here: Figures 8 (distillation), 25 (the utility of continual
 backprop as a score) and 26 (as many updates at each ratio), and GPU hours.
 """
 
@@ -20,6 +20,12 @@ OF_BOTH = (
     Panel("Dormant neurons of the critic, τ = 0", "scores", ("critic/dormant_0",), "fraction"),
     Panel("Dormant neurons of the actor, τ = 0", "scores", ("actor/dormant_0",), "fraction"),
 )
+OVERLAP = tuple(
+    Panel(title, "scores", (f"critic/dense0/dormant_0_{change}",), "fraction")
+    for title, change in (("Overlap with the look before, τ = 0", "overlap"),
+                          ("Still dormant of those before", "retention"),
+                          ("Overlap of random sets of their sizes", "chance"))
+)  # fmt: skip
 RANK = Panel("srank, penultimate layer", "scores", ("critic/dense0/srank",))
 SHUFFLED = (
     DORMANT._replace(title="Dormant neurons, τ = 0, all layers"),
@@ -76,16 +82,26 @@ RECIPES: dict[str, Recipe] = {
     ),
     "redo-2": _dqn(
         "Dormant neurons while DQN trains",
-        "dormancy", (DORMANT,), TWO, ("baseline",), "games: ours",
+        "dormancy", (DORMANT,), TWO, ("baseline",), "games: the paper",
     ),
     "redo-3": Recipe(
         "Dormant neurons with fixed and with shuffled labels",
         "shuffled", SHUFFLED, ("cifar-10", "cifar-10-shuffled"), ("baseline",), 3,
         "data and 3 seeds: the paper", LEARNT, own=True, agent="classifier",
     ),
+    "redo-4": _dqn(
+        "Dormant neurons with stored episodes, and with fixed targets",
+        "dormancy", (DORMANT,), TWO, ("baseline", "fixed-targets"),
+        "games: the paper; episodes of an own run (`--run.stored`), how targets are fixed: ours",
+    ),
+    "redo-5": _dqn(
+        "Overlap of the dormant neurons of two looks",
+        "dormancy", OVERLAP, TWO, ("baseline",), "games and layer: the paper; tau: ours",
+    ),
     "redo-6": _dqn(
         "Pruning dormant neurons during training",
-        "dormancy", (RETURN, DORMANT), TWO, ("baseline", "prune-dormant"), "games and period: ours",
+        "dormancy", (RETURN, DORMANT), TWO, ("baseline", "prune-dormant"),
+        "games: the paper; the period: ours",
     ),
     "redo-7": _dqn(
         "Dormant neurons and return, by replay ratio",

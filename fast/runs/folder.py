@@ -20,7 +20,7 @@ import io
 import json
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -183,9 +183,7 @@ class RunFolder:
 
     def episodes(self) -> Iterator[dict[str, NDArray[Any]]]:
         """The episodes of the checkpoint's replay buffer, oldest first."""
-        for number in self._kept:
-            with np.load(self._episode(number)) as file:
-                yield dict(file)
+        return _episodes(self.path, self._kept)
 
     def save_checkpoint(self, state: dict[str, Any], episodes: list[int]) -> None:
         """Replace the checkpoint; `episodes` are the files that the replay buffer needs."""
@@ -285,6 +283,43 @@ def refuse_used(path: Path) -> None:
         place = next(folder for folder in (path, *path.parents) if folder.exists())
     if not (place.is_dir() and os.access(place, os.W_OK)):
         raise InputError("--out", str(path), f"nothing can be written in {place}")
+
+
+def stored_episodes(config: Config) -> Iterator[dict[str, NDArray[Any]]]:
+    """The episodes that another run has kept, oldest first, for one that learns from them.
+
+    Raises:
+        InputError: at once, where it is no run of the same task and environment, or has none.
+    """
+    asked = config.run.stored
+    path = Path(asked.replace("{task}", config.task))
+    try:
+        of, checkpoint = read_config(path), _read_checkpoint(path)
+    except InputError as error:
+        raise InputError("--run.stored", asked, f"{error.value}: {error.accepted}") from None
+    for name in ("task", "env"):
+        theirs, ours = getattr(of, name), getattr(config, name)
+        if theirs != ours:
+            accepted = f"accepted: a run of the same {name}; that one has {theirs}, this {ours}"
+            raise InputError("--run.stored", asked, accepted)
+    numbers = checkpoint["episodes"] if checkpoint else []
+    if not numbers:
+        raise InputError("--run.stored", asked, "accepted: a run that has kept an episode")
+
+    def checked() -> Iterator[dict[str, NDArray[Any]]]:
+        try:
+            yield from _episodes(path, numbers)
+        except Exception as error:  # zlib, zipfile and NumPy have their own kinds
+            reason = f"an episode of it cannot be read: {type(error).__name__}: {error}"
+            raise InputError("--run.stored", asked, reason) from None
+
+    return checked()
+
+
+def _episodes(path: Path, numbers: Sequence[int]) -> Iterator[dict[str, NDArray[Any]]]:
+    for number in numbers:
+        with np.load(episode_file(path, number)) as file:
+            yield dict(file)
 
 
 def read_config(path: Path) -> Config:

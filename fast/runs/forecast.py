@@ -134,6 +134,7 @@ def foretell(config: Config, timing: Sequence[dict[str, Any]]) -> float:
     parts = [[v for k, v in r.items() if k.endswith("_ms") and k not in apart] for r in timing[2:]]
     step = statistics.median(sum(part) for part in parts) / 1000
     steps = config.agent.first_update - 1 + run.updates / config.agent.updates_per_step
+    steps = run.updates if run.stored else steps
     evaluations = (1 + steps / run.evaluation_interval) * run.evaluation_episodes
     scorings = 1 + run.updates / run.score_interval
     seconds: float = steps * step + evaluations * evaluation + scorings * scoring

@@ -39,6 +39,7 @@ def test_what_is_left_of_a_set_of_neurons_is_measured_from_one_look_to_the_next(
         assert looks[1][f"{place}_overlap"] == looks[1][f"{place}_retention"] == 1 / 2
         assert math.isnan(looks[2][f"{place}_overlap"])  # of an empty set
         assert looks[2][f"{place}_retention"] == 0
+        assert looks[1][f"{place}_chance"] == 3 / 4  # the larger set over the layer
         assert looks[0][place] == 2 / 4
         assert not last[place].any()
 
