@@ -19,6 +19,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullLocator
 from torch import Generator, Tensor
 
 from fast import losses, scores
@@ -34,6 +35,7 @@ INPUTS = 17  # of HalfCheetah, and of the formula
 SAMPLES = 1000  # to learn from, and as many for testing (OCP, Appendix A)
 BATCH = 64  # ours
 LOOKS = {"fresh": ("#D55E00", "o"), "trained": ("#0072B2", "s"), "dead": ("#000000", "X")}
+SHOWN = {"normal": "normal inputs", "states": "its own states"}
 DRAWN, FRESH, ORDER = range(3)  # what a generator is for
 
 
@@ -170,7 +172,7 @@ def fits(runs: Sequence[Trained], rates: Sequence[float], seeds: int) -> list[Fi
     return [
         Fit(run, inputs, seed, which, rate)
         for run in runs
-        for inputs in ("normal", "states")
+        for inputs in SHOWN
         for seed in range(seeds)
         for which in LOOKS
         if which != "dead" or run.settings.activation == "relu"
@@ -215,7 +217,12 @@ def figure(found: Sequence[Row]) -> Figure:
             constant = float(np.mean([r.constant_mse for r in here]))
             axes.axhline(constant, color=drawing.GREY, linestyle="--", label="the best constant")
             axes.set_yscale("log")
-            axes.set_title(f"{kind[0]}, step {kind[1]:,}, {kind[2]} inputs\nrate {rate:g}")
+            axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            axes.yaxis.set_major_formatter("{x:g}")
+            axes.yaxis.set_minor_locator(NullLocator())
+            run, step, inputs = kind
+            title = f"{run} after {step:,} steps\n{SHOWN[inputs]}, rate {rate:g}"
+            axes.set_title(title, fontsize="small")
         for axes in grid[-1]:
             axes.set_xlabel("epochs")
         for axes in grid[:, 0]:
