@@ -46,6 +46,11 @@ class RunConfig:
     # Folder of a run whose last episodes are learnt from, and nothing is played (ReDo, Figure 4);
     # {task} in it is the task. A step is then a batch, and an update.
     stored: str = ""
+    # Folders of runs of the same agent and networks, {task} as above: the one whose network is the
+    # target where targets are fixed, and the one whose networks a `pretrained` run begins with.
+    teacher: str = ""
+    start: str = ""
+    pretrained: bool = False
     evaluation_interval: Count = 5000  # agent steps (jaxrl)
     evaluation_episodes: Count = 10  # jaxrl
     score_interval: Count = 2000  # updates (ours)
@@ -137,7 +142,7 @@ def build(
             )
         ratio, made = made.updates_per_step, replace(made, **new.get("agent", {}))
         updates = max(1, round(config.run.updates * made.updates_per_step / ratio))
-        run = replace(config.run, updates=updates)
+        run = replace(config.run, updates=updates, **new.get("run", {}))
         config = replace(config, agent=made, interventions=on, run=run)
     return config
 
@@ -168,6 +173,11 @@ def check(config: Config) -> None:
     config.agent.require(seen(config))
     asked, updates = config.interventions.on(), config.run.updates
     only: dict[str, int | str] = {}
+    if config.run.pretrained and not config.run.start:
+        raise InputError("--run.start", "", "accepted: the run whose networks it begins with")
+    if config.run.teacher and getattr(config.agent, "targets", "moving") != "fixed":
+        reason = "accepted with --agent.targets fixed: of an agent that has them"
+        raise InputError("--run.teacher", config.run.teacher, reason)
     if AGENTS[config.agent.kind].on_policy:  # rewards are in its advantages
         only, reason = {"reward_masked": 0, "stored": ""}, "of an agent that learns on policy"
     if isinstance(config.env, envs.LabelSettings):

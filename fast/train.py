@@ -30,7 +30,14 @@ from fast.experience.stored import Stored
 from fast.interventions import INTERVENTIONS, Moment
 from fast.machine import resources, terminal
 from fast.machine.allocator import keep_large_blocks
-from fast.runs.folder import REMEDY, RunFolder, read_config, refuse_used, stored_episodes
+from fast.runs.folder import (
+    REMEDY,
+    RunFolder,
+    networks_of,
+    read_config,
+    refuse_used,
+    stored_episodes,
+)
 from fast.runs.records import read_run
 from fast.runs.session import (
     AUGMENTATION,
@@ -99,6 +106,7 @@ class Training:
             weights, kind = generator(seed, WEIGHTS), AGENTS[config.agent.kind]
             self.agent = kind.make(config.agent, shape, outputs, weights, self.device)
         interventions.require(config.interventions, self.agent.learners)
+        self.take_networks(kind.main)
         if penalty := config.interventions.l2_init:
             for name in penalty.on:
                 self.agent.learners[name].pull_to_start(penalty.strength)
@@ -112,6 +120,29 @@ class Training:
         self.sets: dict[str, torch.Tensor] = {}  # of neurons, as the last scores had them
         self.results: list[tuple[int, float]] = []  # of the evaluations, after so many updates
         self.shown: dict[str, str] = {}  # beside the progress bar
+
+    def take_networks(self, main: str) -> None:
+        """Those of other runs, where it begins with them or is taught by one; raises InputError
+        where they are of other shapes."""
+        run, held = self.config.run, self.agent.learners
+        asked = {"--run.teacher": (run.teacher, {main: held[main].slow})}
+        if run.pretrained:
+            begins = {name: learner.module for name, learner in held.items()}
+            asked["--run.start"] = (run.start, begins)
+        for field, (path, networks) in asked.items():
+            if not path:
+                continue
+            found = networks_of(self.config, field, path)
+            try:
+                for name, network in networks.items():
+                    network.load_state_dict(found[name])
+            except (RuntimeError, KeyError) as error:
+                told = f"its networks are others: {error}".splitlines()[0]
+                raise InputError(field, path, told) from None
+        if run.pretrained and not run.teacher:
+            for learner in held.values():
+                if learner.slow is not None:
+                    learner.follow(1.0)
 
     # --- the loop -----------------------------------------------------------------------------
 

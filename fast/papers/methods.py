@@ -35,7 +35,8 @@ METHODS: dict[str, dict[str, Any]] = {
         for ratio in (0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
     },
     "n-step": {"agent": {"n_step": 3}},
-    "fixed-targets": {"agent": {"targets": "fixed"}},  # Figure 4
+    "fixed-targets": {"agent": {"targets": "fixed"}},  # Figures 4 and 8
+    "pretrained": {"run": {"pretrained": True}},  # Figure 8
     "impala": {"agent": {"network": "impala"}},
     "low-lr": {"agent": {"learning_rate": 6.25e-5 / 4}},  # Figure 11
     **{f"width-{factor:g}": {"agent": {"width": factor}} for factor in (0.25, 0.5, 2.0, 4.0)},

@@ -5,8 +5,8 @@ and sections, and each note says what is ours. A method names the replay ratio w
 default, 0.25; there ReDo's threshold is 0.025, elsewhere 0.1 (Table 1). With `--tasks` a sweep has
 a figure's methods on other tasks, such as MinAtar's.
 
-Not here: Figures 8 (distillation), 25 (the utility of continual
-backprop as a score) and 26 (as many updates at each ratio), and GPU hours.
+Not here: Figures 25 (the utility of continual backprop as a score) and 26 (as many updates at each
+ratio), and GPU hours.
 """
 
 from fast.papers import atari
@@ -26,6 +26,7 @@ OVERLAP = tuple(
                           ("Still dormant of those before", "retention"),
                           ("Overlap of random sets of their sizes", "chance"))
 )  # fmt: skip
+FIT = Panel("Loss", "update", ("critic_loss",), "magnitude")
 RANK = Panel("srank, penultimate layer", "scores", ("critic/dense0/srank",))
 SHUFFLED = (
     DORMANT._replace(title="Dormant neurons, τ = 0, all layers"),
@@ -106,6 +107,12 @@ RECIPES: dict[str, Recipe] = {
     "redo-7": _dqn(
         "Dormant neurons and return, by replay ratio",
         "dormancy", (DORMANT, RETURN), TWO[:1], RATIOS, f"game and {SAME}",
+    ),
+    "redo-8": _dqn(
+        "A network that has trained, and a fresh one, fitted to a teacher",
+        "dormancy", (FIT, DORMANT), TWO[:1], ("fixed-targets", "fixed-targets+pretrained"),
+        "game and arms: the paper; the loss (mean squares of all actions) and that the episodes "
+        "are an own run's (`--run.stored`, `.teacher`, and `.start` at replay ratio 1): ours",
     ),
     "redo-9": _dqn(
         "ReDo at the default replay ratio",

@@ -13,16 +13,14 @@ from fast.runs.records import Keep, Run, find_runs
 
 # All that is to be read of a run.
 KEEP: Keep = {
-    "scores": {
+    kind: {
         key
         for recipe in RECIPES.values()
         for panel in recipe.panels
-        if panel.kind == "scores"
+        if panel.kind == kind
         for key in panel.keys
-    },
-    "episode": (),
-    "update": (),
-    "timing": (),
+    }
+    for kind in ("scores", "episode", "update", "timing")
 }
 
 

@@ -285,6 +285,33 @@ def refuse_used(path: Path) -> None:
         raise InputError("--out", str(path), f"nothing can be written in {place}")
 
 
+def _other_run(config: Config, field: str, asked: str, same: Sequence[str]) -> tuple[Path, Any]:
+    """The folder that a setting of this run names, and the checkpoint that is there.
+
+    Raises:
+        InputError: where there is no run with one, or one that has not the same settings.
+    """
+    path = Path(asked.replace("{task}", config.task))
+    try:
+        of, checkpoint = read_config(path), _read_checkpoint(path)
+    except InputError as error:
+        raise InputError(field, asked, f"{error.value}: {error.accepted}") from None
+    for name in same:
+        theirs, ours = getattr(of, name), getattr(config, name)
+        if theirs != ours:
+            accepted = f"accepted: a run of the same {name}; that one has {theirs}, this {ours}"
+            raise InputError(field, asked, accepted)
+    if checkpoint is None:
+        raise InputError(field, asked, "it has no checkpoint.pt; accepted: a run that has one")
+    return path, checkpoint
+
+
+def networks_of(config: Config, field: str, asked: str) -> dict[str, Any]:
+    """The parameters of every learner of another run, by name, as its checkpoint has them."""
+    _, checkpoint = _other_run(config, field, asked, ())
+    return {name: held["module"] for name, held in checkpoint["state"]["agent"].items()}
+
+
 def stored_episodes(config: Config) -> Iterator[dict[str, NDArray[Any]]]:
     """The episodes that another run has kept, oldest first, for one that learns from them.
 
@@ -292,17 +319,8 @@ def stored_episodes(config: Config) -> Iterator[dict[str, NDArray[Any]]]:
         InputError: at once, where it is no run of the same task and environment, or has none.
     """
     asked = config.run.stored
-    path = Path(asked.replace("{task}", config.task))
-    try:
-        of, checkpoint = read_config(path), _read_checkpoint(path)
-    except InputError as error:
-        raise InputError("--run.stored", asked, f"{error.value}: {error.accepted}") from None
-    for name in ("task", "env"):
-        theirs, ours = getattr(of, name), getattr(config, name)
-        if theirs != ours:
-            accepted = f"accepted: a run of the same {name}; that one has {theirs}, this {ours}"
-            raise InputError("--run.stored", asked, accepted)
-    numbers = checkpoint["episodes"] if checkpoint else []
+    path, checkpoint = _other_run(config, "--run.stored", asked, ("task", "env"))
+    numbers = checkpoint["episodes"]
     if not numbers:
         raise InputError("--run.stored", asked, "accepted: a run that has kept an episode")
 

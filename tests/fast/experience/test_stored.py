@@ -149,3 +149,58 @@ def test_fixed_targets_are_those_of_one_network_that_was_drawn_at_the_start():
         agent.update(batch._replace(reward=torch.randn(8)), None, count)
     assert torch.equal(agent.critic.slow(batch.obs), before)
     assert agent.loss("critic", batch, None).item() < first / 10
+
+
+# --- networks of other runs -----------------------------------------------------------------------
+
+
+def network(folder):
+    return torch.load(folder / "checkpoint.pt", weights_only=True)["state"]["agent"]["critic"]
+
+
+def test_a_run_is_taught_by_the_network_of_another_one(played, tmp_path):
+    """The target is the teacher's network, from the first update to the last."""
+    made = config(played, "fixed-targets", teacher=str(played))
+    assert train(made, tmp_path / "run", Stop())
+    torch.testing.assert_close(
+        network(tmp_path / "run")["slow"], network(played)["module"], rtol=0, atol=0
+    )
+    losses = [line["critic_loss"] for line in told(tmp_path / "run") if line["kind"] == "update"]
+    assert losses and all(loss > 0 for loss in losses)
+    assert not train(made, tmp_path / "halves", StopAt(25))
+    assert train(None, tmp_path / "halves", Stop())
+    assert told(tmp_path / "run") == told(tmp_path / "halves")
+
+
+def test_a_pretrained_run_begins_with_the_networks_of_another_one(played):
+    from fast import envs
+
+    made = config(played, "fixed-targets+pretrained", teacher=str(played), start=str(played))
+    run = Training(made, *(envs.make(made.task, made.env) for _ in range(2)))
+    critic, before = run.agent.critic, network(played)["module"]
+    torch.testing.assert_close(critic.module.state_dict(), before, rtol=0, atol=0)
+    assert not critic.optimizer.state  # fresh
+    (batch,) = run.experience.step()
+    assert run.agent.loss("critic", batch, None) == 0  # it is its own teacher
+    moving = config(played, "pretrained", start=str(played))
+    run = Training(moving, *(envs.make(made.task, made.env) for _ in range(2)))
+    torch.testing.assert_close(run.agent.critic.slow.state_dict(), before, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize(
+    ("method", "run", "agent", "field"),
+    [
+        ("pretrained", {}, {}, "--run.start"),
+        ("baseline", {"teacher": "{played}"}, {}, "--run.teacher"),
+        ("fixed-targets", {"teacher": "nowhere"}, {}, "--run.teacher"),
+        ("fixed-targets", {"teacher": "{played}"}, {"hidden": (8,)}, "--run.teacher"),
+        ("pretrained", {"start": "{played}"}, {"hidden": (8,)}, "--run.start"),
+    ],
+)
+def test_networks_that_cannot_be_taken_are_refused(played, tmp_path, method, run, agent, field):
+    run = {name: path.format(played=played) for name, path in run.items()}
+    made = config(played, method, **run)
+    made = replace(made, agent=replace(made.agent, **agent))
+    with pytest.raises(InputError, match=field):
+        train(made, tmp_path / "run", Stop())
+    assert not (tmp_path / "run").exists()

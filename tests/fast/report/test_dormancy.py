@@ -39,7 +39,11 @@ def write(folder, task, method, seed, dormant=(0.25, 0.5), returns=(0.0, 8.0), a
         head = {"agent_step": update, "environment_step": 4 * update, "update": update}
         told = {f"{layer}/{name}": times * share for layer, times in layers.items()
                 for name in ("dormant_0", "dormant_0.1", "srank")}  # fmt: skip
+        told |= {
+            "critic/dense0/dormant_0_" + name: share for name in ("overlap", "retention", "chance")
+        }
         lines += [{"kind": "scores", **head, **told},
+                  {"kind": "update", **head, "critic_loss": share},
                   {"kind": "evaluation", **head, "return": value, "returns": [value]}]  # fmt: skip
     (path / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     return read_run(path)
@@ -124,7 +128,7 @@ def test_atari_is_aggregated_after_it_is_normalised(tmp_path):
 def test_the_interquartile_mean_over_steps_is_of_steps_that_all_runs_have(tmp_path):
     write(tmp_path, "atari-pong", "replay-ratio-1", 0)
     other = write(tmp_path, "atari-pong", "replay-ratio-1", 1).folder / "metrics.jsonl"
-    other.write_text("".join(other.read_text().splitlines(keepends=True)[:2]))
+    other.write_text("".join(other.read_text().splitlines(keepends=True)[:3]))
     rows = figures.draw("redo-1", find_runs(tmp_path)).rows
     assert [row.environment_step for row in rows] == [0]
 
@@ -188,7 +192,8 @@ def test_every_method_of_every_figure_of_redo_trains_at_tiny_size(name, tmp_path
     recipe = redo.RECIPES[name]
     task = {"dqn": "minatar-breakout", "sac": "Reacher-v4"}[recipe.agent]
     for method in recipe.methods:
-        assert main(["train", "--agent", recipe.agent, "--task", task, "--method", method,
+        start = ["--run.start", str(tmp_path / recipe.methods[0])] * ("pretrained" in method)
+        assert main(["train", *start, "--agent", recipe.agent, "--task", task, "--method", method,
                      "--preset", "tiny", "--run.updates", "60", "--run.score-interval", "30",
                      "--run.log-interval", "30", "--out", str(tmp_path / method)]) == 0  # fmt: skip
     assert main(["figure", name, "--own", "--runs", str(tmp_path), "--out", str(tmp_path)]) == 0
