@@ -260,13 +260,18 @@ def _validated(values: dict[str, Any], source: Path | None = None) -> Config:
         InputError: naming the first setting that breaks the rule at its field.
     """
     try:
-        return TypeAdapter(Config).validate_json(json.dumps(values))
+        return _rules().validate_json(json.dumps(values))
     except ValidationError as error:
         found = [(_named(e["loc"]), e) for e in error.errors(include_url=False)]
     name, first = found[0]
     field = f"{source}: {name}" if source else "--" + name.replace("_", "-")
     told = [e["msg"].removeprefix("Input should be ") for other, e in found if other == name]
     raise InputError(field, first["input"], f"accepted: {' or '.join(dict.fromkeys(told))}")
+
+
+@functools.cache
+def _rules() -> TypeAdapter[Config]:
+    return TypeAdapter(Config)  # a hundredth of a second
 
 
 def _named(place: tuple[int | str, ...]) -> str:

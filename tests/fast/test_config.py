@@ -74,6 +74,7 @@ ELSEWHERE = {
     "run.score_batch": 256,
     "run.log_interval": 1000,
     "run.checkpoint_interval": 5000,
+    **{"run.stored": "", "run.teacher": "", "run.start": "", "run.pretrained": False},
     "agent.encoder": "conv",
     "agent.resnet_width": 64,
     "agent.loss": "mse",
@@ -223,7 +224,7 @@ NUMBERS = [
     (agent, part, option.name)
     for agent in AGENTS
     for part, held in vars(configs.build(agent, TASKS[agent])).items()
-    if is_dataclass(held)
+    if is_dataclass(held) and (part != "run" or agent == "drq")  # whose is one of all
     for option in fields(held)
     if isinstance(option.default, int | float | tuple) and option.type is not bool
 ]
