@@ -91,7 +91,7 @@ def read(run: Path) -> Trained:
     try:
         folder = RunFolder.resume(run)
     except InputError as error:
-        raise InputError("RUN", error.value, error.accepted) from None
+        raise InputError("RUN", str(run), error.accepted) from None
     folder.close()
     settings, checkpoint = folder.config.agent, folder.checkpoint
     accepted = f"accepted: a run of ppo with {INPUTS} observations, such as HalfCheetah-v4's"

@@ -105,7 +105,8 @@ def test_what_is_no_run_of_ppo_with_17_observations_is_refused(tmp_path, capsys)
     (tmp_path / "none").mkdir()
     for name in ("other", "none"):
         assert main(["regression", str(tmp_path / name), "--out", str(tmp_path / "x")]) == 2
-        assert "RUN" in capsys.readouterr().err
+        said = capsys.readouterr().err
+        assert "RUN" in said and name in said
     assert not (tmp_path / "x").exists()
     for option, value in (("--rates", "0"), ("--rates", "nan"), ("--epochs", "0")):
         given = [str(tmp_path / "other"), "--out", str(tmp_path / "x"), option, value]
