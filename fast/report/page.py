@@ -29,7 +29,10 @@ from fast.report.story import Facts, Groups
 from fast.runs.records import COUNTERS, Keep, Run, differing, find_runs
 
 # All that is to be read of a run.
-KEEP: Keep = {**figures.KEEP, "scores": {*figures.KEEP["scores"], *story.SCORES}}
+KEEP: Keep = {
+    "scores": {*figures.KEEP["scores"], *story.SCORES},
+    "update": figures.KEEP["update"],
+}
 STRIP = 6  # frames shown of one episode
 MANY = 4  # runs, above which what is said of each is folded or told of all together
 ALGORITHMS = {"drq": "DrQ", "sac": "soft actor-critic", "ppo": "PPO", "dqn": "deep Q-network",
