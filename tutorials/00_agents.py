@@ -240,7 +240,7 @@ def fire(bias, first, second):
     diagram(_left)
     _h = np.maximum(_z, 0).reshape(41, 41)
     _drawn = _right.pcolormesh(_side, _side, _h, cmap="Blues", vmin=0, vmax=4, rasterized=True)
-    cover.colorbar(_drawn, ax=_right, label="$h$")
+    cover.colorbar(_drawn, ax=_right, label="$h$", shrink=0.7 if style.narrow() else 1)
     _right.set(title=f"What the neuron returns: on at {100 * on:.0f} %", xlabel="$x_1$")
     _right.set(ylabel="$x_2$", aspect="equal")
     if on == 0:

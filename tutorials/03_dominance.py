@@ -179,7 +179,10 @@ def _(asked, g, kinds, neurons, received, score):
     _map = matplotlib.colors.ListedColormap(["#d9d9d9", style.ORANGE])
     _gates.pcolormesh(_on, cmap=_map, vmin=0, vmax=1, edgecolors="white", linewidth=0.6)
     _gates.set(ylim=(_rows, 0), xlim=(-0.05 * _inputs, 1.2 * _inputs), xticks=[], yticks=[])
-    _gates.set_title("layer $k+1$: open gates (orange), one row a neuron, one column an input\n")
+    _break = "\n" if style.narrow() else " "
+    _gates.set_title(
+        f"layer $k+1$: open gates (orange),{_break}one row a neuron, one column an input\n"
+    )
     _gates.grid(False)
     _gates.spines[:].set_visible(False)
     for _row, _m in enumerate(_order):

@@ -290,7 +290,7 @@ def _(batch, chance, louder):
 
 @app.cell(hide_code=True)
 def _(applies, curves, units):
-    _drawing, _axes = style.figure(1, 1, height=3.4)
+    _drawing, _axes = style.figure(1, 1, height=5.0 if style.narrow() else 3.4)
     _looks = [(style.BLACK, "-", 3), (style.VERMILION, "-", 2.5), (style.GREEN, "--", 2)]
     _looks += [(style.BLUE, "-.", 2), (style.PURPLE, ":", 2)]
     for (_name, _values), (_c, _line, _size) in zip(curves.items(), _looks, strict=True):
@@ -308,11 +308,9 @@ def _(applies, curves, units):
         )
     _axes.set_xscale("log", base=2)
     _axes.set(xlabel="unit: all features times", ylabel="$R$", ylim=(0, 1.05))
-    _axes.set_title("the mean of $R$, and what is said to bound it from below")
-    if style.narrow():
-        _axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2))
-    else:
-        _axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5))
+    _break = "\n" if style.narrow() else " "
+    _axes.set_title(f"the mean of $R$,{_break}and what is said to bound it from below")
+    _drawing.legend(loc=f"outside {'lower center' if style.narrow() else 'right center'}")
     violated = bool(applies and (_printed > _truth + rank.features.ERROR).any())
     if not applies:
         _told = "Neuron 1 is not the largest: Theorem 2 does not speak of this layer."

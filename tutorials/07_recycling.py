@@ -523,8 +523,9 @@ def train(optimizer):
             _panel.plot([r["step"] for r in _rows], [r[_key] for r in _rows], label=_label, **_look)
         _panel.set(title=f"Layer {_layer}", xlabel="step")
     _axes[0].set_ylabel("share of the neurons")
-    _axes[0].legend(loc="upper left", ncols=3)
-    _axes[0].set_ylim(-0.02, max(0.25, 1.35 * max(row["dormant"] for row in history)))
+    _lines = _axes[0].get_legend_handles_labels()
+    _figure.legend(*_lines, loc="outside lower center", ncols=3)
+    _axes[0].set_ylim(-0.02, max(0.25, 1.1 * max(row["dormant"] for row in history)))
     mo.vstack(
         [
             style.show(_figure, "Shares of dormant neurons and of those without gradient"),

@@ -121,7 +121,7 @@ def gather():
     folders = {path.name: read(path) for path in sorted(RESULTS.glob("*/")) if path.is_dir()}
     folders = {name: runs for name, runs in folders.items() if runs}
     rewarded = {name: reward_step(RESULTS / name, runs) for name, runs in folders.items()}
-    _lines = ["| folder | runs | methods | environment steps | recorded |", "|:--|:--|:--|:--|:--|"]
+    _lines = []
     for _name, _runs in folders.items():
         _methods = ", ".join(sorted({run["method"] for run in _runs.values()}))
         _last = max(x.max() for run in _runs.values() for x, _ in run["panels"].values())
@@ -130,13 +130,14 @@ def gather():
             for score in (SHARE, SATURATED, SRANK)
             if any(of_heads(run, score) for run in _runs.values())
         )
-        _lines.append(f"| {_name} | {len(_runs)} | {_methods} | {_last:,.0f} | {_recorded} |")
+        _line = {"folder": _name, "runs": len(_runs), "methods": _methods}
+        _lines.append(_line | {"environment steps": f"{_last:,.0f}", "recorded": _recorded})
     _readme = RESULTS / "README.md"
     _linked = re.compile(r"\[([^]]*)\]\((?!https?:)[^)]*\)")  # to a file, which no page has
     mo.vstack(
         [
             mo.md("## The recordings"),
-            mo.md("\n".join(_lines))
+            style.table(_lines, "The recordings")
             if folders
             else mo.callout(
                 mo.md(

@@ -172,7 +172,7 @@ def _raised(text: str) -> str:
 def _badge(verdict: str) -> str:
     colour = BADGES[verdict]
     return (
-        f'<span style="color:white; background:{colour}; border-radius:1em; '
+        f'<span style="color:white; background:{colour}; border-radius:1em; white-space:nowrap; '
         f'padding:0.1em 0.7em; font-size:0.85em; font-weight:600">{verdict}</span>'
     )
 
@@ -340,8 +340,11 @@ def ledger(*ids: str) -> mo.Html:
             f"<code>theory/{chapter}/</code><br><code>python -m theory show {id}</code>",
         )
         rows.append("<tr>" + "".join(f'<td style="{CELL}">{cell}</td>' for cell in cells) + "</tr>")
-    heads = ("What the paper says", "What is true", "Where to look")
-    head = "".join(f'<th style="{CELL}; text-align:left">{h}</th>' for h in heads)
+    heads = {"What the paper says": 28, "What is true": 30, "Where to look": 42}  # %, of the width
+    head = "".join(
+        f'<th style="{CELL}; text-align:left; width:{width}%">{h}</th>'
+        for h, width in heads.items()
+    )
     return mo.Html(
         '<table style="width:100%; border-collapse:collapse; font-size:0.92em; '
         'table-layout:fixed; overflow-wrap:anywhere">'

@@ -6,6 +6,7 @@ from importlib import import_module
 from pathlib import Path
 
 import pytest
+from matplotlib.text import Text
 
 from theory.claim import find
 from theory.decide import CLAIMS
@@ -14,6 +15,7 @@ from tutorials.exercises import ALL
 
 ROOT = Path(__file__).parent.parent.parent
 NOTEBOOKS = sorted((ROOT / "tutorials").glob("[0-9]*.py"))
+PLACES = ("left", "center", "right")  # of titles
 
 
 @pytest.fixture(params=NOTEBOOKS, ids=lambda path: path.stem)
@@ -25,6 +27,34 @@ def test_a_tutorial_runs_with_its_default_values_and_names_its_cover(notebook, d
     app = import_module(f"tutorials.{notebook.stem}").app
     _, found = app.run()
     assert found["cover"].axes
+
+
+@pytest.mark.slow
+def test_a_narrow_figure_has_all_of_its_titles_and_legends_and_none_on_another(
+    notebook, monkeypatch
+):
+    drawn = []
+    monkeypatch.setattr(style, "narrow", lambda: True)
+    monkeypatch.setattr(style, "show", lambda drawing, says: drawn.append(drawing))
+    import_module(f"tutorials.{notebook.stem}").app.run()
+    assert drawn
+    for figure in drawn:
+        figure.draw_without_rendering()
+        for axes in figure.axes:
+            texts = [it for it in axes.findobj(Text) if it.get_text()]
+            titles = [it for it in texts if it.get_text() in map(axes.get_title, PLACES)]
+            legends = [it for it in (axes.get_legend(), *figure.legends) if it]
+            for it in (*titles, *legends):
+                box, page = it.get_window_extent(), figure.bbox
+                assert page.x0 <= box.x0 and box.x1 <= page.x1, it
+                assert page.y0 <= box.y0 and box.y1 <= page.y1, it
+            others = [it.get_tightbbox() for it in figure.axes if it is not axes]
+            others += [it.get_window_extent() for it in (axes.xaxis.label, axes.yaxis.label)]
+            for box in (it.get_window_extent() for it in titles):
+                assert not any(box.overlaps(other) for other in others)
+            for box in (it.get_window_extent() for it in legends):
+                assert not any(box.overlaps(it.get_window_extent()) for it in titles)
+                assert not box.overlaps(axes.xaxis.label.get_window_extent())
 
 
 def readers_claims():
