@@ -485,8 +485,8 @@ def pixels(agents, exponent, how_ui, passed):
         _told = [f"{_counts[x]} at epsilon 1e{x}" for x in agents]
         _says = (
             "**In an agent.** DrQ learns from pixels on a task whose reward it never meets "
-            f"(`results/findings`). With $\\epsilon = 10^{{-8}}$ **{_counts[-8]}** heads get a "
-            f"dominant neuron, with $10^{{-5}}$ and all else equal **{_counts[-5]}**."
+            f"(`results/findings`). With $\\epsilon = 10^{{-8}}$, **{_counts[-8]}** heads get a "
+            f"dominant neuron; with $10^{{-5}}$ and all else equal, **{_counts[-5]}**."
         )
         if passed[-8]:
             _ratios, _off = zip(*passed[-8], strict=True)
