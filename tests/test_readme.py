@@ -162,7 +162,13 @@ SCRIPTS = {  # the package of each that may not be here, and how little it can b
     ),
     "scripts/tutorial_times.py": ("playwright", ["00_agents"]),
 }
-PLACEHOLDERS = {"DIR": "runs", "EXPERIMENT": "sparse", "ID": "sparse.arises", "S": "0", "M": "lnwd"}
+PLACEHOLDERS = {
+    "DIR": "runs",
+    "EXPERIMENT": "sparse",
+    "ID": "sparse.arises",
+    "S": "0",
+    "M": "baseline",
+}
 
 
 def commands(page):
