@@ -65,6 +65,8 @@ MEASURES: dict[str, Callable[[Seen], Tensor]] = {
     "gradient_magnitude": lambda seen: scores.gradient_magnitude(seen.dweight),
     "weight_norm": lambda seen: scores.weight_norm(seen.weight),
 }
+# All that is recorded of a layer: a run that goes on has to have the same.
+NAMES = (*MEASURES, *(f"{name}_{change}" for name in SETS for change in CHANGES))
 
 
 def look(agent: Agent, learner: str, batch: Any, draws: Any) -> dict[str, Seen]:

@@ -16,6 +16,7 @@ import pytest
 import torch
 
 from fast import config as configs
+from fast import measures
 from fast.__main__ import main
 from fast.errors import InputError
 from fast.report import chosen, drawing
@@ -210,6 +211,12 @@ def test_a_checkpoint_with_a_number_that_is_not_finite_is_not_resumed(run, capsy
     torch.save(saved, file)
     path.write_bytes(seal(file.getvalue()))
     assert "not finite" in refused(run, capsys)
+
+
+def test_a_run_whose_scores_were_others_is_not_resumed(run, capsys, monkeypatch):
+    """Readers refuse a run whose score records are not alike, so none is made."""
+    monkeypatch.setattr(measures, "NAMES", (*measures.NAMES, "a_new_one"))
+    assert "records other scores" in refused(run, capsys)
 
 
 def shorter(content):
