@@ -133,7 +133,7 @@ def gather():
         _line = {"folder": _name, "runs": len(_runs), "methods": _methods}
         _lines.append(_line | {"environment steps": f"{_last:,.0f}", "recorded": _recorded})
     _readme = RESULTS / "README.md"
-    _linked = re.compile(r"\[([^]]*)\]\((?!https?:)[^)]*\)")  # to a file, which no page has
+    _linked = r"\[([^]]*)\]\((?!https?:)[^)]*\)"  # to a file, which no page has
     mo.vstack(
         [
             mo.md("## The recordings"),
@@ -146,7 +146,7 @@ def gather():
                 ),
                 kind="warn",
             ),
-            mo.accordion({"How they were made": mo.md(_linked.sub(r"\1", _readme.read_text()))})
+            mo.accordion({"How they were made": mo.md(re.sub(_linked, r"\1", _readme.read_text()))})
             if _readme.exists()
             else mo.md(""),
         ]

@@ -8,7 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +17,7 @@ import torch
 
 from fast import config as configs
 from fast.__main__ import main
+from fast.agents.drq import DrQSettings
 from fast.envs import dmc
 from fast.errors import InputError
 from fast.experience.play import Diverged
@@ -246,12 +247,18 @@ EVERYTHING = (
 )
 
 
-@pytest.mark.parametrize("method", [*configs.METHODS, "all interventions"])
+METHODS = [  # of DrQ's one of each kind: others are the same with another number
+    method
+    for method, changes in configs.METHODS.items()
+    if changes.get("agent", {}).keys() <= {f.name for f in fields(DrQSettings)}
+    and (not method.startswith(("redo-", "replay-ratio-")) or method == "replay-ratio-4")
+    and method != "pretrained"  # which needs a run to begin with
+]
+
+
+@pytest.mark.parametrize("method", [*METHODS, EVERYTHING])
 def test_every_method_resumes_bit_exactly(method, tmp_path):
-    if method in configs.METHODS:
-        config = short("cartpole-swingup-masked", method)
-    else:
-        config = short("cartpole-swingup-masked", EVERYTHING)
+    config = short("cartpole-swingup-masked", method)
     whole, folder = tmp_path / "whole", tmp_path / "run"
     assert train(config, whole, Stop())
     assert not train(config, folder, StopAtEpisode(folder, 1))  # at update 21, after late LN

@@ -1,6 +1,6 @@
 """A toy TD3 (Fujimoto et al. 2018), to see that an agent is one file and one row."""
 
-from typing import Literal, NamedTuple
+from typing import ClassVar, Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -29,6 +29,11 @@ class TD3Settings:
     first_update: Count = 20
     updates_per_step: Positive = 1.0
     replay_capacity: Count = 2000
+
+    evaluation_exploration: ClassVar[float] = 0.0
+
+    def exploration(self, agent_step):
+        return float(agent_step < self.first_update)
 
     def require(self, shape):
         pass

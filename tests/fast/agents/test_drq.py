@@ -342,7 +342,7 @@ def test_making_an_agent_leaves_the_global_generator_alone():
     assert torch.equal(flat(first.critic.module), flat(second.critic.module))
 
 
-@pytest.mark.parametrize("method", configs.METHODS)
+@pytest.mark.parametrize("method", ["baseline", "ln", "hl-gauss", "resnet18"])
 def test_scores_are_those_of_the_layers_on_unaugmented_pictures_and_change_nothing(method):
     agent = agent_of(method=method)
     batch, draws = batch_and_draws(agent)

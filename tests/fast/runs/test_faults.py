@@ -41,16 +41,23 @@ RUN = {"agent.replay_capacity": 20, "run.updates": 25, "run.evaluation_interval"
        "run.log_interval": 5, "run.score_interval": 10, "run.checkpoint_interval": 1}  # fmt: skip
 DRQ = {"agent.first_update": 20, "env.action_repeat": 100} | RUN
 SAC = {"env.action_repeat": 5} | RUN
+DQN = {"agent.first_update": 20, "env.most_steps": 10} | RUN
 # Five rollouts, that end in the midst of an episode and with it.
 PPO = {"env.action_repeat": 5, "agent.rollout_steps": 16, "run.updates": 10,
        "run.evaluation_interval": 32, "run.log_interval": 2, "run.score_interval": 4,
        "run.checkpoint_interval": 1}  # fmt: skip
-# A run from states takes a tenth of one from pixels, so these have all methods but those that only
-# DrQ has.
+# A run from states takes a tenth of one from pixels, so these have a method of each intervention,
+# and some that change the agent.
+EACH = {
+    turned: method
+    for method, changes in reversed(configs.METHODS.items())
+    for turned in changes.get("interventions", {})
+}
 CASES = [
-    *(("sac", "Reacher-v4", method, SAC) for method in configs.METHODS
-      if method not in ("hl-gauss", "hl-gauss-x10", "resnet18")),
+    *(("sac", "Reacher-v4", method, SAC)
+      for method in ("baseline", "lnwd", "replay-ratio-4", *EACH.values())),
     ("ppo", "Reacher-v4", "baseline", PPO),
+    ("dqn", "minatar-breakout", "redo", DQN),
     *(("drq", "cartpole-swingup-masked", method, DRQ) for method in ("baseline", "hl-gauss")),
 ]  # fmt: skip
 PIXELS = CASES[-2]
