@@ -163,6 +163,11 @@ def test_a_tutorial_has_names_for_its_controls_and_fits_a_telephone(served, page
     for i in range(drawn.count()):  # whole, and letters of 10.5 points (of 96 / 72 pixels) readable
         shown, natural = drawn.nth(i).evaluate("it => [it.clientWidth, it.naturalWidth]")
         assert shown <= 390 and shown / natural * 10.5 * 96 / 72 >= 11
+    formulas = page.locator(".katex-display")
+    for i in range(formulas.count()):  # one that is too wide can be moved
+        its = "it => [it.scrollWidth > it.clientWidth, getComputedStyle(it).overflowX]"
+        wide, overflow = formulas.nth(i).evaluate(its)
+        assert not wide or overflow == "auto", formulas.nth(i).inner_text()
     for role in ROLES:
         controls = page.get_by_role(role)
         for i in range(controls.count()):
