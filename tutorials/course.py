@@ -42,9 +42,9 @@ evaluated. Do not pass the link on: for a class, `make site` and `make site-wasm
 nothing on your machine. `.github/workflows/pages.yml` builds both and publishes them as GitHub Pages.
 
 They are [marimo](https://marimo.io) notebooks: plain Python, whose mathematics is that of `ref/` and
-`theory/`. On two idle cores each showed its first figure 3.9 to 4.9 s after it was opened, and a figure
-0.1 to 0.5 s after a slider's move, when there were eight; all ten, with six to eight other processes at
-work on these cores, took 19 to 38 s and 0.9 to 7.6 s (`python scripts/tutorial_times.py`, in Chromium).
+`theory/`. On two idle cores each showed its first figure 4.7 to 5.8 s after it was opened, and a figure
+was drawn anew within 0.12 to 0.51 s of a move; beside other work up to 38 s and 7.6 s
+(`python scripts/tutorial_times.py`, in Chromium).
 
 ## A class of 90 minutes
 
