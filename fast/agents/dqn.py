@@ -20,6 +20,7 @@ from torch import Generator, Tensor, nn
 from fast import losses
 from fast.agents.drq import random_shift
 from fast.agents.learner import Learner, chains
+from fast.agents.sac import Activations
 from fast.errors import InputError
 from fast.experience.replay import Batch
 from fast.mitigations import Reader
@@ -53,7 +54,7 @@ class DQNSettings:
     padding: Literal["same", "valid"] = "same"  # flax's in Dopamine; the Nature paper has none
     hidden: Widths = (512,)
     width: Positive = 1.0  # times `channels` and `hidden`, rounded to whole neurons (Figure 12)
-    activation: Literal["relu", "leaky_relu"] = "relu"  # leaky: Figure 21
+    activation: Activations = "relu"  # leaky: Figure 21
     normalisation: Literal["none", "layer_norm"] = "none"  # before dense layers' non-linearities
     layer_norm_eps: Positive = 1e-6  # flax's
     dueling: bool = False  # values and advantages apart, both read from the last hidden layer

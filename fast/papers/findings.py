@@ -183,29 +183,59 @@ def at_unmasking(run: Told, layer: str, measure: str) -> float:
     return float(np.nan_to_num(values[:, values.shape[1] // 2 - 1]).mean())
 
 
-def dormant(run: Told, tau: str, learner: str = "") -> Floats:
-    """The share of dormant neurons, mean over the layers of a learner, or of all, (times,)."""
-    names = [n for n in run.scores if n.startswith(learner) and n.endswith(f"/dormant_{tau}")]
+def mean_of(run: Told, measure: str, learner: str = "") -> Floats:
+    """A measure, mean over the layers of a learner, or of all, (times,)."""
+    names = [n for n in run.scores if n.startswith(learner) and n.endswith(f"/{measure}")]
     return np.mean([run.scores[name] for name in names], axis=0)
 
 
-def growth(run: Told, tau: str, learner: str = "") -> float:
-    """How much more dormant the last tenth of a run is than the first."""
-    values = dormant(run, tau, learner)
+def growth(run: Told, measure: str, learner: str = "") -> float:
+    """How much more of it the last tenth of a run has than the first."""
+    values = mean_of(run, measure, learner)
     part = max(1, len(values) // 10)
     return float(values[-part:].mean() - values[:part].mean())
 
 
-def dormancy(run: Told, tau: str) -> float:
-    """The share of dormant neurons, mean of the second half of a run."""
-    values = dormant(run, tau)
+def later(run: Told, measure: str, learner: str = "") -> float:
+    """Its mean over the second half of a run."""
+    values = mean_of(run, measure, learner)
     return float(values[len(values) // 2 :].mean())
 
 
-def largest_ever(run: Told) -> float:
-    """The largest share of its layer that a neuron ever held, of all layers that are kept."""
-    shares = [values for name, values in run.scores.items() if name.endswith("/largest_share")]
-    return float(np.nanmax(shares))
+def ever(run: Told, measure: str) -> float:
+    """The largest that any layer ever had of it."""
+    return float(np.nanmax([v for name, v in run.scores.items() if name.endswith(f"/{measure}")]))
+
+
+def area(run: Told) -> float:
+    """Mean of all evaluations: the sooner a run returns much, the more."""
+    return float(run.evaluations["return"].mean())
+
+
+def stays(run: Told, of: str, layer: str = "") -> float:
+    """Of neurons that were in a set at one look, the share that still is at the next: mean over the
+    looks and layers where there were any."""
+    names = [n for n in run.scores if n.startswith(layer) and n.endswith(f"/{of}_retention")]
+    values = np.concatenate([run.scores[name] for name in names])
+    known = values[np.isfinite(values)]
+    return float(known.mean()) if len(known) else np.nan
+
+
+def deeper(run: Told, measure: str) -> float:
+    """How much more of it PPO's last hidden layers have than those before, in the second half."""
+    of = [[later(run, measure, f"{net}/head.{layer}") for net in ("critic", "actor")]
+          for layer in (FIRST, LAST)]  # fmt: skip
+    return float(np.mean(of[1]) - np.mean(of[0]))
+
+
+def apart(run: Told) -> float:
+    """How far the shares of dormant neurons and of those without gradient lie apart in PPO's last
+    hidden layers, mean over the looks."""
+    return float(np.mean([
+        np.abs(run.scores[f"{net}/head.{LAST}/dormant_0"]
+               - run.scores[f"{net}/head.{LAST}/zero_gradient"])
+        for net in ("critic", "actor")
+    ]))  # fmt: skip
 
 
 def each(method: str, value: Callable[..., float], *given: str) -> Effect:
@@ -271,6 +301,20 @@ EXPERIMENTS: dict[str, Experiment] = {
         ),
         preset="laptop",
         agent="dqn",
+    ),
+    # 100 rollouts, a hundredth of OCP's 20 million steps, with a look at each.
+    "ppo": Experiment(
+        ("HalfCheetah-v4",),
+        ("baseline", "no-activation", "tanh"),
+        3,
+        (
+            *("*/dormant_0", "*/dormant_0.1", "*/zero_gradient", "*/weight_norm", "*/srank"),
+            *("*/dormant_0_retention", "*/zero_gradient_retention"),
+            *("*/dormant_0_chance", "*/zero_gradient_chance"),
+        ),
+        preset="laptop",
+        agent="ppo",
+        settings=("--run.updates", "32000", "--run.score-interval", "320"),
     ),
 }
 
@@ -475,26 +519,26 @@ FINDINGS: dict[str, Finding] = {
     "sac.dormancy-grows": Finding(
         "ReDo, 3 and Appendix B",
         "the share of dormant neurons (score 0) grows while SAC trains",
-        "halfcheetah", ("baseline",), each("baseline", growth, "0"),
+        "halfcheetah", ("baseline",), each("baseline", growth, "dormant_0"),
         "dormant share of all layers in the last tenth, less that in the first", Above(0),
     ),
     "sac.critic-dormancy-grows": Finding(
         "ReDo, 3 and Appendix B",
         "so does that of the critic at a score of at most 0.1",
-        "halfcheetah", ("baseline",), each("baseline", growth, "0.1", "critic"),
+        "halfcheetah", ("baseline",), each("baseline", growth, "dormant_0.1", "critic"),
         "dormant share (0.1) of the critic in the last tenth, less that in the first", Above(0),
     ),
     "sac.replay-ratio-grows-dormancy": Finding(
         "ReDo, 3, Figure 7",
         "four updates a step leave more neurons dormant than one, after as many updates",
         "halfcheetah", ("replay-ratio-4", "baseline"),
-        gap("replay-ratio-4", "baseline", dormancy, "0.1"),
+        gap("replay-ratio-4", "baseline", later, "dormant_0.1"),
         "dormant share (0.1) of the second half, less the baseline's", Above(0),
     ),
     "sac.redo-lowers-dormancy": Finding(
         "ReDo, 5.4 and Appendix B",
         "ReDo leaves fewer neurons dormant",
-        "halfcheetah", ("redo", "baseline"), gap("redo", "baseline", dormancy, "0.1"),
+        "halfcheetah", ("redo", "baseline"), gap("redo", "baseline", later, "dormant_0.1"),
         "dormant share (0.1) of the second half, less the baseline's", Below(0),
     ),
     "sac.redo-costs-no-return": Finding(
@@ -525,39 +569,39 @@ FINDINGS: dict[str, Finding] = {
         f"{ND}, 4.1",
         "where rewards are dense no neuron becomes dominant",
         "halfcheetah", ("baseline",),
-        each("baseline", largest_ever), "largest share of any layer ever", Below(0.5),
+        each("baseline", ever, "largest_share"), "largest share of any layer ever", Below(0.5),
     ),
     "dqn.dormancy-grows": Finding(
         "ReDo, 3, Figure 2",
         "the share of dormant neurons (score 0) grows while DQN trains",
-        "minatar", ("baseline",), each("baseline", growth, "0"),
+        "minatar", ("baseline",), each("baseline", growth, "dormant_0"),
         "dormant share of all layers in the last tenth, less that in the first", Above(0),
     ),
     "dqn.dormancy-grows-at-1e-8": Finding(
         "ours",
         "it grows where Adam's epsilon is 1e-8",
-        "minatar", ("adam-eps-1e-8",), each("adam-eps-1e-8", growth, "0"),
+        "minatar", ("adam-eps-1e-8",), each("adam-eps-1e-8", growth, "dormant_0"),
         "dormant share of all layers in the last tenth, less that in the first", Above(0),
     ),
     "dqn.adam-eps-decides": Finding(
         "ours",
         "Adam's epsilon at 1e-8 leaves more neurons dormant (0.1) than at ReDo's 1.5e-4",
         "minatar", ("adam-eps-1e-8", "baseline"),
-        gap("adam-eps-1e-8", "baseline", dormancy, "0.1"),
+        gap("adam-eps-1e-8", "baseline", later, "dormant_0.1"),
         "dormant share (0.1) of the second half, less the baseline's", Above(0),
     ),
     "dqn.replay-ratio-grows-dormancy": Finding(
         "ReDo, 3, Figure 7",
         "a replay ratio of 1 leaves more neurons dormant than one of 0.25, after as many steps",
         "minatar", ("replay-ratio-1", "baseline"),
-        gap("replay-ratio-1", "baseline", dormancy, "0"),
+        gap("replay-ratio-1", "baseline", later, "dormant_0"),
         "dormant share of the second half, less the baseline's", Above(0),
     ),
     "dqn.replay-ratio-grows-dormancy-at-1e-8": Finding(
         "ours",
         "so it does where Adam's epsilon is 1e-8",
         "minatar", ("replay-ratio-1+adam-eps-1e-8", "adam-eps-1e-8"),
-        gap("replay-ratio-1+adam-eps-1e-8", "adam-eps-1e-8", dormancy, "0"),
+        gap("replay-ratio-1+adam-eps-1e-8", "adam-eps-1e-8", later, "dormant_0"),
         "dormant share of the second half, less that at a ratio of 0.25", Above(0),
     ),
     "dqn.replay-ratio-costs-return": Finding(
@@ -569,14 +613,14 @@ FINDINGS: dict[str, Finding] = {
     "dqn.redo-lowers-dormancy": Finding(
         "ReDo, 4, Figure 9",
         "ReDo leaves fewer neurons dormant",
-        "minatar", ("redo", "baseline"), gap("redo", "baseline", dormancy, "0"),
+        "minatar", ("redo", "baseline"), gap("redo", "baseline", later, "dormant_0"),
         "dormant share of the second half, less the baseline's", Below(0),
     ),
     "dqn.redo-lowers-dormancy-at-1e-8": Finding(
         "ours",
         "so it does where Adam's epsilon is 1e-8",
         "minatar", ("adam-eps-1e-8+redo", "adam-eps-1e-8"),
-        gap("adam-eps-1e-8+redo", "adam-eps-1e-8", dormancy, "0"),
+        gap("adam-eps-1e-8+redo", "adam-eps-1e-8", later, "dormant_0"),
         "dormant share of the second half, less that without ReDo", Below(0),
     ),
     "dqn.redo-raises-return": Finding(
@@ -596,6 +640,102 @@ FINDINGS: dict[str, Finding] = {
         f"{ND}, 4.1",
         "where rewards are dense no neuron of the hidden layer becomes dominant",
         "minatar", ("baseline",),
-        each("baseline", largest_ever), "largest share of the dense layer ever", Below(0.5),
+        each("baseline", ever, "largest_share"),
+        "largest share of the dense layer ever", Below(0.5),
+    ),
+    "ppo.relu-is-more-dormant": Finding(
+        "OCP, 1 and 3.2, Figure 1",
+        "with ReLU more neurons are dormant (score 0) than without activations",
+        "ppo", ("baseline", "no-activation"),
+        gap("baseline", "no-activation", later, "dormant_0"),
+        "dormant share of the second half, less that without activations", Above(0),
+    ),
+    "ppo.relu-is-more-dormant-at-0.1": Finding(
+        "ours",
+        "so it is at a score of at most 0.1, which a linear neuron can have too",
+        "ppo", ("baseline", "no-activation"),
+        gap("baseline", "no-activation", later, "dormant_0.1"),
+        "dormant share (0.1) of the second half, less that without activations", Above(0),
+    ),
+    "ppo.the-more-dormant-converges-faster": Finding(
+        "OCP, 1, Figure 1",
+        "PPO with ReLU, of which more is dormant, converges faster than without activations",
+        "ppo", ("baseline", "no-activation"), gap("baseline", "no-activation", area),
+        "mean of all evaluations, less that without activations", Above(0),
+    ),
+    "ppo.dormancy-grows": Finding(
+        "OCP, 3.3 and Appendix B",
+        "the share of dormant neurons (score 0) grows while PPO trains",
+        "ppo", ("baseline",), each("baseline", growth, "dormant_0"),
+        "dormant share of all layers in the last tenth, less that in the first", Above(0),
+    ),
+    "ppo.zero-gradient-grows": Finding(
+        "OCP, 3.3 and Appendix B",
+        "so does the share of neurons without gradient",
+        "ppo", ("baseline",), each("baseline", growth, "zero_gradient"),
+        "share without gradient of all layers in the last tenth, less that in the first", Above(0),
+    ),
+    "ppo.dormant-for-good": Finding(
+        "OCP, 3.3, Figure 4",
+        "a dormant neuron stays dormant",
+        "ppo", ("baseline",), each("baseline", stays, "dormant_0"),
+        "share of the dormant neurons that still are after a rollout", Above(0.95),
+    ),
+    "ppo.without-gradient-for-good": Finding(
+        "OCP, 3.3 and Appendix B, Figures 4 and 6",
+        "a neuron without gradient stays without",
+        "ppo", ("baseline",), each("baseline", stays, "zero_gradient"),
+        "share of the neurons without gradient that still are after a rollout", Above(0.95),
+    ),
+    "ppo.value-0-recovers": Finding(
+        "OCP, Appendix B",
+        "in the value network's first layer neurons without gradient recover",
+        "ppo", ("baseline",), each("baseline", stays, "zero_gradient", "critic/head.dense0"),
+        "share of those in this layer that still are after a rollout", Below(0.95),
+    ),
+    "ppo.last-layer-is-dormant-most": Finding(
+        "OCP, Appendix B",
+        "more of the last hidden layer is dormant than of the layer before",
+        "ppo", ("baseline",), each("baseline", deeper, "dormant_0"),
+        "dormant share of the last hidden layers less that of the first, second half", Above(0),
+    ),
+    "ppo.last-layer-has-least-gradient": Finding(
+        "OCP, Appendix B",
+        "more of the last hidden layer is without gradient than of the layer before",
+        "ppo", ("baseline",), each("baseline", deeper, "zero_gradient"),
+        "share without gradient of the last hidden layers less that of the first, second half",
+        Above(0),
+    ),
+    "ppo.dormant-are-those-without-gradient": Finding(
+        "OCP, Theorem 1 and Appendix B, Figures 4 and 6",
+        "in the last hidden layer as many neurons are dormant as are without gradient",
+        "ppo", ("baseline",), each("baseline", apart),
+        "how far the two shares of a look lie apart", Below(0.05),
+    ),
+    "ppo.more-are-dormant-than-without-gradient": Finding(
+        "OCP, Appendix B",
+        "in the value network's first layer more are dormant than without gradient",
+        "ppo", ("baseline",),
+        each("baseline", lambda run: later(run, "dormant_0", "critic/head.dense0")
+             - later(run, "zero_gradient", "critic/head.dense0")),
+        "dormant share of that layer less that without gradient, second half", Above(0),
+    ),
+    "ppo.all-have-a-gradient-without-activations": Finding(
+        "ours",
+        "without activations every neuron has a gradient",
+        "ppo", ("no-activation",), each("no-activation", ever, "zero_gradient"),
+        "largest share without gradient of a layer ever", Below(0.01),
+    ),
+    "ppo.weights-grow": Finding(
+        "ours",
+        "the norm of a layer's weights grows while PPO trains",
+        "ppo", ("baseline",), each("baseline", growth, "weight_norm"),
+        "mean norm in the last tenth, less that in the first", Above(0),
+    ),
+    "ppo.tanh-converges-faster": Finding(
+        "ours",
+        "PPO with tanh, CleanRL's, converges faster than with ReLU",
+        "ppo", ("tanh", "baseline"), gap("tanh", "baseline", area),
+        "mean of all evaluations of tanh, less those of ReLU", Above(0),
     ),
 }  # fmt: skip

@@ -41,7 +41,10 @@ METHODS: dict[str, dict[str, Any]] = {
     "low-lr": {"agent": {"learning_rate": 6.25e-5 / 4}},  # Figure 11
     **{f"width-{factor:g}": {"agent": {"width": factor}} for factor in (0.25, 0.5, 2.0, 4.0)},
     "leaky-relu": {"agent": {"activation": "leaky_relu"}},  # Figure 21
-    # Figures 15, 22, 23 and 24; tau off the default replay ratio.
+    # OCP, Figure 1, and CleanRL's of its PPO.
+    "no-activation": {"agent": {"activation": "none"}},
+    "tanh": {"agent": {"activation": "tanh"}},
+    # ReDo, Figures 15, 22, 23 and 24; tau off the default replay ratio.
     **{
         f"redo-{which}": {"interventions": {"redo": {"select": which}}}
         for which in ("lowest", "random", "highest")

@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 
 from fast.errors import unknown
-from fast.papers import neuron_dominance, redo
+from fast.papers import neuron_dominance, ocp, redo
 from fast.papers.grid import PlannedRun, Recipe, plan
 from fast.papers.neuron_dominance import HOURS
 
-RECIPES: dict[str, Recipe] = {**neuron_dominance.RECIPES, **redo.RECIPES}
+RECIPES: dict[str, Recipe] = {**neuron_dominance.RECIPES, **redo.RECIPES, **ocp.RECIPES}
 
 
 def figure_runs(
@@ -20,7 +20,8 @@ def figure_runs(
         InputError: for a figure that is not among them.
     """
     if figure not in RECIPES:
-        raise unknown("--figure", figure, RECIPES, ["2 to 17", "survival", "redo-1 to redo-30"])
+        names = ["2 to 17", "survival", "redo-1 to redo-30", "ocp-1 to ocp-6"]
+        raise unknown("--figure", figure, RECIPES, names)
     recipe = RECIPES[figure]
     return plan(tasks or recipe.tasks, recipe.methods, seeds or recipe.seeds)
 
@@ -43,4 +44,4 @@ def table() -> str:
     return "\n".join([*lines, f"| all, each run once (of DrQ) | | {count} | {count * HOURS:,} |"])
 
 
-NOUNS = {"classifier": "a classifier", "dqn": "DQN", "sac": "SAC"}
+NOUNS = {"classifier": "a classifier", "dqn": "DQN", "ppo": "PPO", "sac": "SAC"}

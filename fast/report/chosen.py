@@ -12,6 +12,13 @@ from fast.report import drawing
 from fast.report.drawing import Face
 from fast.runs.records import Run, differing
 
+# How a figure's name begins, and how that is spoken.
+PAPERS = {
+    "redo-table-": "ReDo, Table ",
+    "redo-": "ReDo, Figure ",
+    "ocp-appendix-": "OCP, Appendix ",
+    "ocp-": "OCP, Figure ",
+}
 OWN = tuple(name for name, recipe in RECIPES.items() if recipe.own)
 
 
@@ -43,8 +50,8 @@ def title(name: str, own: bool = False) -> str:
     if name == "survival":  # it is in no paper
         return RECIPES[name].title
     text = f"Figure {name}. {RECIPES[name].title}"
-    for written, spoken in (("redo-table-", "Table "), ("redo-", "Figure ")):
-        text = text.replace(f"Figure {written}", f"ReDo, {spoken}")
+    for written, spoken in PAPERS.items():
+        text = text.replace(f"Figure {written}", spoken)
     return f"As {text.removesuffix(', 12 tasks')}" if own else text
 
 

@@ -500,7 +500,14 @@ def survival(chosen: Chosen) -> Drawing:
     return Drawing(figure, LIFE, rows)
 
 
+def regression(chosen: Chosen) -> Drawing:
+    """Of networks that are fitted to something else than what the runs learnt."""
+    made = "made by python -m fast regression RUN ... --out DIR, of these runs"
+    raise InputError("NAME", chosen.name, made)
+
+
 FAMILIES: dict[str, Callable[[Chosen], Drawing]] = {
+    "regression": regression,
     "runs": single_runs,
     "curves": learning_curves,
     "aggregates": aggregate_returns,

@@ -143,6 +143,7 @@ def test_every_method_of_the_main_paper_is_in_the_table_above():
     others = {"regrama", "reborn", "continual-backprop", "shrink-perturb", "l2-init"}
     others |= {"prune-dormant", "weight-decay", "make-dominant", "adam-eps", "adam-eps-1e-8"}
     others |= {"n-step", "impala", "low-lr", "leaky-relu", "fixed-targets", "pretrained"}
+    others |= {"no-activation", "tanh"}
     others |= {f"replay-ratio-{ratio:g}" for ratio in (0.25, 0.5, 1, 2, 4, 8)}
     others |= {f"width-{factor:g}" for factor in (0.25, 0.5, 2, 4)}
     kinds = ("0.1", "lowest", "random", "highest", "outgoing-fresh", "incoming-norm")

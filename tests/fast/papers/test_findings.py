@@ -27,7 +27,11 @@ from fast.report import ledger
 
 ROOT = Path(__file__).parents[3]
 TIMES = 40
-LAYERS = [f"critic/heads.{head}.{layer}" for head in (0, 1) for layer in ("dense0", "dense1")]
+LAYERS = [
+    f"{head}.{layer}"
+    for head in ("critic/heads.0", "critic/heads.1", "critic/head", "actor/head")
+    for layer in ("dense0", "dense1")
+]
 
 
 def run(method="baseline", seed=0, returns=(0.0, 0.0, 0.0), **measures):
@@ -35,7 +39,8 @@ def run(method="baseline", seed=0, returns=(0.0, 0.0, 0.0), **measures):
     `dense1` before a name gives it to those layers alone."""
     usual = {"largest_share": 0.1, "largest_activation": 1.0, "saturated": 0.3, "zombie": 0.2,
              "srank": 50.0, "dormant_0": 0.2, "dormant_0.1": 0.3,
-             "gradient_magnitude": 1e-3}  # fmt: skip
+             "gradient_magnitude": 1e-3, "zero_gradient": 0.2, "weight_norm": 1.0,
+             "dormant_0_retention": 1.0, "zero_gradient_retention": 1.0}  # fmt: skip
     scores = {"update": np.arange(1.0, TIMES + 1)}
     for layer in LAYERS:
         own = {k.removeprefix("dense0_"): v for k, v in measures.items() if "dense1_" not in k}
@@ -109,6 +114,29 @@ CASES = {
     "reset-costs-return": ({"returns": (-9, -9, -9)}, {"returns": (9, 9, 9)}),
     "regrama-does-as-redo": ({"returns": (9, 9, 9)}, {"returns": (-9, -9, -9)}),
     "no-neuron-dominates": ({}, {"dense1_largest_share": rising}),
+    "relu-is-more-dormant": (MORE, LESS),
+    "relu-is-more-dormant-at-0.1": (MORE, LESS),
+    "the-more-dormant-converges-faster": ({"returns": (9, 9, 9)}, {"returns": (-9, -9, -9)}),
+    "zero-gradient-grows": ({"zero_gradient": rising}, {"zero_gradient": 1 - rising}),
+    "dormant-for-good": ({}, {"dormant_0_retention": 0.9}),
+    "without-gradient-for-good": ({}, {"zero_gradient_retention": 0.9}),
+    "value-0-recovers": (
+        {"dense0_zero_gradient_retention": 0.9},
+        {"dense1_zero_gradient_retention": 0.9},
+    ),
+    "last-layer-is-dormant-most": ({"dense1_dormant_0": 0.3}, {"dense0_dormant_0": 0.3}),
+    "last-layer-has-least-gradient": ({"dense1_zero_gradient": 0.3}, {"dense0_zero_gradient": 0.3}),
+    "dormant-are-those-without-gradient": (
+        {"dense0_dormant_0": 0.9},
+        {"dense1_dormant_0": half},
+    ),
+    "more-are-dormant-than-without-gradient": (
+        {"dense0_dormant_0": 0.3},
+        {"dense1_dormant_0": 0.3},
+    ),
+    "all-have-a-gradient-without-activations": ({"zero_gradient": 0.0}, {"zero_gradient": half}),
+    "weights-grow": ({"weight_norm": 1 + rising}, {"weight_norm": 2 - rising}),
+    "tanh-converges-faster": ({"returns": (9, 9, 9)}, {"returns": (-9, -9, -9)}),
     "baseline-never-learns": ({"returns": (9, 9, 9)}, {"returns": (-9, -9, -9)}),
     "hl-gauss-learns": ({"returns": (9, 9, 9)}, {"returns": (-9, -9, -9)}),
     "adam-eps-learns": ({"returns": (9, 9, 9)}, {"returns": (-9, -9, -9)}),
