@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from gymnasium.spaces import Discrete
 from numpy.typing import NDArray
+from torch import Tensor
 
 from fast.errors import EpisodeBroken
 from fast.experience.replay import Batch, Replay
@@ -25,6 +26,43 @@ from fast.runs.session import (
 
 class Diverged(RuntimeError):
     """A loss, a parameter or an action is no longer finite."""
+
+
+Policy = Callable[[NDArray[Any]], NDArray[np.float32]]  # an observation -> an action (actions,)
+
+
+def finite(action: Tensor, step: int) -> Tensor:
+    """The policy's action; raises Diverged if it is none."""
+    if not action.isfinite().all():
+        raise Diverged(f"the policy's action is not a number at agent step {step}")
+    return action
+
+
+def evaluated(
+    env: Any, begin: Callable[[int, NDArray[Any]], Policy], episodes: int, seed: int, step: int
+) -> dict[str, Any]:
+    """The returns of some episodes, each fixed by the run's seed, its agent step and its number.
+
+    begin: gives the policy of an episode, of its number and its first observation, which the policy
+        is then given as every later one.
+
+    An episode that breaks counts with its reward up to there, and the record says why.
+    """
+    returns, broken = [], []
+    for episode in range(episodes):
+        obs, _ = env.reset(seed=environment_seed(seed, EVALUATION, step, episode))
+        act, total, over = begin(episode, obs), 0.0, False
+        while not over:
+            try:
+                obs, reward, terminated, truncated, _ = env.step(act(obs))
+            except EpisodeBroken as error:
+                broken.append(str(error))
+                break
+            total += reward
+            over = terminated or truncated
+        returns.append(total)
+    told = {"return": sum(returns) / len(returns), "returns": returns}
+    return told | ({"broken": broken} if broken else {})
 
 
 class Play:
@@ -174,10 +212,7 @@ class Play:
     ) -> NDArray[np.float32]:
         """The policy's action (actions,); raises Diverged if it is none."""
         obs = torch.from_numpy(np.concatenate(frames))[None].to(self.agent.device)
-        action = self.agent.act(obs, generator)[0].cpu()
-        if not action.isfinite().all():
-            raise Diverged(f"the policy's action is not a number at agent step {self.agent_step}")
-        return action.numpy()
+        return finite(self.agent.act(obs, generator)[0].cpu(), self.agent_step).numpy()
 
     def sample(self, batch: int, generator: torch.Generator) -> Batch:
         """Transitions as they are: for the measures."""
@@ -186,32 +221,20 @@ class Play:
     # --- beside it --------------------------------------------------------------------------------
 
     def evaluate(self, episodes: int) -> dict[str, Any]:
-        """Returns of the policy as it is evaluated; draws nothing from the run's own generators.
+        """Of the policy as it is evaluated; draws nothing from the run's own generators."""
 
-        An episode that breaks counts with its reward up to there, and the record says why.
-        """
-        returns, broken = [], []
-        for episode in range(episodes):
-            seed = environment_seed(self.seed, EVALUATION, self.agent_step, episode)
-            obs, _ = self.test_env.reset(seed=seed)
+        def begin(episode: int, obs: NDArray[Any]) -> Policy:
             uniform = generator(self.seed, EVALUATION, self.agent_step, episode)
             share = self.settings.evaluation_exploration
             frames = deque([obs] * self.replay.stack, maxlen=self.replay.stack)
-            total, over = 0.0, False
-            while not over:
-                try:
-                    obs, reward, terminated, truncated, _ = self.test_env.step(
-                        self._some_action(frames, share, uniform, None)
-                    )
-                except EpisodeBroken as error:
-                    broken.append(str(error))
-                    break
+
+            def act(obs: NDArray[Any]) -> NDArray[np.float32]:
                 frames.append(obs)
-                total += reward
-                over = terminated or truncated
-            returns.append(total)
-        told = {"return": sum(returns) / len(returns), "returns": returns}
-        return told | ({"broken": broken} if broken else {})
+                return self._some_action(frames, share, uniform, None)
+
+            return act
+
+        return evaluated(self.test_env, begin, episodes, self.seed, self.agent_step)
 
     def state_dict(self) -> dict[str, Any]:
         """Between two episodes; the replay's episodes are in the run's folder."""

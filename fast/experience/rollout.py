@@ -19,10 +19,9 @@ from numpy.typing import NDArray
 from torch import Generator, Tensor, nn
 
 from fast.errors import EpisodeBroken
-from fast.experience.play import Diverged
+from fast.experience.play import evaluated, finite
 from fast.runs.session import (
     ENVIRONMENT,
-    EVALUATION,
     POLICY,
     REPLAY,
     Clock,
@@ -182,11 +181,9 @@ class Rollout:
         return self.agent.observe(torch.from_numpy(obs))
 
     def _explore(self, obs: Tensor) -> Tensor:
-        """An action drawn from the policy; raises Diverged if it is none."""
+        """An action drawn from the policy."""
         action = self.agent.explore(obs[None], self.generators["policy"])[0].cpu()
-        if not action.isfinite().all():
-            raise Diverged(f"the policy's action is not a number at agent step {self.agent_step}")
-        return action
+        return finite(action, self.agent_step)
 
     def _scaled(self, reward: float) -> float:
         """The reward over the deviation of the discounted returns so far, cut."""
@@ -234,33 +231,14 @@ class Rollout:
     # --- beside it --------------------------------------------------------------------------------
 
     def evaluate(self, episodes: int) -> dict[str, Any]:
-        """Returns of the deterministic policy, unscaled; of training it changes nothing.
-
-        An episode that breaks counts with its reward up to there, and the record says why.
-        """
-        returns, broken = [], []
-        for episode in range(episodes):
-            seed = environment_seed(self.seed, EVALUATION, self.agent_step, episode)
-            obs, _ = self.test_env.reset(seed=seed)
-            total, over = 0.0, False
-            while not over:
-                try:
-                    obs, reward, terminated, truncated, _ = self.test_env.step(self._best(obs))
-                except EpisodeBroken as error:
-                    broken.append(str(error))
-                    break
-                total += reward
-                over = terminated or truncated
-            returns.append(total)
-        told = {"return": sum(returns) / len(returns), "returns": returns}
-        return told | ({"broken": broken} if broken else {})
+        """Of the deterministic policy, rewards unscaled; of training it changes nothing."""
+        own = (self.seed, self.agent_step)
+        return evaluated(self.test_env, lambda _episode, _obs: self._best, episodes, *own)
 
     def _best(self, obs: NDArray[Any]) -> NDArray[np.float32]:
-        """The deterministic action; raises Diverged if it is none."""
+        """The deterministic action."""
         action = self.agent.act(torch.from_numpy(obs)[None].to(self.agent.device))[0].cpu()
-        if not action.isfinite().all():
-            raise Diverged(f"the policy's action is not a number at agent step {self.agent_step}")
-        return action.numpy()
+        return finite(action, self.agent_step).numpy()
 
     def state_dict(self) -> dict[str, Any]:
         """Between two rollouts."""

@@ -183,6 +183,14 @@ def step_of(run: Run, update: int) -> float:
     return float(np.interp(update, updates[order], steps[order])) if len(order) else 0.0
 
 
+def steps(runs: Iterable[Run]) -> str:
+    """What `environment_step` counts: where nothing is played a step is a batch."""
+    still = {run.config["env"]["kind"] == "labels" or bool(run.config["run"].get("stored"))
+             for run in runs}  # fmt: skip
+    played = "environment steps"
+    return "batches" if all(still) else f"{played}, or batches" if any(still) else played
+
+
 def masked_spans(runs: Iterable[Run]) -> dict[int, float]:
     """Number of masked updates -> the environment step at which the masking ends."""
     spans: dict[int, float] = {}
@@ -209,7 +217,6 @@ def subtitle(runs: Sequence[Run], *more: str) -> str:
     """How the runs were made and how far they came, with `more` parts; no part is broken."""
     env = [run.config["env"] for run in runs]
     pixels = [e for e in env if e["kind"] == "pixels"]
-    played = [e for e in env if e["kind"] != "labels"]
     kinds = {"labels": "labelled pictures", "games": "pictures of games"}
     seen = [kinds.get(kind, "from states") for kind in sorted({e["kind"] for e in env})]
     if pixels:
@@ -218,17 +225,17 @@ def subtitle(runs: Sequence[Run], *more: str) -> str:
             f"{each(e['size'] for e in pixels)} pixels a side",
         ]
     last = max(max(run.counter("environment_step").tolist(), default=0) for run in runs)
+    held = {  # the same thing for a control suite and for games
+        words: [e[name] for e in env if name in e]
+        for name, words in (("action_repeat", "action repeat"), ("frame_skip", "frame skip"))
+    }
     parts = [
         f"preset {each(run.config['preset'] for run in runs)}",
         *seen,
-        *(
-            [f"action repeat {each(e.get('action_repeat', e.get('frame_skip')) for e in played)}"]
-            if played
-            else []
-        ),
+        *(f"{words} {each(values)}" for words, values in held.items() if values),
         *more,
         f"{_progress(runs)} planned updates",
-        *([f"{last:,} environment steps"] if played else []),
+        *([f"{last:,} {steps(runs)}"] if any(e["kind"] != "labels" for e in env) else []),
     ]
     return " · ".join(part.replace(" ", "\u00a0") for part in parts)
 
@@ -279,7 +286,7 @@ def write_face(figure: Figure, face: Face) -> None:
 # --- panels ------------------------------------------------------------------------------------
 
 
-def plain(axes: Axes, title: str, x: str = "environment steps", y: str = "") -> None:
+def plain(axes: Axes, title: str, x: str = "", y: str = "") -> None:
     """The style that all axes have."""
     axes.set_title(title, loc="left", size=10, weight="bold")
     axes.set_xlabel(x, size=9)

@@ -47,6 +47,7 @@ def single_runs(chosen: Chosen) -> Drawing:
     colours = {seed: drawing.seed_colour(seed) for seed in sorted({r.seed for r in chosen.runs})}
     spans: dict[int, float] = {}
     marks: set[str] = set()
+    steps = drawing.steps(chosen.runs)
     for task, column in zip(tasks, grid.T, strict=True):
         of_task = [row for row in rows if row.task == task]
         spans |= drawing.masked_spans(chosen.of(task))
@@ -54,9 +55,9 @@ def single_runs(chosen: Chosen) -> Drawing:
         for axes, panel in zip(column, panels, strict=True):
             title = panel.title.replace(", ", ",\n", 1)
             if len(tasks) == 1:
-                drawing.plain(axes, panel.title if across < 4 else title)
+                drawing.plain(axes, panel.title if across < 4 else title, steps)
             else:
-                x = "environment steps" if panel is panels[-1] else ""
+                x = steps if panel is panels[-1] else ""
                 y = title if task == tasks[0] else ""
                 drawing.plain(axes, task if panel is panels[0] else "", x, y)
     entries = [
@@ -161,7 +162,7 @@ def learning_curves(chosen: Chosen) -> Drawing:
         axes.set_ylim(min(0.0, axes.get_ylim()[0]), max(1.0, axes.get_ylim()[1]))
         below = index + columns >= len(tasks)
         left = "evaluation return" if index % columns == 0 else ""
-        drawing.plain(axes, tasks[index], "environment steps" if below else "", left)
+        drawing.plain(axes, tasks[index], drawing.steps(chosen.runs) if below else "", left)
     drawing.legend(figure, drawing.method_entries(looks), spans, set())
     return Drawing(figure, CurvePoint._fields, rows)
 
@@ -321,7 +322,7 @@ def efficiency(chosen: Chosen) -> Drawing:
                   markevery=max(1, len(x) // 6))  # fmt: skip
         axes.fill_between(x, low, high, color=colour, alpha=0.15, linewidth=0)
     drawing.over_steps(axes, max(row.environment_step for row in rows))
-    drawing.plain(axes, "", y="interquartile mean of returns")
+    drawing.plain(axes, "", drawing.steps(chosen.runs), "interquartile mean of returns")
     drawing.legend(figure, drawing.method_entries(looks), (), set())
     return Drawing(figure, Efficiency._fields, rows)
 

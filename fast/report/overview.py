@@ -145,7 +145,7 @@ def _overview(runs: Sequence[Run], narrow: bool, alone: bool) -> Drawing:
         else:
             marks |= drawing.bands(axes, panel, shown, looks)
         below = place + across >= len(panels) + odd
-        drawing.plain(axes, panel.title, "environment steps" if below else "")
+        drawing.plain(axes, panel.title, drawing.steps(runs) if below else "")
     entries = drawing.method_entries(looks)
     if random:
         entries.append(Line2D([], [], color="#777777", linewidth=1, linestyle=(0, (2, 2)),

@@ -111,6 +111,27 @@ def test_dormancy_shows_every_point_of_every_run(tmp_path, seeds):
     assert "INCOMPLETE" in " ".join(text.get_text() for text in made.figure.texts)
 
 
+def test_games_skip_frames_and_where_nothing_is_played_a_step_is_a_batch(tmp_path):
+    """On the face and below the axes."""
+
+    def told():
+        figure = figures.draw("redo-7", find_runs(tmp_path)).figure
+        face = " ".join(text.get_text() for text in figure.texts).replace("\u00a0", " ")
+        return face, figure.axes[0].get_xlabel()
+
+    path = write(tmp_path, "atari-demon-attack", "baseline", 0).folder / "config.json"
+    face, label = told()
+    assert "frame skip 4" in face and "action repeat" not in face
+    assert "400 environment steps" in face and label == "environment steps"
+    config = json.loads(path.read_text())
+    config["run"]["stored"] = "of another run"
+    path.write_text(json.dumps(config))
+    face, label = told()
+    assert "400 batches" in face and label == "batches"
+    write(tmp_path, "atari-demon-attack", "baseline", 1)
+    assert told()[1] == "environment steps, or batches"
+
+
 def test_atari_is_aggregated_after_it_is_normalised(tmp_path):
     """One game at random's score, one at a human's: the mean over games is 1/2."""
     games = ("pong", "qbert")
