@@ -285,13 +285,14 @@ def _():
 @app.cell(hide_code=True)
 def _(claim_ui):
     drop_ui, find_ui = style.drop(CLAIMS[claim_ui.value]), style.button()
+    get_step, set_step = mo.state("")
     mo.vstack(
         [
             style.claim(claim_ui.value, verdict=False),
             mo.hstack([drop_ui, find_ui], justify="start", gap=2, wrap=True),
         ]
     )
-    return drop_ui, find_ui
+    return drop_ui, find_ui, get_step, set_step
 
 
 @app.cell(hide_code=True)
@@ -301,15 +302,22 @@ def _(claim_ui, drop_ui, find_ui):
 
 
 @app.cell(hide_code=True)
-def _(pressed, set_loaded, wanted, without):
-    outcome = style.search(CLAIMS[wanted], without) if pressed else None
-    if outcome and isinstance(outcome.violation, dominance.layer.Neuron):
-        set_loaded(outcome.violation)
+def _(pressed, set_step, wanted, without):
+    search = style.Search(CLAIMS[wanted], without, set_step) if pressed else None
+    return (search,)
+
+
+@app.cell(hide_code=True)
+def _(get_step, search, set_loaded):
+    get_step()
+    _outcome = search and search.outcome
+    if _outcome and isinstance(_outcome.violation, dominance.layer.Neuron):
+        set_loaded(_outcome.violation)
     mo.vstack(
-        [style.found(outcome, CLAIMS[wanted], without)]
-        + ([style.proof(wanted)] if outcome and without is None else [])
+        [style.searched(search)]
+        + ([style.proof(search.claim.id)] if _outcome and search.without is None else [])
     )
-    return (outcome,)
+    return
 
 
 @app.cell(hide_code=True)

@@ -350,13 +350,14 @@ def _():
 @app.cell(hide_code=True)
 def _(claim_ui):
     drop_ui, find_ui = style.drop(CLAIMS[claim_ui.value]), style.button()
+    get_step, set_step = mo.state("")
     mo.vstack(
         [
             style.claim(claim_ui.value, verdict=False),
             mo.hstack([drop_ui, find_ui], justify="start", gap=2, wrap=True),
         ]
     )
-    return drop_ui, find_ui
+    return drop_ui, find_ui, get_step, set_step
 
 
 @app.cell(hide_code=True)
@@ -366,10 +367,16 @@ def _(claim_ui, drop_ui, find_ui):
 
 
 @app.cell(hide_code=True)
-def search(pressed, wanted, without):
-    outcome = style.search(CLAIMS[wanted], without) if pressed else None
-    style.found(outcome, CLAIMS[wanted], without)
-    return (outcome,)
+def searching(pressed, set_step, wanted, without):
+    search = style.Search(CLAIMS[wanted], without, set_step) if pressed else None
+    return (search,)
+
+
+@app.cell(hide_code=True)
+def _(get_step, search):
+    get_step()
+    style.searched(search)
+    return
 
 
 @app.cell(hide_code=True)

@@ -8,9 +8,11 @@ import base64
 import html
 import io
 import re
+import sys
+import threading
 import time
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -223,31 +225,76 @@ def drop(claim: Claim) -> mo.ui.dropdown:
     return mo.ui.dropdown({"nothing": None} | names, value="nothing", label="Drop")
 
 
-def search(it: Claim, without: str | None) -> Outcome:
-    """theory's `find`, a size at a time: it says how far it is, and ends when PATIENCE does."""
-    began, tried = time.process_time(), 0
-    with mo.status.spinner("Searching ...", subtitle="the smallest instances first") as shown:
-        for size in it.sizes:
-            found = find(replace(it, sizes=(size,)), without, EXAMPLES)
+class Stopped(BaseException):
+    """No failure of an instance: hypothesis lets it through at once."""
+
+
+class Search:
+    """theory's `find`, a size at a time, in a thread of its own: so the page can stop it.
+
+    It ends with a counterexample, when its button is pressed, when the cell that began it runs
+    again, or after the size at which PATIENCE ends. `told` is called at every step, for a state on
+    which the cell that shows it depends. Outside a page, and in one without threads, it is done
+    when it is made.
+    """
+
+    def __init__(
+        self, claim: Claim, without: str | None, told: Callable[[str], None] = lambda says: None
+    ):
+        self.claim, self.without, self.told = claim, without, told
+        self.outcome: Outcome | None = None
+        self.says = "the smallest instances first"
+        self.stopped = threading.Event()
+        self.stop = mo.ui.button(label="stop", on_change=lambda _: self.stopped.set())
+        if mo.running_in_notebook() and sys.platform != "emscripten":
+            mo.Thread(target=self.run).start()
+        else:
+            self.run()
+
+    def run(self) -> None:
+        began, tried = time.process_time(), 0
+        for size in self.claim.sizes:
+            try:
+                found = find(replace(self.claim, sizes=(size,), then=self.then), self.without,
+                             EXAMPLES)  # fmt: skip
+            except Stopped:
+                break
             tried += found.tried
             if found.violation is not None:
-                return Outcome(tried, found.violation, size)
+                self.outcome = Outcome(tried, found.violation, size)
+                break
             seconds = time.process_time() - began
             if seconds > PATIENCE:
                 break
-            told = f"none of size {size}; {tried:,} instances in {seconds:.0f} s"
-            shown.update(subtitle=f"{told}; ends after about {PATIENCE} s")
-    return Outcome(tried)
+            self.says = f"none of size {size}; {tried:,} instances in {seconds:.0f} s"
+            self.says += f"; ends after about {PATIENCE} s"
+            self.told(self.says)
+        self.outcome = self.outcome or Outcome(tried)
+        self.told("done")
+
+    def then(self, instance: Any) -> bool:
+        thread = threading.current_thread()
+        if self.stopped.is_set() or (isinstance(thread, mo.Thread) and thread.should_exit):
+            raise Stopped
+        return self.claim.then(instance)
 
 
 def button() -> mo.ui.run_button:
     return mo.ui.run_button(label="find me a counterexample")
 
 
-def found(outcome: Outcome | None, claim: Claim, without: str | None = None) -> mo.Html:
-    """What a search for a counterexample ended with, the instance redone by hand, the verdict."""
-    if outcome is None:
+def searched(search: Search | None) -> mo.Html:
+    """How far a search is, with the button that stops it, or what it ended with."""
+    if search is None:
         return mo.md("*Press the button.*")
+    if search.outcome is not None:
+        return found(search.outcome, search.claim, search.without)
+    says = f'<div role="status">Searching: {html.escape(search.says)}</div>'
+    return mo.hstack([search.stop, mo.Html(says)], justify="start", gap=1, align="center")
+
+
+def found(outcome: Outcome, claim: Claim, without: str | None = None) -> mo.Html:
+    """What a search for a counterexample ended with, the instance redone by hand, the verdict."""
     dropped = f" without the assumption '{html.escape(without)}'" if without else ""
     if outcome.violation is None:
         head = f"No counterexample{dropped} among {outcome.tried:,} instances"

@@ -131,15 +131,15 @@ def test_extreme_sliders_are_no_error(w, domain, tau, drawn):
 
 def test_the_button_finds_two_neurons_whose_scores_do_not_sum_to_1():
     chosen = {"wanted": "dormancy.sum-to-one", "without": None, "pressed": True}
-    outcome = app.run(defs=chosen)[1]["outcome"]
+    outcome = app.run(defs=chosen)[1]["search"].outcome
     assert outcome.size == 2
 
 
 def test_a_claim_that_holds_has_a_counterexample_once_its_assumption_is_dropped():
     claim = {"wanted": "dormancy.average-one", "pressed": True}
-    assert app.run(defs={**claim, "without": None})[1]["outcome"].violation is None
+    assert app.run(defs={**claim, "without": None})[1]["search"].outcome.violation is None
     assert (
-        str(app.run(defs={**claim, "without": "alive"})[1]["outcome"].violation)[:10]
+        str(app.run(defs={**claim, "without": "alive"})[1]["search"].outcome.violation)[:10]
         == "E|h| = (0)"
     )
 

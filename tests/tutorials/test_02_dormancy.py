@@ -55,12 +55,12 @@ def test_extreme_sliders_and_a_single_input_are_no_error(name, w, b, domain, dra
 )
 def test_the_button_contradicts_the_printed_theorem(wanted):
     chosen = {"wanted": wanted, "without": None, "pressed": True}
-    assert app.run(defs=chosen)[1]["outcome"].violation is not None
+    assert app.run(defs=chosen)[1]["search"].outcome.violation is not None
 
 
 def test_the_repaired_theorem_needs_its_one_assumption():
     chosen = {"wanted": "dormancy.ocp-star", "pressed": True, "without": "Z = K"}
-    assert app.run(defs=chosen)[1]["outcome"].violation is not None
+    assert app.run(defs=chosen)[1]["search"].outcome.violation is not None
 
 
 @pytest.mark.parametrize(

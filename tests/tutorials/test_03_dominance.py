@@ -36,7 +36,7 @@ def test_no_verdict_is_shown_before_the_search():
     badge = notebook.style._badge("refuted")
     assert badge not in shown and badge in notebook.style.claim("dominance.theorem-1").text
     outcome = find(CLAIMS["dominance.theorem-1"], examples=300)
-    assert badge not in notebook.style.found(None, CLAIMS["dominance.theorem-1"]).text
+    assert badge not in notebook.style.searched(None).text
     assert badge in notebook.style.found(outcome, CLAIMS["dominance.theorem-1"]).text
 
 
@@ -76,7 +76,7 @@ def test_a_dead_layer_has_no_scores():
 @pytest.mark.parametrize("wanted", ["dominance.theorem-1", "dominance.theorem-1-everywhere"])
 def test_the_button_contradicts_the_theorem(wanted):
     chosen = {"wanted": wanted, "without": None, "pressed": True}
-    assert app.run(defs=chosen)[1]["outcome"].violation is not None
+    assert app.run(defs=chosen)[1]["search"].outcome.violation is not None
 
 
 def test_at_the_critical_step_size_the_neuron_dies_and_just_below_it_does_not():

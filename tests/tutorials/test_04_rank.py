@@ -56,7 +56,7 @@ def test_the_repaired_bounds_stay_below_the_truth(chance, louder, batch):
 @pytest.mark.parametrize("wanted", ["rank.theorem-2", "rank.dominance-is-a-bound"])
 def test_the_button_contradicts_the_paper(wanted):
     chosen = {"wanted": wanted, "without": None, "pressed": True}
-    assert app.run(defs=chosen)[1]["outcome"].violation is not None
+    assert app.run(defs=chosen)[1]["search"].outcome.violation is not None
 
 
 def test_the_exercises_know_right_from_wrong():

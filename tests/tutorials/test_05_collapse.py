@@ -109,9 +109,9 @@ def test_at_time_0_nothing_has_moved():
 
 def test_a_search_prints_the_smallest_counterexample():
     claim = "collapse.learned-heads"
-    _, found = notebook.search.run(wanted=claim, without=None, pressed=True)
-    assert found["outcome"].size == CLAIMS[claim].sizes[0]
-    assert not collapse.learned_heads.may_collapse(found["outcome"].violation)
+    _, found = notebook.searching.run(wanted=claim, without=None, pressed=True, set_step=str)
+    assert found["search"].outcome.size == CLAIMS[claim].sizes[0]
+    assert not collapse.learned_heads.may_collapse(found["search"].outcome.violation)
 
 
 @pytest.mark.parametrize(

@@ -15,8 +15,8 @@ notebook = import_module("tutorials.06_zero")
 
 def test_a_search_prints_what_breaks_the_claim():
     claim = "collapse.layer-norm-shifted"
-    _, found = notebook.search.run(wanted=claim, without=None, pressed=True)
-    assert found["outcome"].violation.v == (0, 0)
+    _, found = notebook.searching.run(wanted=claim, without=None, pressed=True, set_step=str)
+    assert found["search"].outcome.violation.v == (0, 0)
 
 
 def written(predicted=None, **settings):

@@ -83,8 +83,8 @@ def test_the_flip_is_drawn_at_the_ends_of_the_threshold(tau):
 
 def test_a_search_prints_the_smallest_counterexample():
     id = "recycling.redo-zero"
-    _, found = notebook.search.run(wanted=id, without=None, pressed=True)
-    assert found["outcome"].size == CLAIMS[id].sizes[0]
+    _, found = notebook.searching.run(wanted=id, without=None, pressed=True, set_step=str)
+    assert found["search"].outcome.size == CLAIMS[id].sizes[0]
 
 
 @pytest.mark.parametrize(("size", "sure"), [(1, 0.95), (64, 0.0457), (1024, 0.0029)])

@@ -164,8 +164,8 @@ def test_without_any_recording_the_page_says_so(tmp_path):
 
 def test_a_search_prints_the_smallest_counterexample():
     id = "rank.dominance-is-a-bound"
-    _, found = notebook.search.run(wanted=id, without=None, pressed=True)
-    assert found["outcome"].violation is not None
+    _, found = notebook.searching.run(wanted=id, without=None, pressed=True, set_step=str)
+    assert found["search"].outcome.violation is not None
 
 
 @pytest.mark.parametrize(

@@ -2,13 +2,14 @@
 
 import ast
 import sys
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 
 import pytest
 from matplotlib.text import Text
 
-from theory.claim import find
+from theory.claim import Outcome, find
 from theory.decide import CLAIMS
 from tutorials import style
 from tutorials.exercises import ALL
@@ -79,8 +80,30 @@ def test_what_can_be_broken_breaks_in_the_time_that_a_reader_has(id):
 
 def test_a_search_ends_when_the_patience_of_a_reader_does(monkeypatch):
     monkeypatch.setattr(style, "PATIENCE", -1)
-    outcome = style.search(CLAIMS["dormancy.average-one"], None)
+    outcome = style.Search(CLAIMS["dormancy.average-one"], None).outcome
     assert outcome.violation is None and 0 < outcome.tried <= style.EXAMPLES
+
+
+class StopsAfter(style.Search):
+    """Its button is pressed after so many instances."""
+
+    left = 0
+
+    def then(self, instance):
+        if self.left == 0:
+            self.stopped.set()
+        self.left -= 1
+        return super().then(instance)
+
+
+def test_a_search_that_is_stopped_ends_at_once_with_what_it_has(monkeypatch):
+    claim, told = CLAIMS["dormancy.average-one"], []
+    assert StopsAfter(claim, None, told.append).outcome == Outcome(0)
+    assert told == ["done"]
+    first = find(replace(claim, sizes=claim.sizes[:1]), None, style.EXAMPLES).tried
+    monkeypatch.setattr(StopsAfter, "left", first + 5)
+    assert StopsAfter(claim, None, told.append).outcome == Outcome(first)
+    assert len(told) == 3 and told[1].startswith(f"none of size {claim.sizes[0]}; {first} in")
 
 
 def test_a_tutorial_says_what_it_is(notebook):

@@ -20,6 +20,10 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import parse_wheel_filename
 
+from theory.claim import find
+from theory.decide import CLAIMS
+from tutorials import style
+
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parent.parent.parent
 NOTEBOOKS = sorted((ROOT / "tutorials").glob("[0-9]*.py"))
@@ -135,6 +139,21 @@ def theorem_1_falls(page):
     share.focus()
     page.keyboard.press("ArrowRight")
     page.wait_for_function(f"{TEXTS}.includes('0 mixed')", timeout=LIMIT)
+
+
+def test_a_search_says_how_far_it_is_and_can_be_stopped(served):
+    page, id = served("03_dominance"), "dominance.all-die"
+    option = page.locator("option", has_text=f"({id})")
+    page.locator("select", has=option).first.select_option(label=option.first.inner_text())
+    page.get_by_text("Drop").first.wait_for(timeout=LIMIT)
+    page.get_by_role("button", name="find me a counterexample").click()
+    page.get_by_text("Searching:").wait_for(timeout=LIMIT)
+    page.get_by_role("button", name="stop").click()
+    told = page.get_by_text("No counterexample among")
+    told.wait_for(timeout=LIMIT)
+    tried = int(told.inner_text().partition("among ")[2].partition(" ")[0].replace(",", ""))
+    assert tried < find(CLAIMS[id], None, style.EXAMPLES).tried
+    assert page.errors == []
 
 
 def test_quick_moves_over_several_sliders_are_all_kept(served):
