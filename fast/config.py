@@ -133,7 +133,10 @@ def build(
         agent=made,
         run=replace(run, **changed.get("run", {})),
     )
-    usual = (SHORT if config.run.updates <= BRIEF else {}) | changed.get("interventions", {})
+    usual: dict[str, Any] = SHORT if config.run.updates <= BRIEF else {}
+    if getattr(config.env, "new_class_every", 0):  # GraMa, 4.3; pruning has an end to come to
+        usual = {name: {"when": {"every": "new-class"}} for name in SHORT if name != "pruning"}
+    usual = usual | changed.get("interventions", {})
     for name in methods:
         new, on = METHODS[name], config.interventions
         for turned, values in new.get("interventions", {}).items():
@@ -183,6 +186,9 @@ def check(config: Config) -> None:
     if isinstance(config.env, envs.LabelSettings):
         only = {"reward_masked": 0, "evaluation_episodes": 1, "stored": ""}
         reason = "of labelled pictures"
+        if config.env.new_class_every and config.env.shuffle_every:
+            accepted = "accepted with --env.new-class-every: 0"
+            raise InputError("--env.shuffle-every", config.env.shuffle_every, accepted)
     for name, value in only.items():
         if getattr(config.run, name) != value:
             field_of = f"--run.{name}".replace("_", "-")
@@ -193,6 +199,9 @@ def check(config: Config) -> None:
     for name, intervention in asked.items():
         when = getattr(intervention, "when", None)
         field_of = f"--interventions.{name}.when".replace("_", "-")
+        new = isinstance(when, Schedule) and when.every == "new-class"
+        if new and not getattr(config.env, "new_class_every", 0):
+            raise InputError(f"{field_of}.every", "new-class", "accepted of a task -incremental")
         if isinstance(when, Schedule) and not operator.lt(*when.span(updates)):
             accepted = f"accepted: a time after its start, {when.start}"
             raise InputError(f"{field_of}.end", when.end, accepted)

@@ -48,15 +48,18 @@ class Schedule:
     """When something is due: whole numbers count updates, fractions are shares of the run.
 
     At every multiple of `every` from `start` on; the last time is the first one at or after `end`,
-    so that what goes on gradually comes to its end. Never after the last update.
+    so that what goes on gradually comes to its end. Never after the last update. `new-class`: in
+    front of each batch with which a class comes in.
     """
 
-    every: Count | OpenShare = 1000
+    every: Count | OpenShare | Literal["new-class"] = 1000
     start: CountOrNone | Share = 0
     end: Count | OpenShare = 1.0
 
     def interval(self, updates: int) -> int:
-        """Updates between two times."""
+        """Updates between two times; 1 where none is fixed."""
+        if isinstance(self.every, str):
+            return 1
         return self.every if isinstance(self.every, int) else max(1, int(self.every * updates))
 
     def span(self, updates: int) -> tuple[float, float]:
@@ -70,13 +73,17 @@ class Schedule:
         interval, (start, _) = self.interval(updates), self.span(updates)
         return interval * max(1, math.ceil(start / interval))
 
-    def due(self, update: int, updates: int, results: Results = ()) -> bool:
-        """Whether it is due after that update of so many."""
+    def due(self, update: int, updates: int, results: Results = (), news: bool = False) -> bool:
+        """Whether it is due after that update of so many; news: with the next a class comes in."""
         interval, (start, end) = self.interval(updates), self.span(updates)
+        if isinstance(self.every, str) and not news:
+            return False
         return update % interval == 0 and start <= update < min(updates, end + interval)
 
     def told(self, updates: int) -> str:
         every, (start, end) = f"every {self.interval(updates):,} updates", self.span(updates)
+        if isinstance(self.every, str):
+            every = "at every new class"
         return every if (start, end) == (0, updates) else f"{every} from {start:,.0f} to {end:,.0f}"
 
 
@@ -94,7 +101,7 @@ class Once:
         """The earliest update after which it can be due."""
         return self.at if isinstance(self.at, int) else int(self.at * updates)
 
-    def due(self, update: int, updates: int, results: Results = ()) -> bool:
+    def due(self, update: int, updates: int, results: Results = (), news: bool = False) -> bool:
         """Whether it is due after that update of so many, with these results before it."""
         first = self.first(updates)
         if self.reached is not None:

@@ -246,7 +246,8 @@ class Training:
         updates = self.config.run.updates
         asked = self.config.interventions.on()
         there = [each for each in INTERVENTIONS if each in asked]
-        due = [each for each in there if asked[each].when.due(self.update, updates, self.results)]
+        now = (self.update, updates, self.results, getattr(self.experience, "news", False))
+        due = [each for each in there if asked[each].when.due(*now)]
         for name, learner in [(each, on) for each in due for on in asked[each].on]:
             # Keyed by name: another intervention beside it changes none of its draws.
             purpose = crc32(f"{name} {learner}".encode())
@@ -255,8 +256,8 @@ class Training:
 
             held = self.agent.learners[learner]
             look = partial(self.look, learner, own, for_draws)
-            now = Moment(self.update, updates, held, look, own)
-            told = INTERVENTIONS[name](asked[name], now)
+            moment = Moment(self.update, updates, held, look, own)
+            told = INTERVENTIONS[name](asked[name], moment)
             held.hold()
             self.log("intervention", name=name, learner=learner, **told)
         self.clock.lap("intervention")

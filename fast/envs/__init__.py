@@ -55,11 +55,17 @@ class LabelSettings:
     # How many of the pictures for testing are tested, and how many of the others, the first ones.
     tested: Count = 10_000
     shuffle_every: CountOrNone = 0  # epochs; 0: never; filled in: 20 for TASK-shuffled
+    # Epochs after which the pictures of one class more come in, in an order that the seed draws; 0:
+    # all are there; filled in: 15 for TASK-incremental (GraMa, 4.3).
+    new_class_every: CountOrNone = 0
     folder: str = "data"  # of the data set's files
 
     def told(self) -> str:
-        shuffled = f"shuffled every {self.shuffle_every} epochs" if self.shuffle_every else "fixed"
-        return f"at most {self.pictures:,} pictures, labels {shuffled}"
+        labels = f"shuffled every {self.shuffle_every} epochs" if self.shuffle_every else "fixed"
+        new, every = "", self.new_class_every
+        if every:
+            new = f", one class more every {every} epochs"
+        return f"at most {self.pictures:,} pictures, labels {labels}{new}"
 
 
 @settings
@@ -90,7 +96,7 @@ def is_mujoco(task: str) -> bool:
 def validate(task: str, observes: str) -> None:
     """Raises InputError, with the near names, unless it is a task for agents that observe so."""
     if observes == "labels":
-        if task.removesuffix(pictures.SHUFFLED) not in pictures.TASKS:
+        if pictures.source(task) not in pictures.TASKS:
             raise unknown("--task", task, pictures.TASKS)
         return
     if observes == "games":
@@ -112,7 +118,10 @@ def defaults(task: str, observes: str) -> Settings:
         repeat, camera = dmc.repeat_of(task), dmc.camera_of(task)
         return PixelSettings(action_repeat=repeat, camera=camera)
     if observes == "labels":
-        return LabelSettings(shuffle_every=20 if task.endswith(pictures.SHUFFLED) else 0)
+        return LabelSettings(
+            shuffle_every=20 if task.endswith(pictures.SHUFFLED) else 0,
+            new_class_every=15 if task.endswith(pictures.INCREMENTAL) else 0,
+        )
     if observes == "games":
         if task.startswith(ATARI):
             return GameSettings(frame_stack=4, frame_skip=4, sticky=0.25, most_steps=27_000)
@@ -125,7 +134,7 @@ def seen(task: str, settings: Settings, observation: Sequence[int] = (1,)) -> tu
     if isinstance(settings, PixelSettings):
         return (3 * settings.frame_stack, settings.size, settings.size)
     if isinstance(settings, LabelSettings):
-        return pictures.TASKS[task.removesuffix(pictures.SHUFFLED)].shape
+        return pictures.TASKS[pictures.source(task)].shape
     if isinstance(settings, GameSettings):
         channels, height, width = games.shape(task)
         return (settings.frame_stack * channels, height, width)

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from fast.errors import InputError
 
 SHUFFLED = "-shuffled"  # TASK-shuffled: labels that are shuffled every few epochs (ReDo, App. A)
+INCREMENTAL = "-incremental"  # TASK-incremental: one class more every few epochs (GraMa, 4.3)
 DIGITS_TRAINING = 1500  # of 1797, in the data set's order; the others are for testing (ours)
 DEBIAN = Path("/usr/share/datasets/fashion-mnist")
 CLOTHES = f"or in {DEBIAN}, where `apt-get install dataset-fashion-mnist` puts it"
@@ -57,6 +58,12 @@ class Pictures:
         pass
 
 
+def source(task: str) -> str:
+    """The data set of a task, by its name."""
+    (kind,) = [k for k in (SHUFFLED, INCREMENTAL) if task.endswith(k)] or [""]
+    return task.removesuffix(kind)
+
+
 @lru_cache(1)
 def read(task: str, folder: str) -> Pictures:
     """The pictures of a task, whose files are in `folder`.
@@ -64,7 +71,7 @@ def read(task: str, folder: str) -> Pictures:
     Raises:
         InputError: naming the file that is not there, or damaged, and where it is to be had.
     """
-    data = TASKS[task.removesuffix(SHUFFLED)]
+    data = TASKS[source(task)]
     training, test = data.read(Path(folder))
     for x, y in (training, test):
         if x.shape != (len(y), *data.shape) or not len(y) or y.max() >= data.classes:

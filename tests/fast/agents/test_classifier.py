@@ -9,9 +9,11 @@ import torch
 from torch.nn import functional as F
 
 from fast import config as configs
-from fast.agents.classifier import Classifier, ClassifierSettings, networks
+from fast import envs
+from fast.agents.classifier import Classifier, ClassifierSettings, incremental, networks
 from fast.errors import InputError
 from fast.experience.labels import Batch
+from fast.interventions import Schedule
 from fast.runs.session import Stop
 from fast.train import Training, train
 
@@ -199,3 +201,67 @@ def test_with_fixed_and_shuffled_labels_a_seed_is_one_run_up_to_the_first_shuffl
     assert one[4][key] == other[4][key] and one[5][key] != other[5][key]
     for record in told(tmp_path / "shuffled", "evaluation"):
         assert record["accuracy"] == record["return"]
+
+
+GROWING = {"pictures": 200, "new_class_every": 2}
+
+
+def test_neurons_are_recycled_in_front_of_each_new_class_and_a_run_goes_on_in_its_midst(
+    tmp_path, monkeypatch
+):
+    """Stopped in the midst of an epoch of three classes, and taken up there, it is the same run."""
+    config = config_of("digits-incremental", "redo+regrama", **GROWING)
+    assert config.interventions.redo.when.every == config.interventions.regrama.when.every
+    config = replace(config, run=replace(config.run, updates=40))
+    assert train(config, tmp_path / "whole", Stop())
+    training = Training(config, *[envs.make(config.task, config.env)] * 2)
+    begins = [first for first in training.experience.begins[1:] if first < 40]
+    assert len(begins) == 3
+    at = (begins[1] + begins[2]) // 2 + 1
+    assert (at - begins[1]) % training.experience.counts[2] > 0
+
+    stop, real = Stop(), Training.intervene
+
+    def intervene(training):
+        real(training)
+        if training.update == at:
+            stop.received.append(2)
+
+    monkeypatch.setattr(Training, "intervene", intervene)
+    assert not train(config, tmp_path / "other", stop)
+    assert train(None, tmp_path / "other", Stop())
+    for folder in ("whole", "other"):
+        acts = told(tmp_path / folder, "intervention")
+        assert [(r["name"], r["update"]) for r in acts] == [
+            (name, first) for first in begins for name in ("redo", "regrama")
+        ]
+        seen = {r["update"]: r["classes"] for r in told(tmp_path / folder, "evaluation")}
+        # The record of a moment is of the classes that the batch before it had.
+        assert all(n == 1 + sum(f < max(1, u) for f in begins) for u, n in seen.items())
+    kinds = ("scores", "evaluation", "update", "intervention")
+    assert told(tmp_path / "whole", *kinds) == told(tmp_path / "other", *kinds)
+
+
+@pytest.mark.parametrize(
+    ("task", "env", "method", "field"),
+    [
+        ("digits", {}, "redo", "--interventions.redo.when.every"),
+        ("digits-shuffled", {"new_class_every": 3}, "baseline", "--env.shuffle-every"),
+    ],
+)
+def test_what_needs_classes_that_come_in_is_refused_where_none_does(task, env, method, field):
+    config = config_of(task, method, **env)
+    if asked := config.interventions.redo:
+        asked = replace(asked, when=Schedule("new-class"))
+        config = replace(config, interventions=replace(config.interventions, redo=asked))
+    with pytest.raises(InputError) as error:
+        configs.check(config)
+    assert error.value.field == field
+
+
+@pytest.mark.parametrize(
+    ("classes", "each", "batch", "updates"), [(1, 9, 4, 2), (3, 4, 3, 1 + 2 + 4), (2, 4, 3, 3)]
+)
+def test_a_preset_of_classes_that_come_in_is_as_long_as_their_epochs(classes, each, batch, updates):
+    assert incremental(classes, each, batch, 1) == updates
+    assert incremental(classes, each, batch, 15) == 15 * updates

@@ -1,5 +1,6 @@
 """Labelled pictures come in whole batches, each epoch in a new order, with the labels of now."""
 
+import math
 from types import SimpleNamespace
 
 import numpy as np
@@ -123,4 +124,107 @@ def test_an_evaluation_counts_hits_on_the_true_and_on_the_present_labels():
 def test_a_batch_of_more_than_there_are_is_refused():
     with pytest.raises(InputError, match="at most the 3 pictures") as error:
         made(pictures=3)
+    assert error.value.field == "--agent.batch-size"
+
+
+# --- classes that come in one after the other ---------------------------------------------------
+
+# Class 0 has three pictures, 1 five, 2 four and 3 nine; the corner says which picture it is.
+CLASSES = np.repeat(np.arange(4, dtype=np.uint8), (3, 5, 4, 9))
+GROWING = SimpleNamespace(**{**vars(DATA), "y": CLASSES, "test_y": CLASSES[[0, 3, 8, 12, 13, 14]]})
+
+
+def growing(every=2, seed=0, batch=3, **settings):
+    agent = SimpleNamespace(device=Agent.device, act=lambda obs: number(obs) % 4,
+                            settings=SimpleNamespace(batch_size=batch))  # fmt: skip
+    settings = LabelSettings(new_class_every=every, **settings)
+    return Labels(GROWING, agent, seed=seed, clock=Clock(), settings=settings)
+
+
+def schedule(labels, every, batch):
+    """The classes in the order in which they come in, and with which batch each does."""
+    order, first, count = [], 0, 0
+    for label in labels.turns.unique().tolist():
+        (kind,) = set(CLASSES[(labels.turns == label)[labels.x[:, 0, 0, 0].argsort()]].tolist())
+        order.append((kind, first))
+        count += int((kind == CLASSES).sum())
+        first += every * (count // batch)
+    return order
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_class_comes_in_with_the_first_batch_of_its_epoch_and_stays(seed):
+    """A batch has the pictures of the classes that are there alone, an epoch each of them once but
+    for what it leaves over, and `news` is true just in front of a new class."""
+    labels = growing(seed=seed)
+    told = schedule(labels, 2, 3)
+    assert sorted(kind for kind, _ in told) == [0, 1, 2, 3]
+    begins = [first for _, first in told[1:]] + [told[-1][1] + 2 * (N // 3)]
+    at, there, epoch = 0, {told[0][0]}, []
+    while at < begins[-1]:
+        new = [kind for kind, first in told if first == at and at > 0]
+        assert labels.news == bool(new)
+        there |= set(new)
+        (batch,) = labels.step()
+        at += 1
+        assert all(CLASSES[picture] == label for picture, label in pairs(batch))
+        assert set(batch.label.tolist()) <= there
+        epoch += pairs(batch)
+        known = sum(CLASSES.tolist().count(kind) for kind in there)
+        if len(epoch) == known // 3 * 3:
+            assert len(set(epoch)) == len(epoch)
+            if known % 3 == 0:
+                assert {label for _, label in epoch} == there
+            epoch = []
+    assert not epoch and not labels.news
+
+
+def test_the_order_of_the_classes_is_the_seeds():
+    orders = {tuple(kind for kind, _ in schedule(growing(seed=s), 2, 3)) for s in range(9)}
+    assert len(orders) > 2
+
+
+def test_a_test_and_a_sample_are_of_the_classes_that_are_there():
+    labels, generator = growing(), torch.Generator().manual_seed(0)
+    told = schedule(labels, 2, 3)
+    y, test_y = torch.from_numpy(CLASSES), GROWING.test_y
+    for count, end in enumerate([first for _, first in told[1:]], start=1):
+        while labels.agent_step < end:
+            next(labels.step())
+        there = [kind for kind, _ in told[:count]]
+        sample = labels.sample(100, generator)
+        assert (
+            sorted(number(sample.obs).tolist()) == np.flatnonzero(np.isin(CLASSES, there)).tolist()
+        )
+        tested = [n for n, kind in enumerate(test_y) if kind in there]
+        hits = [n % 4 == test_y[n] for n in tested]
+        found = labels.evaluate(1)
+        assert found["classes"] == count
+        assert found["return"] == found["accuracy"] == pytest.approx(np.mean(hits))
+        learnt = [n for n in range(N) if y[n] in there]
+        right = np.mean([n % 4 == y[n].item() for n in learnt])
+        assert found["training_accuracy"] == pytest.approx(right)
+
+
+def test_where_no_picture_for_testing_is_of_a_class_that_is_there_the_accuracy_is_undefined():
+    labels = growing(tested=1)
+    labels.test_turns += 4
+    assert math.isnan(labels.evaluate(1)["accuracy"])
+
+
+def test_in_the_midst_of_an_epoch_of_few_classes_the_number_of_batches_is_all_there_is():
+    whole, resumed = growing(5), growing(5)
+    for _ in range(8):
+        next(whole.step())
+    assert whole._place(8)[2] > 0 and whole._place(8)[0] in (0, 1)
+    resumed.load_state_dict(whole.state_dict())
+    for _ in range(40):  # past the last class
+        assert whole.news == resumed.news
+        for one, other in zip(next(whole.step()), next(resumed.step()), strict=True):
+            assert torch.equal(one, other)
+
+
+def test_the_first_class_alone_has_a_batch():
+    with pytest.raises(InputError, match="at first") as error:
+        growing(batch=10)
     assert error.value.field == "--agent.batch-size"
