@@ -17,6 +17,7 @@ import tyro
 
 from fast.errors import EpisodeBroken, InputError, unknown
 from fast.machine import terminal
+from fast.papers.grid import PlannedRun
 
 MOST_SEEDS, MOST_MINUTES = 10_000, 1_000_000  # far above what anybody runs: a slip of the hand
 
@@ -283,6 +284,13 @@ def _sweeps() -> argparse.ArgumentParser:
     parser.add_argument(
         "--silence", type=int, default=60, help="minutes after which a run that says nothing ends"
     )
+    parser.add_argument("--only", metavar="RUN", help="this run alone, as TASK.METHOD.SEED")
+    parser.add_argument(
+        "--print", action="store_true", help="print a command for each run that is not complete"
+    )
+    parser.add_argument("--engine", choices=("here", "ray"), default="here", help="what trains")
+    parser.add_argument("--address", default="auto", help="of Ray's cluster")
+    parser.add_argument("--gpus-per-run", type=float, default=0.0, help="of Ray's; 0.25: a quarter")
     parser.add_argument("--dry-run", action="store_true", help="say how many runs and hours")
     parser.add_argument("--list", action="store_true", help="print what each figure needs")
     return parser
@@ -290,9 +298,7 @@ def _sweeps() -> argparse.ArgumentParser:
 
 def sweep(arguments: list[str]) -> int:
     """train the runs that a figure needs, several at a time, or go on with them"""
-    from fast.agents import AGENTS
-    from fast.papers.grid import plan
-    from fast.papers.recipes import RECIPES, figure_runs, table
+    from fast.papers.recipes import table
 
     parser = _sweeps()
     cut = arguments.index("--") if "--" in arguments else len(arguments)
@@ -304,6 +310,41 @@ def sweep(arguments: list[str]) -> int:
         return 0
     _refuse_beyond("--seeds", given.seeds, MOST_SEEDS)
     _refuse_beyond("--silence", given.silence, MOST_MINUTES)
+    runs, agent = _asked(given)
+
+    from fast.machine import resources
+    from fast.runs.forecast import dry_run
+    from fast.runs.sweep import places, survey
+    from fast.runs.sweep import sweep as complete
+
+    device, spread = places(given.devices, given.jobs)
+    jobs = survey(runs, agent, given.preset, device, given.out, overrides)
+    unfinished = [job for job in jobs if job.unfinished]
+    if given.print:
+        for job in unfinished:
+            print(shlex.join(job.alone(overrides)))
+        return 0
+    silence = 60.0 * given.silence
+    if given.engine == "ray":
+        try:
+            from fast.runs.cluster import engine
+        except ModuleNotFoundError:
+            reason = 'it needs Ray: pip install -e ".[cluster]"'
+            raise InputError("--engine", given.engine, reason) from None
+        tasks = engine(given.address, given.gpus_per_run, lambda job: job.alone(overrides))
+        return complete(jobs, [{}] * len(jobs), overrides, silence=silence, engine=tasks)
+    resources.require_all([(job.config, job.folder) for job in unfinished], spread)
+    if given.dry_run:
+        return dry_run(jobs, spread, overrides)
+    return complete(jobs, spread, overrides, silence=silence)
+
+
+def _asked(given: argparse.Namespace) -> tuple[list[PlannedRun], str]:
+    """The runs of a sweep, and of which agent."""
+    from fast.agents import AGENTS
+    from fast.papers.grid import plan
+    from fast.papers.recipes import RECIPES, figure_runs
+
     if given.figure is not None and given.methods:
         raise InputError("--figure", given.figure, "accepted: it, or --methods")
     if given.figure is not None:
@@ -320,19 +361,12 @@ def sweep(arguments: list[str]) -> int:
             raise InputError(f"--{name}", None, f"a sweep needs it; accepted: {accepted}")
     if not runs:
         raise InputError("--figure", None, "accepted: a figure, or --tasks and --methods")
-
-    from fast.machine import resources
-    from fast.runs.forecast import dry_run
-    from fast.runs.sweep import places, survey
-    from fast.runs.sweep import sweep as complete
-
-    device, spread = places(given.devices, given.jobs)
-    jobs = survey(runs, agent, given.preset, device, given.out, overrides)
-    left = [(job.config, job.folder) for job in jobs if job.unfinished]
-    resources.require_all(left, spread)
-    if given.dry_run:
-        return dry_run(jobs, spread, overrides)
-    return complete(jobs, spread, overrides, silence=60 * given.silence)
+    if given.only is not None:
+        names = [run.name for run in runs]
+        if given.only not in names:
+            raise unknown("--only", given.only, names)
+        runs = [runs[names.index(given.only)]]
+    return runs, agent
 
 
 def _refuse_strays(settings: list[str], parser: argparse.ArgumentParser) -> None:

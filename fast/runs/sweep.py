@@ -15,10 +15,10 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import tyro
 
@@ -42,6 +42,16 @@ STOPPING = (
 OURS = ("--task", "--method", "--preset", "--seed", "--device", "--out", "--agent", "--resume")
 
 Place = dict[str, str]  # where one process at a time runs: its environment variables
+
+
+class Process(Protocol):
+    """What trains a job: a process here, or a task of a cluster."""
+
+    def poll(self) -> int | None:
+        """Its exit status; None while it is not over."""
+
+    def send_signal(self, number: int, /) -> None:
+        """Ask it to end."""
 
 
 @dataclass
@@ -68,6 +78,14 @@ class Job:
     def missing(self) -> int:
         """Updates still to make."""
         return self.config.run.updates - self.update if self.unfinished else 0
+
+    def alone(self, overrides: Sequence[str]) -> list[str]:
+        """A command that makes what is left of this run, however often it is called."""
+        task, method, seed = self.run
+        c, out = self.config, str(self.folder.parent.absolute())
+        which = ["--tasks", task, "--methods", method, "--seeds", str(seed + 1)]
+        how = ["--agent", c.agent.kind, "--preset", c.preset, "--devices", c.device, "--out", out]
+        return [*COMMAND, "sweep", *which, "--only", self.run.name, *how, *overrides]
 
     def train(self, out: Path, overrides: Sequence[str]) -> list[str]:
         """The arguments that train this run into `out`."""
@@ -175,11 +193,15 @@ def _damaged(job: Job, error: Exception) -> Job:
     return job
 
 
+Engine = Callable[[Job], Process]  # trains a job, on this machine or another
+
+
 class Child:
     """A process that trains a job, and how it is made to end: twice asked to, then killed."""
 
-    def __init__(self, process: subprocess.Popen[bytes], job: Job, place: Place, silence: float):
+    def __init__(self, process: Process, job: Job, place: Place, silence: float, queued: bool):
         self.process, self.job, self.place, self.silence = process, job, place, silence
+        self.queued = queued  # it may wait for a node before it begins
         self.asked, self.silent = 0, False
         self._written = self._sizes()
         self.due = time.monotonic() + silence  # when it is asked next, if nothing is heard
@@ -201,7 +223,9 @@ class Child:
     def listen(self) -> bool:
         """Whether it has just been silent for too long; then, and later, it is asked to end."""
         written, now = self._sizes(), time.monotonic()
-        if written != self._written and not self.silent and self.asked <= 1:
+        self.queued &= written == self._written  # who begins a run says so in its log
+        heard = self.queued or written != self._written
+        if heard and not self.silent and self.asked <= 1:
             self._written, self.due = written, now + self.silence
         if now < self.due:
             return False
@@ -215,8 +239,9 @@ class Sweep:
     """The jobs of a sweep while they are trained."""
 
     def __init__(self, jobs: Sequence[Job], places: Sequence[Place], overrides: Sequence[str],
-                 command: Sequence[str], silence: float):  # fmt: skip
+                 command: Sequence[str], silence: float, engine: Engine | None):  # fmt: skip
         self.jobs, self.overrides, self.command, self.silence = jobs, overrides, command, silence
+        self.engine = engine
         self.waiting = [job for job in jobs if job.unfinished]
         self.free, self.running, self.locked = list(places), list[Child](), set[str]()
         self.stop = Stop(patient=True)
@@ -286,10 +311,14 @@ class Sweep:
             arguments = job.train(job.folder, self.overrides)
         job.tries += 1
         try:
-            process = spawn([*self.command, *arguments], job.log, self.free[0])
+            if self.engine is not None:
+                process = self.engine(job)
+            else:
+                process = spawn([*self.command, *arguments], job.log, self.free[0])
         except OSError as error:  # its log cannot be written, or no process be had
             return self.failed(job, str(error))
-        self.running.append(Child(process, job, self.free.pop(0), self.silence))
+        queued = self.engine is not None
+        self.running.append(Child(process, job, self.free.pop(0), self.silence, queued))
 
     def look_after(self, child: Child) -> None:
         """What its process has reached; an end to it where it is silent or over."""
@@ -328,6 +357,7 @@ def sweep(
     overrides: Sequence[str] = (),
     command: Sequence[str] = COMMAND,
     silence: float = SILENCE,
+    engine: Engine | None = None,
 ) -> int:
     """Complete all jobs, one process at each place at a time; the exit status.
 
@@ -336,6 +366,8 @@ def sweep(
     each process, which stops after its episode; a second one, and it stops at once; a third one, or
     `GRACE` seconds, and it is killed. A job that another process trains is waited for.
 
+    Given an `engine`, that trains each job, wherever it does, and `command` is not used.
+
     Returns 0 if all are complete, 1 if any is not, 128 + n after signal n.
     """
     out = jobs[0].folder.parent
@@ -343,13 +375,13 @@ def sweep(
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError("--out", str(out), f"it cannot be made: {error.strerror}") from None
-    this = Sweep(jobs, places, overrides, command, silence)
+    this = Sweep(jobs, places, overrides, command, silence, engine)
     with this.bar, this.stop:
         try:
             this.run()
         finally:
             for child in this.running:  # none, but after an error of ours
-                child.process.terminate()
+                child.process.send_signal(signal.SIGTERM)
     failed = [job for job in jobs if job.state in ("failed", "damaged")]
     print(f"{this.complete()} of {len(jobs)} runs are complete, {len(failed)} failed")
     for job in failed:

@@ -6,6 +6,7 @@ The training is a small script but for the last test; its orders are files, one 
 import fcntl
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -827,3 +828,26 @@ def test_a_real_sweep_is_interrupted_and_goes_on(tmp_path, capsys):
         after = read_run(before.folder)
         assert len(after.of("session")) == 2
         assert after.of("episode")[: len(before.of("episode"))] == before.of("episode")
+
+
+def test_a_run_alone_has_a_command_that_makes_what_is_left_of_it(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    methods = ["--methods", "baseline", "n-step+redo"]
+    given = ["sweep", "--agent", "sac", "--tasks", "HalfCheetah-v4", *methods, "--preset", "tiny"]
+    given += ["--out", "the runs", "--run.updates", "12", "--agent.first-update", "20"]
+    given += ["--run.score-interval", "6", "--run.log-interval", "6"]
+    assert main([*given, "--print"]) == 0
+    commands = capsys.readouterr().out.splitlines()
+    assert len(commands) == 2 and not (tmp_path / "the runs").exists()
+    python, *command = shlex.split(commands[1])
+    assert python == sys.executable and command[:2] == ["-m", "fast"]
+    assert main(command[2:]) == 0  # from any place
+    folder = tmp_path / "the runs/HalfCheetah-v4.n-step+redo.0"
+    before = {file: file.stat().st_mtime_ns for file in folder.rglob("*")}
+    assert main(command[2:]) == 0
+    assert {file: file.stat().st_mtime_ns for file in folder.rglob("*")} == before
+    capsys.readouterr()
+    assert main([*given, "--print"]) == 0
+    assert capsys.readouterr().out.splitlines() == commands[:1]
+    assert main([*given, "--only", "HalfCheetah-v4.baseline.1"]) == 2
+    assert "HalfCheetah-v4.baseline.0" in capsys.readouterr().err
