@@ -55,6 +55,7 @@ class RunConfig:
     evaluation_episodes: Count = 10  # jaxrl
     score_interval: Count = 2000  # updates (ours)
     score_batch: Size = 256  # replayed, unaugmented observations (ours)
+    magi: Literal["loss", "printed"] = "loss"  # whose gradient (OCP, eq. 17); printed: z's mean
     log_interval: Count = 1000  # updates between two records of losses and timing (ours)
     checkpoint_interval: Count = 5000  # agent steps; written at the next end of an episode (ours)
 

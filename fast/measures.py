@@ -20,6 +20,9 @@ class Seen(NamedTuple):
     dh: Tensor
     weight: Tensor  # (N, ...)
     dweight: Tensor
+    # The gradient of the mean of z over samples and neurons in place of the loss's, with respect to
+    # the weights: OCP's eq. (17) and (18) as printed. None: it is not looked at.
+    dmean: Tensor | None = None
 
 
 class Agent(Protocol):
@@ -35,6 +38,7 @@ SETS: dict[str, Callable[[Seen], Tensor]] = {
     "dormant_0": lambda seen: scores.dormant(seen.h, 0.0),
     "dormant_0.1": lambda seen: scores.dormant(seen.h, 0.1),
     "zero_gradient": lambda seen: scores.gradient_dormant(seen.dweight, 0.0),
+    "low_gradient_0.01": lambda seen: scores.gradient_dormant(seen.dweight, 0.01),  # GraMa, A.1
 }
 CHANGES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "overlap": scores.overlap,
@@ -45,6 +49,11 @@ CHANGES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
 
 def _share(of: Callable[[Seen], Tensor], seen: Seen) -> Tensor:
     return of(seen).to(seen.h.dtype).mean()
+
+
+def magi(seen: Seen) -> Tensor:
+    """Of each neuron, (N,) (OCP, Definition 2): on the loss, or as printed, the same of all."""
+    return scores.magi(seen.dweight if seen.dmean is None else seen.dmean)
 
 
 # Of dense layers alone: the matrix of a convolution has a row for each position of each picture.
@@ -62,6 +71,8 @@ MEASURES: dict[str, Callable[[Seen], Tensor]] = {
     "saturated": lambda seen: scores.saturated(seen.z).to(seen.h.dtype).mean(),
     "zombie": lambda seen: scores.zombie(seen.z).to(seen.h.dtype).mean(),
     **RANKS,
+    "magi_smallest": lambda seen: magi(seen).min(),
+    "magi_largest": lambda seen: magi(seen).max(),
     "gradient_magnitude": lambda seen: scores.gradient_magnitude(seen.dweight),
     "weight_norm": lambda seen: scores.weight_norm(seen.weight),
 }
@@ -69,10 +80,14 @@ MEASURES: dict[str, Callable[[Seen], Tensor]] = {
 NAMES = (*MEASURES, *(f"{name}_{change}" for name in SETS for change in CHANGES))
 
 
-def look(agent: Agent, learner: str, batch: Any, draws: Any) -> dict[str, Seen]:
+def look(
+    agent: Agent, learner: str, batch: Any, draws: Any, printed: bool = False
+) -> dict[str, Seen]:
     """Every layer of one learner's network on a batch; it changes nothing.
 
     In the parameters' own precision, on the batch as it is: unaugmented.
+
+    printed: with `dmean`, which takes a pass back from every layer.
     """
     module = agent.learners[learner].module
     networks = [n for x in agent.learners.values() for n in (x.module, x.slow) if n is not None]
@@ -80,6 +95,9 @@ def look(agent: Agent, learner: str, batch: Any, draws: Any) -> dict[str, Seen]:
         loss = agent.loss(learner, batch, draws)
         weights = [module.get_submodule(name).weight for name in taps]
         flat = [tensor for pair in taps.values() for tensor in pair]
+        pairs = zip(flat[::2], weights, strict=True)
+        means = [torch.autograd.grad(z.mean(), weight, retain_graph=True)[0]
+                 for z, weight in pairs if printed]  # fmt: skip
         (*gradients,) = torch.autograd.grad(loss, [*flat, *weights])
     dz, dh, dweight = (
         gradients[0 : len(flat) : 2],
@@ -87,7 +105,15 @@ def look(agent: Agent, learner: str, batch: Any, draws: Any) -> dict[str, Seen]:
         gradients[len(flat) :],
     )
     return {
-        name: Seen(z.detach(), h.detach(), dz[i], dh[i], weights[i].detach(), dweight[i])
+        name: Seen(
+            z.detach(),
+            h.detach(),
+            dz[i],
+            dh[i],
+            weights[i].detach(),
+            dweight[i],
+            means[i] if printed else None,
+        )
         for i, (name, (z, h)) in enumerate(taps.items())
     }
 
@@ -108,16 +134,20 @@ def measured(seen: Seen) -> dict[str, Tensor]:
 
 
 def measure(
-    agent: Agent, batch: Any, draws: Any, last: dict[str, Tensor] | None = None
+    agent: Agent,
+    batch: Any,
+    draws: Any,
+    last: dict[str, Tensor] | None = None,
+    printed: bool = False,
 ) -> dict[str, float]:
     """{"learner/layer/measure": value} of every layer; one wait for the device.
 
     last: the SETS of the look before, by name, to measure what has changed (at the first one
-    they are empty); those of this look are put in their place.
+    they are empty); those of this look are put in their place. printed: as of `look`.
     """
     told: dict[str, Tensor] = {}
     for learner, held in agent.learners.items():
-        found = look(agent, learner, batch, draws) if layers(held.module) else {}
+        found = look(agent, learner, batch, draws, printed) if layers(held.module) else {}
         for layer, seen in found.items():
             place = f"{learner}/{layer}"
             told |= {f"{place}/{name}": value for name, value in measured(seen).items()}

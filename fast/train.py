@@ -299,7 +299,8 @@ class Training:
         size = self.config.run.score_batch
         g = generator(self.config.seed, SCORES, self.update)
         batch = self.mask(self.experience.sample(size, g))
-        result = measures.measure(self.agent, batch, self.agent.draws(size, g), self.sets)
+        draws, printed = self.agent.draws(size, g), self.config.run.magi == "printed"
+        result = measures.measure(self.agent, batch, draws, self.sets, printed)
         self.log("scores", **result)
         first, held = next(iter(self.agent.learners.items()))  # of whose layers with readers
         for name, form in (("largest_share", ".2f"), ("saturated", ".0%")):

@@ -212,6 +212,13 @@ def area(run: Told) -> float:
     return float(run.evaluations["return"].mean())
 
 
+def decline(run: Told) -> float:
+    """How much less the last tenth of the evaluations has than the first."""
+    values = run.evaluations["return"]
+    part = max(1, len(values) // 10)
+    return float(values[:part].mean() - values[-part:].mean())
+
+
 def stays(run: Told, of: str, layer: str = "") -> float:
     """Of neurons that were in a set at one look, the share that still is at the next: mean over the
     looks and layers where there were any."""
@@ -315,6 +322,15 @@ EXPERIMENTS: dict[str, Experiment] = {
         preset="laptop",
         agent="ppo",
         settings=("--run.updates", "12800", "--run.score-interval", "320"),
+    ),
+    # One class more every 15 epochs, until all ten of them are there.
+    "incremental": Experiment(
+        ("fashion-mnist-incremental",),
+        ("baseline", "redo-0.02", "regrama"),
+        5,
+        ("*/low_gradient_0.01", "*/dormant_0"),
+        preset="grama-laptop",
+        agent="classifier",
     ),
 }
 
@@ -737,5 +753,49 @@ FINDINGS: dict[str, Finding] = {
         "PPO with tanh, CleanRL's, converges faster than with ReLU",
         "ppo", ("tanh", "baseline"), gap("tanh", "baseline", area),
         "mean of all evaluations of tanh, less those of ReLU", Above(0),
+    ),
+    "incremental.accuracy-declines": Finding(
+        "GraMa, 4.3, Figure 5",
+        "the accuracy of a plain classifier declines as one class after the other comes in",
+        "incremental", ("baseline",), each("baseline", decline),
+        "accuracy in the first tenth less that in the last, of the classes there", Above(0),
+    ),
+    "incremental.low-gradient-grows": Finding(
+        "GraMa, 4.3, Figure 5",
+        "the share of neurons of little gradient grows meanwhile",
+        "incremental", ("baseline",), each("baseline", growth, "low_gradient_0.01"),
+        "their share (GraMa at most 0.01) in the last tenth, less that in the first", Above(0),
+    ),
+    "incremental.redo-raises-accuracy": Finding(
+        "GraMa, 4.3, Figure 5",
+        "ReDo at each new class raises the accuracy",
+        "incremental", ("redo-0.02", "baseline"), gap("redo-0.02", "baseline", area),
+        "mean of all tests, less the baseline's", Above(0),
+    ),
+    "incremental.regrama-raises-accuracy": Finding(
+        "GraMa, 4.3, Figure 5",
+        "ReGraMa at each new class raises the accuracy",
+        "incremental", ("regrama", "baseline"), gap("regrama", "baseline", area),
+        "mean of all tests, less the baseline's", Above(0),
+    ),
+    "incremental.redo-lowers-low-gradient": Finding(
+        "GraMa, 4.3, Figure 5",
+        "ReDo leaves fewer neurons of little gradient",
+        "incremental", ("redo-0.02", "baseline"),
+        gap("redo-0.02", "baseline", later, "low_gradient_0.01"),
+        "their share (GraMa at most 0.01) in the second half, less the baseline's", Below(0),
+    ),
+    "incremental.regrama-lowers-low-gradient": Finding(
+        "GraMa, 4.3, Figure 5",
+        "ReGraMa leaves fewer neurons of little gradient",
+        "incremental", ("regrama", "baseline"),
+        gap("regrama", "baseline", later, "low_gradient_0.01"),
+        "their share (GraMa at most 0.01) in the second half, less the baseline's", Below(0),
+    ),
+    "incremental.regrama-does-as-redo": Finding(
+        "GraMa, 4.3, Figure 5",
+        "ReGraMa is worth as much as ReDo: at most one picture in a hundred less",
+        "incremental", ("regrama", "redo-0.02"), gap("regrama", "redo-0.02", area),
+        "mean of all tests of regrama, less those of redo", Above(-0.01),
     ),
 }  # fmt: skip

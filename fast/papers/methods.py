@@ -10,6 +10,7 @@ METHODS: dict[str, dict[str, Any]] = {
     "baseline": {},
     "reset": {"interventions": {"reset": {}}},
     "redo": {"interventions": {"redo": {}}},
+    "redo-0.02": {"interventions": {"redo": {"tau": 0.02}}},  # GraMa, Appendix A
     "redo-0.1": {"interventions": {"redo": {"tau": 0.1}}},  # ReDo, Table 1, off the default ratio
     "pruning": {"interventions": {"pruning": {}}},
     "hl-gauss": {"agent": {"loss": "hl_gauss"}},

@@ -72,6 +72,7 @@ ELSEWHERE = {
     "run.reward_masked": 0,
     "run.score_interval": 2000,
     "run.score_batch": 256,
+    "run.magi": "loss",
     "run.log_interval": 1000,
     "run.checkpoint_interval": 5000,
     "run.stored": "",
@@ -146,7 +147,7 @@ def test_every_method_of_the_main_paper_is_in_the_table_above():
     others |= {"no-activation", "tanh"}
     others |= {f"replay-ratio-{ratio:g}" for ratio in (0.25, 0.5, 1, 2, 4, 8)}
     others |= {f"width-{factor:g}" for factor in (0.25, 0.5, 2, 4)}
-    kinds = ("0.1", "lowest", "random", "highest", "outgoing-fresh", "incoming-norm")
+    kinds = ("0.02", "0.1", "lowest", "random", "highest", "outgoing-fresh", "incoming-norm")
     others |= {f"redo-{kind}" for kind in (*kinds, *(f"batch-{n}" for n in (32, 64, 256, 1024)))}
     assert len(METHODS.keys() - others) == 10
 

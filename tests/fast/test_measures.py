@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from fast import scores
-from fast.measures import CHANGES, MEASURES, SETS, Seen, measure, measured
+from fast.measures import CHANGES, MEASURES, SETS, Seen, look, magi, measure, measured
 from fast.nets.layers import MLP
 
 
@@ -42,6 +42,23 @@ def test_what_is_left_of_a_set_of_neurons_is_measured_from_one_look_to_the_next(
         assert looks[1][f"{place}_chance"] == 3 / 4  # the larger set over the layer
         assert looks[0][place] == 2 / 4
         assert not last[place].any()
+
+
+def test_magi_on_the_loss_is_of_each_neuron_and_as_printed_it_is_one_number_of_all():
+    """By hand: the observations are the inputs, each neuron's weight is its own and 1, and neuron 0
+    is off; dz/dw is the input, and z's mean is over two samples and four neurons."""
+    agent, x = Agent(), torch.tensor([[-1.0, 1, 2, 3], [-3.0, 1, 4, 5]])
+    (of_loss,) = look(agent, "critic", x, None).values()
+    (printed,) = look(agent, "critic", x, None, printed=True).values()
+    mean_input = x.mean(0).abs().mean()
+    on = torch.tensor([0.0, 1, 1, 1])
+    assert torch.equal(magi(of_loss), 2 * mean_input * on)  # the loss is a sum over two samples
+    assert torch.equal(magi(printed), mean_input.expand(4) / 4)
+    for found, name in ((measure(agent, x, None), "loss"),
+                        (measure(agent, x, None, printed=True), "printed")):  # fmt: skip
+        ends = [found[f"critic/dense0/magi_{end}"] for end in ("smallest", "largest")]
+        assert ends == {"loss": [0, 2 * mean_input], "printed": [mean_input / 4] * 2}[name]
+        assert found["critic/dense0/gradient_magnitude"] == 2 * mean_input * 3 / 4
 
 
 def seen(**changed):

@@ -40,7 +40,8 @@ def run(method="baseline", seed=0, returns=(0.0, 0.0, 0.0), **measures):
     usual = {"largest_share": 0.1, "largest_activation": 1.0, "saturated": 0.3, "zombie": 0.2,
              "srank": 50.0, "dormant_0": 0.2, "dormant_0.1": 0.3,
              "gradient_magnitude": 1e-3, "zero_gradient": 0.2, "weight_norm": 1.0,
-             "dormant_0_retention": 1.0, "zero_gradient_retention": 1.0}  # fmt: skip
+             "low_gradient_0.01": 0.2, "dormant_0_retention": 1.0,
+             "zero_gradient_retention": 1.0}  # fmt: skip
     scores = {"update": np.arange(1.0, TIMES + 1)}
     for layer in LAYERS:
         own = {k.removeprefix("dense0_"): v for k, v in measures.items() if "dense1_" not in k}
@@ -137,6 +138,12 @@ CASES = {
     "all-have-a-gradient-without-activations": ({"zero_gradient": 0.0}, {"zero_gradient": half}),
     "weights-grow": ({"weight_norm": 1 + rising}, {"weight_norm": 2 - rising}),
     "tanh-converges-faster": ({"returns": (9, 9, 9)}, {"returns": (-9, -9, -9)}),
+    "accuracy-declines": ({"returns": (0.9, 0.5, 0.1)}, {"returns": (0.1, 0.5, 0.9)}),
+    "low-gradient-grows": ({"low_gradient_0.01": rising}, {"low_gradient_0.01": 1 - rising}),
+    "redo-raises-accuracy": ({"returns": (0.9, 0.9)}, {"returns": (-0.9, -0.9)}),
+    "regrama-raises-accuracy": ({"returns": (0.9, 0.9)}, {"returns": (-0.9, -0.9)}),
+    "redo-lowers-low-gradient": ({"low_gradient_0.01": 0.1}, {"low_gradient_0.01": 0.9}),
+    "regrama-lowers-low-gradient": ({"low_gradient_0.01": 0.1}, {"low_gradient_0.01": 0.9}),
     "baseline-never-learns": ({"returns": (9, 9, 9)}, {"returns": (-9, -9, -9)}),
     "hl-gauss-learns": ({"returns": (9, 9, 9)}, {"returns": (-9, -9, -9)}),
     "adam-eps-learns": ({"returns": (9, 9, 9)}, {"returns": (-9, -9, -9)}),
