@@ -100,7 +100,8 @@ def build(
     """The settings of a run.
 
     method: one of METHODS, or several joined by +: the later ones change what the earlier set. One
-        with another replay ratio keeps the preset's number of agent steps (ReDo, Figures 7 and 10).
+        with another replay ratio keeps the preset's number of agent steps (ReDo, Figures 7 and 10);
+        behind it `same-updates` that of updates (Figure 26).
 
     Raises:
         InputError: for an unknown agent, method or preset, with the names nearest to it; for a
@@ -138,6 +139,7 @@ def build(
     if getattr(config.env, "new_class_every", 0):  # GraMa, 4.3; pruning has an end to come to
         usual = {name: {"when": {"every": "new-class"}} for name in SHORT if name != "pruning"}
     usual = usual | changed.get("interventions", {})
+    planned = config.run.updates
     for name in methods:
         new, on = METHODS[name], config.interventions
         for turned, values in new.get("interventions", {}).items():
@@ -146,6 +148,7 @@ def build(
             )
         ratio, made = made.updates_per_step, replace(made, **new.get("agent", {}))
         updates = max(1, round(config.run.updates * made.updates_per_step / ratio))
+        updates = planned if "updates" in new else updates
         run = replace(config.run, updates=updates, **new.get("run", {}))
         config = replace(config, agent=made, interventions=on, run=run)
     return config

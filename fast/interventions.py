@@ -138,8 +138,9 @@ class ReDo:
     tau: NonNegative = 0.1  # B.2
     batch: Size = 256  # replayed, unaugmented observations (Dopamine's ReDo)
     # dormant: score at most tau. The others take a share of each layer that falls from `share` to 0
-    # over the run as a half cosine, of the lowest, random or highest scores (ReDo, 5.5).
-    select: Literal["dormant", "lowest", "random", "highest"] = "dormant"
+    # over the run as a half cosine, of the lowest, random or highest scores (ReDo, 5.5), or of the
+    # least utility of continual backprop (C.4).
+    select: Literal["dormant", "lowest", "random", "highest", "least_useful"] = "dormant"
     share: Share = 0.1
     most: OpenShare = 1.0  # of a layer at one time, the lowest scores first (GraMa, Table 7)
     incoming: Literal["fresh", "live_norm"] = "fresh"  # ReDo, C.2: norm of the living
@@ -312,7 +313,7 @@ def reset(asked: Reset, now: Moment) -> Record:
 def redo(asked: ReDo, now: Moment) -> Record:
     """Dormant neurons of every layer that has readers drawn anew (ReDo; B.2), or others."""
     learner, seen = now.learner, now.look(asked.batch)
-    chosen = {name: _chosen(asked, now, seen[name].h) for name in learner.readers}
+    chosen = {name: _chosen(asked, now, name, seen[name].h) for name in learner.readers}
     params, fresh = learner.params, now.fresh()
     if asked.initialisation == "xavier":
         weights = {name: params[f"{name}.weight"] for name in learner.readers}
@@ -431,7 +432,7 @@ def make_dominant(asked: MakeDominant, now: Moment) -> Record:
     return {"neuron": neuron.item()}
 
 
-def _chosen(asked: ReDo, now: Moment, h: Tensor) -> Tensor:
+def _chosen(asked: ReDo, now: Moment, layer: str, h: Tensor) -> Tensor:
     """Which neurons of a layer ReDo takes."""
     size = scores.mean_activation(h)
     if asked.select == "dormant":
@@ -440,6 +441,9 @@ def _chosen(asked: ReDo, now: Moment, h: Tensor) -> Tensor:
     count = int(min(share, asked.most) * len(size))
     if asked.select == "random":
         return mitigations.random_choice(now.noise(size.shape, size), count)
+    if asked.select == "least_useful":
+        use = mitigations.usefulness(now.learner.params, layer, h, now.learner.readers)
+        return mitigations.lowest(use, count)
     return getattr(mitigations, asked.select)(size, count)
 
 

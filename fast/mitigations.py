@@ -298,6 +298,30 @@ def _check_rebirth(layer: str, draw: Rebirth, params: Params, readers: Readers) 
 # --- continual backprop --------------------------------------------------------------------
 
 
+def _reach(params: Params, layer: str, readers: Readers) -> Tensor:
+    """The sum of the absolute outgoing weights of each neuron of a layer, (N,)."""
+    n = len(_weight(params, layer))
+    reach = _weight(params, layer).new_zeros(n)
+    for name, span in _reading(params, layer, readers):
+        outgoing = _owned(params[name], n, span).abs()
+        reach += outgoing.sum((0, *range(2, outgoing.ndim)))
+    return reach
+
+
+@torch.no_grad()
+def usefulness(params: Params, layer: str, h: Tensor, readers: Readers) -> Tensor:
+    """How useful each neuron of a layer is on a batch, (N,), not negative: the mean of
+    abs(h - its mean) times the sum of its absolute outgoing weights, over that of its incoming
+    ones. One that never changes is of no use.
+
+    Continual backprop's (Dohare et al. 2021) without its running means, as ReDo has it (C.4).
+    """
+    apart = scores.mean_activation(h - h.mean((0, *range(2, h.ndim)), keepdim=True))
+    worth = apart * _reach(params, layer, readers)
+    incoming = _weight(params, layer).flatten(1).abs().sum(1)
+    return torch.where(worth > 0, worth / incoming, 0)
+
+
 def continual_backprop_start(params: Params, layers: Iterable[str]) -> dict[str, Masks]:
     """The memory before the first step: {layer: utility (N,), age (N,), pending ()}, all 0."""
     memory = {}
@@ -333,12 +357,8 @@ def continual_backprop(
         _require(layer in memory, "memory", sorted(memory), f"an entry for {layer!r}")
         _require(len(a) == n, f"activations[{layer!r}]", tuple(h.shape), f"{n} neurons")
         utility, age, pending = (memory[layer][key] for key in ("utility", "age", "pending"))
-        reach = torch.zeros_like(utility)
-        for name, span in _reading(params, layer, readers):
-            outgoing = _owned(params[name], n, span).abs()
-            reach += outgoing.sum((0, *range(2, outgoing.ndim)))
         age += 1
-        utility.copy_(decay * utility + (1 - decay) * a * reach)
+        utility.copy_(decay * utility + (1 - decay) * a * _reach(params, layer, readers))
         mature = age > maturity
         pending += rate * mature.sum(dtype=pending.dtype)
         due = pending.floor()

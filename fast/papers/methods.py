@@ -1,7 +1,7 @@
 """The methods of the papers, as data: what each changes of a preset.
 
-A method is settings of the agent, or interventions that it turns on, so methods combine by `+`. One
-that needs a setting which an agent lacks is refused there.
+A method is settings of the agent or of the run, or interventions that it turns on, so methods
+combine by `+`. One that needs a setting which an agent lacks is refused there.
 """
 
 from typing import Any
@@ -35,6 +35,7 @@ METHODS: dict[str, dict[str, Any]] = {
         f"replay-ratio-{ratio:g}": {"agent": {"updates_per_step": ratio}}
         for ratio in (0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
     },
+    "same-updates": {"updates": "as the preset"},  # at any replay ratio (Figure 26)
     "n-step": {"agent": {"n_step": 3}},
     "fixed-targets": {"agent": {"targets": "fixed"}},  # Figures 4 and 8
     "pretrained": {"run": {"pretrained": True}},  # Figure 8
@@ -50,6 +51,7 @@ METHODS: dict[str, dict[str, Any]] = {
         f"redo-{which}": {"interventions": {"redo": {"select": which}}}
         for which in ("lowest", "random", "highest")
     },
+    "redo-least-useful": {"interventions": {"redo": {"select": "least_useful"}}},  # Figure 25
     "redo-outgoing-fresh": {"interventions": {"redo": {"tau": 0.1, "outgoing": "fresh"}}},
     "redo-incoming-norm": {"interventions": {"redo": {"tau": 0.1, "incoming": "live_norm"}}},
     **{

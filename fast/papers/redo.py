@@ -5,8 +5,7 @@ and sections, and each note says what is ours. A method names the replay ratio w
 default, 0.25; there ReDo's threshold is 0.025, elsewhere 0.1 (Table 1). With `--tasks` a sweep has
 a figure's methods on other tasks, such as MinAtar's.
 
-Not here: Figures 25 (the utility of continual backprop as a score) and 26 (as many updates at each
-ratio), and GPU hours.
+Not here: GPU hours.
 """
 
 from fast.papers import atari
@@ -214,6 +213,19 @@ RECIPES: dict[str, Recipe] = {
         "Size of the batch that neurons are scored on",
         "curves", (RETURN,), TWO, tuple(f"{ONE}+redo-batch-{n}" for n in (32, 64, 256, 1024)),
         f"{SAME}; games: ours",
+    ),
+    "redo-25": _dqn(
+        "Which neurons are recycled: the lowest scores, or the least utility of continual backprop",
+        "curves", (RETURN,), TWO, tuple(f"{ONE}+redo-{n}" for n in ("lowest", "least-useful")),
+        f"games, schedule and {SAME}; the utility's formula: its public code; replay ratio: ours, "
+        "as in Figure 15",
+    ),
+    "redo-26": _dqn(
+        "Return by replay ratio with and without ReDo, after as many updates",
+        "aggregates", (RETURN,), SEVENTEEN,
+        ("baseline", "redo", *(f"replay-ratio-{ratio}+same-updates{redo}"
+                               for ratio in (0.5, 1) for redo in ("", "+redo-0.1"))),
+        f"games and {SAME}; 10M, 5M and 2.5M frames there: ours the preset's updates",
     ),
     "redo-27": _dqn(
         "Learning curves at replay ratio 1", "curves", (RETURN,), SEVENTEEN, AT_ONE,

@@ -144,7 +144,7 @@ def test_every_method_of_the_main_paper_is_in_the_table_above():
     others = {"regrama", "reborn", "continual-backprop", "shrink-perturb", "l2-init"}
     others |= {"prune-dormant", "weight-decay", "make-dominant", "adam-eps", "adam-eps-1e-8"}
     others |= {"n-step", "impala", "low-lr", "leaky-relu", "fixed-targets", "pretrained"}
-    others |= {"no-activation", "tanh"}
+    others |= {"no-activation", "tanh", "redo-least-useful", "same-updates"}
     others |= {f"replay-ratio-{ratio:g}" for ratio in (0.25, 0.5, 1, 2, 4, 8)}
     others |= {f"width-{factor:g}" for factor in (0.25, 0.5, 2, 4)}
     kinds = ("0.02", "0.1", "lowest", "random", "highest", "outgoing-fresh", "incoming-norm")
@@ -472,10 +472,13 @@ def test_the_smallest_picture_that_is_accepted_is_the_smallest_that_the_encoder_
 
 
 def test_another_replay_ratio_keeps_the_number_of_agent_steps():
-    """ReDo, Figures 7 and 10; and who names the updates has them."""
+    """ReDo, Figures 7 and 10, or as Figure 26 the updates; and who names the updates has them."""
     usual = configs.build("dqn", "minatar-asterix", preset="laptop")
     for ratio in (0.25, 1, 4):
         made = configs.build("dqn", "minatar-asterix", f"replay-ratio-{ratio:g}+redo-0.1", "laptop")
         assert made.run.updates / made.agent.updates_per_step == usual.run.updates / 0.25
         assert made.interventions.redo.tau == 0.1
         assert replace(made, run=replace(made.run, updates=7)).run.updates == 7
+        name = f"replay-ratio-{ratio:g}+same-updates"
+        same = configs.build("dqn", "minatar-asterix", name, "laptop")
+        assert same.run.updates == usual.run.updates and same.agent == made.agent

@@ -352,7 +352,7 @@ def test_regrama_takes_the_neurons_of_little_gradient_and_at_most_its_share(watc
                     assert changed.sum() == record[name]
 
 
-@pytest.mark.parametrize("select", ["lowest", "random", "highest"])
+@pytest.mark.parametrize("select", ["lowest", "random", "highest", "least_useful"])
 def test_redo_by_rank_takes_a_share_that_falls_to_zero(watch, select):
     seen, records = watch(config_of("redo", when=TENTH, select=select, share=0.5))
     # half a cosine: 3/4 and 1/4 of one half of 16 neurons
@@ -367,6 +367,11 @@ def test_redo_by_rank_takes_a_share_that_falls_to_zero(watch, select):
         assert size[taken].max() <= size[~taken].min()
     if select == "highest":
         assert size[taken].min() >= size[~taken].max()
+    if select == "least_useful":
+        readers = {"heads.0.dense0": (mitigations.Reader("heads.0.dense1"),)}
+        h = taps["heads.0.dense0"][1].detach()
+        use = mitigations.usefulness(before["critic"], "heads.0.dense0", h, readers)
+        assert use[taken].max() <= use[~taken].min()
 
 
 def test_shrink_and_perturb_moves_all_parameters_towards_fresh_ones(watch):

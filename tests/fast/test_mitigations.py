@@ -72,6 +72,32 @@ def test_a_parameter_of_another_optimizer_is_refused():
         m.optimizer_state(optimizer, head().named_parameters())
 
 
+# --- how useful a neuron is ----------------------------------------------------------------
+
+
+def test_usefulness_is_what_varies_times_what_is_read_over_what_is_received():
+    """Against loops: a convolution that a convolution and a dense layer read, the latter an action
+    too. A neuron that never changes is of no use, also where nothing comes in."""
+    g = torch.Generator().manual_seed(0)
+    n, span = 3, 4
+    params = {"conv0.weight": torch.randn(n, 2, 3, 3, generator=g),
+              "conv1.weight": torch.randn(5, n, 2, 2, generator=g),
+              "dense0.weight": torch.randn(6, n * span + 2, generator=g)}  # fmt: skip
+    h = torch.randn(7, n, 2, 2, generator=g).relu()
+    params["conv0.weight"][1], h[:, 1] = 0, 0.5
+    readers = {"conv0": (Reader("conv1"), Reader("dense0", span))}
+    expected = []
+    for i in range(n):
+        values = [h[b, i, y, x].item() for b in range(7) for y in range(2) for x in range(2)]
+        mean = sum(values) / len(values)
+        worth = sum(abs(value - mean) for value in values) / len(values)
+        reach = params["conv1.weight"][:, i].abs().sum()
+        reach += params["dense0.weight"][:, i * span : (i + 1) * span].abs().sum()
+        received = params["conv0.weight"][i].abs().sum()
+        expected.append(0.0 if i == 1 else worth * reach / received)
+    torch.testing.assert_close(m.usefulness(params, "conv0", h, readers), torch.tensor(expected))
+
+
 # --- nothing waits for the device ----------------------------------------------------------
 
 
@@ -98,6 +124,7 @@ def test_no_mitigation_asks_for_a_value_but_reborn():
         m.recycle(params, state, chosen, fresh, readers, **how)
     m.xavier_uniform(params, {layer: fresh[f"{layer}.weight"] for layer in layers})
     m.continual_backprop(params, state, memory, h, fresh, readers)
+    m.usefulness(params, "dense0", h["dense0"], readers)
     m.apply_masks(params, m.neuron_masks(params, chosen, readers))
     masks = m.magnitude_masks(params, m.erk_sparsity(params, 0.5))
     m.apply_masks(params, m.magnitude_masks(params, m.uniform_sparsity(params, 0.9), masks))
