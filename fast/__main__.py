@@ -188,7 +188,7 @@ def film(arguments: list[str]) -> int:
     given = parser.parse_args(arguments)
     _refuse_beyond("--size", given.size, 1024)
     _refuse_beyond("--episode", given.episode, 1_000_000)
-    from fast.film import film as write  # torch takes seconds to import
+    from fast.studies.film import film as write  # torch takes seconds to import
 
     out = given.out or given.run / "film.gif"
     print(f"{out}: return {write(given.run, out, given.size, given.episode - 1):.0f}")
@@ -212,7 +212,7 @@ def regression(arguments: list[str]) -> int:
     for rate in given.rates:
         if not 0 < rate < math.inf:
             raise InputError("--rates", rate, "accepted: finite numbers above 0")
-    from fast.regression import regression as write  # torch takes seconds to import
+    from fast.studies.regression import regression as write  # torch takes seconds to import
 
     print(write(given.runs, given.out, given.rates, given.seeds, given.epochs))
     return 0

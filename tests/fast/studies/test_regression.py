@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from fast import config as configs
-from fast import regression
 from fast.__main__ import main
 from fast.runs.session import Stop
+from fast.studies import regression
 from fast.train import train
 
 INPUTS = regression.INPUTS
