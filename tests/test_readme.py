@@ -145,7 +145,8 @@ COMMAND = r"python -m |python scripts/|make |tensorboard -|\. \.venv|sweep -|fig
 # Longer than a few seconds, or needs a browser: for `make thorough`.
 LONG = re.compile(
     r"theory(?! show| plot)|scripts/|tensorboard|fast doctor|sweep|figure"
-    r"|runs/x|runs/paper|bench|--agent (sac|ppo)|regression|DIR|--seed S|cartpole-balance"
+    r"|runs/x|runs/paper|bench|--agent (sac|ppo|drqv2|dacer)|regression|DIR|--seed S"
+    r"|cartpole-balance"
 )
 SMALL = {"--preset": "tiny", "--devices": "cpu", "--jobs": "1", "--run.updates": "60"}
 ADDED = {

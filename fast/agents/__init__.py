@@ -23,7 +23,7 @@ from collections.abc import Sequence
 from types import ModuleType
 from typing import Any, NamedTuple, Protocol
 
-from fast.agents import classifier, dqn, drq, ppo, sac
+from fast.agents import classifier, dqn, drq, drqv2, ppo, sac
 
 
 class AgentSettings(Protocol):
@@ -65,6 +65,7 @@ class Kind(NamedTuple):
 
 AGENTS = {
     "drq": Kind(drq, drq.DrQ, drq.DrQSettings, "pixels"),
+    "drqv2": Kind(drqv2, drqv2.DrQv2, drqv2.DrQv2Settings, "pixels"),
     "sac": Kind(sac, sac.SAC, sac.SACSettings, "states"),
     "ppo": Kind(ppo, ppo.PPO, ppo.PPOSettings, "states", on_policy=True),
     "dqn": Kind(dqn, dqn.DQN, dqn.DQNSettings, "games"),

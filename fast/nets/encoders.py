@@ -17,8 +17,11 @@ class Convolutions(nn.Module):
     """Convolutions, each with its non-linearity, flattened.
 
     Without padding, or with `same` so much of it that a stride of s leaves a side of ceil(size / s)
-    as in TensorFlow and JAX: where that is odd, one more behind than before.
+    as in TensorFlow and JAX: where that is odd, one more behind than before. `offset` is what is
+    taken off the pictures, which are in [0, 1].
     """
+
+    offset = 0.0
 
     def __init__(
         self,
@@ -46,6 +49,8 @@ class Convolutions(nn.Module):
         return _in_own_precision(self, self._convolve, obs)
 
     def _convolve(self, x: Tensor) -> Tensor:
+        if self.offset:
+            x = x - self.offset
         for layer, (_, kernel, stride) in zip(self.children(), self._rows(), strict=True):
             x = layer(pad_same(x, kernel, stride) if self.same else x)
         return x.flatten(1)

@@ -13,6 +13,7 @@ from fast import measures, mitigations, scores
 from fast.agents.classifier import Classifier
 from fast.agents.dqn import DQN
 from fast.agents.drq import DrQ
+from fast.agents.drqv2 import DrQv2
 from fast.agents.ppo import PPO, PPOSettings
 from fast.agents.sac import SAC, SACSettings
 from fast.experience import labels, rollout
@@ -30,10 +31,11 @@ class Batch(NamedTuple):
     next_obs: torch.Tensor
 
 
-def drq(method):
+def drq(method, agent="drq"):
     def make(seed):
-        config = configs.build("drq", "cartpole-swingup", method, "tiny")
-        return DrQ(config.agent, configs.seen(config), ACTIONS, torch.Generator().manual_seed(seed))
+        config = configs.build(agent, "cartpole-swingup", method, "tiny")
+        kind, g = configs.AGENTS[agent].make, torch.Generator().manual_seed(seed)
+        return kind(config.agent, configs.seen(config), ACTIONS, g)
 
     return make
 
@@ -74,6 +76,8 @@ AGENTS = {
     "drq": drq("baseline"),
     "drq hl-gauss": drq("hl-gauss"),
     "drq lnwd": drq("lnwd"),
+    "drqv2": drq("baseline", "drqv2"),
+    "drqv2 lnwd": drq("lnwd", "drqv2"),
     "sac": sac(),
     "sac tanh": sac(activation="tanh", weight_decay=0.1),
     "sac layer norm": sac(normalisation="layer_norm"),
@@ -103,7 +107,7 @@ def batch_and_draws(agent, seed=0):
         return batch, agent.draws(BATCH, g)
     if isinstance(agent, DQN):
         obs = torch.randint(0, 256, (2, BATCH, 4, 10, 10), dtype=torch.uint8, generator=g)
-    elif isinstance(agent, DrQ):
+    elif isinstance(agent, DrQ | DrQv2):
         obs = torch.randint(0, 256, (2, BATCH, 9, 32, 32), dtype=torch.uint8, generator=g)
     else:
         obs = torch.randn(2, BATCH, 3, generator=g)
@@ -208,7 +212,7 @@ def test_monitor_agrees_with_the_taps(make):
     batch, _ = batch_and_draws(agent)
     network = main(agent).module
     with tapped(network) as taps, Monitor(network) as monitor:
-        x = network.encoder(batch.obs) if isinstance(agent, DrQ) else batch.obs
+        x = network.encoder(batch.obs) if isinstance(agent, DrQ | DrQv2) else batch.obs
         network(x, *([] if isinstance(agent, Classifier | DQN | PPO) else [batch.action]))
     rows = {row["layer"]: row for row in monitor.rows()}
     # A sum of blocks has a row there and no tap, a layer without a non-linearity no row.
