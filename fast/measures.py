@@ -1,6 +1,6 @@
 """What a run records of every layer of neurons of any agent, from one batch and its losses."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, NamedTuple, Protocol
 
@@ -8,11 +8,14 @@ import torch
 from torch import Tensor
 
 from fast import scores
-from fast.nets.layers import exact, layers, tapped
+from fast.nets.layers import all_tapped, exact, layers
 
 
 class Seen(NamedTuple):
-    """A layer of N neurons on a batch; d stands for the gradient of the learner's loss."""
+    """A layer of N neurons on a batch; d stands for the gradient of the learner's loss.
+
+    Of a layer that a loss calls several times, as a diffusion policy does, one pass behind another.
+    """
 
     z: Tensor  # what the non-linearity receives, (batch, N) or (batch, N, height, width)
     h: Tensor  # what it returns
@@ -91,31 +94,26 @@ def look(
     """
     module = agent.learners[learner].module
     networks = [n for x in agent.learners.values() for n in (x.module, x.slow) if n is not None]
-    with exact(*networks), tapped(module) as taps:
+    with exact(*networks), all_tapped(module) as taps:
         loss = agent.loss(learner, batch, draws)
-        weights = [module.get_submodule(name).weight for name in taps]
-        flat = [tensor for pair in taps.values() for tensor in pair]
-        pairs = zip(flat[::2], weights, strict=True)
-        means = [torch.autograd.grad(z.mean(), weight, retain_graph=True)[0]
-                 for z, weight in pairs if printed]  # fmt: skip
-        (*gradients,) = torch.autograd.grad(loss, [*flat, *weights])
-    dz, dh, dweight = (
-        gradients[0 : len(flat) : 2],
-        gradients[1 : len(flat) : 2],
-        gradients[len(flat) :],
-    )
-    return {
-        name: Seen(
-            z.detach(),
-            h.detach(),
-            dz[i],
-            dh[i],
-            weights[i].detach(),
-            dweight[i],
-            means[i] if printed else None,
-        )
-        for i, (name, (z, h)) in enumerate(taps.items())
-    }
+        weights = {name: module.get_submodule(name).weight for name in taps}
+        means = {name: torch.autograd.grad(_joined([z for z, _ in passes]).mean(), weights[name],
+                                           retain_graph=True)[0]
+                 for name, passes in taps.items() if printed}  # fmt: skip
+        flat = [tensor for passes in taps.values() for pair in passes for tensor in pair]
+        gradients = iter(torch.autograd.grad(loss, [*weights.values(), *flat]))
+    dweights = {name: next(gradients) for name in weights}
+    found = {}
+    for name, passes in taps.items():
+        each = [(z.detach(), h.detach(), next(gradients), next(gradients)) for z, h in passes]
+        z, h, dz, dh = map(_joined, zip(*each, strict=True))
+        weight = weights[name].detach()
+        found[name] = Seen(z, h, dz, dh, weight, dweights[name], means.get(name))
+    return found
+
+
+def _joined(passes: Sequence[Tensor]) -> Tensor:
+    return passes[0] if len(passes) == 1 else torch.cat(list(passes))
 
 
 def measured(seen: Seen) -> dict[str, Tensor]:

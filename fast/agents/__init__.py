@@ -23,7 +23,7 @@ from collections.abc import Sequence
 from types import ModuleType
 from typing import Any, NamedTuple, Protocol
 
-from fast.agents import classifier, dqn, drq, drqv2, ppo, sac
+from fast.agents import classifier, dacer, dqn, drq, drqv2, ppo, sac
 
 
 class AgentSettings(Protocol):
@@ -68,6 +68,7 @@ AGENTS = {
     "drqv2": Kind(drqv2, drqv2.DrQv2, drqv2.DrQv2Settings, "pixels"),
     "sac": Kind(sac, sac.SAC, sac.SACSettings, "states"),
     "ppo": Kind(ppo, ppo.PPO, ppo.PPOSettings, "states", on_policy=True),
+    "dacer": Kind(dacer, dacer.DACER, dacer.DACERSettings, "states", "actor"),
     "dqn": Kind(dqn, dqn.DQN, dqn.DQNSettings, "games"),
     "classifier": Kind(
         classifier, classifier.Classifier, classifier.ClassifierSettings, "labels", "classifier"

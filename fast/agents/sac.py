@@ -49,7 +49,7 @@ from fast.rules import (
     settings,
 )
 
-Activations = Literal["relu", "leaky_relu", "tanh", "sigmoid", "none"]
+Activations = Literal["relu", "leaky_relu", "tanh", "sigmoid", "mish", "swish", "none"]
 
 
 @settings

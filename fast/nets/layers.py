@@ -7,6 +7,7 @@ recorded of it, in the figures and in ref/.
 """
 
 import math
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 
@@ -16,13 +17,16 @@ from torch.nn import functional as F
 
 Activation = Callable[[Tensor], Tensor]
 Norm = Callable[[int], nn.Module]  # of so many neurons
-Taps = dict[str, tuple[Tensor, Tensor]]  # layer: (what the non-linearity receives, what it returns)
+Tap = tuple[Tensor, Tensor]  # what a layer's non-linearity receives, and what it returns
+Taps = dict[str, Tap]  # by layer
 
 ACTIVATIONS: dict[str, Activation] = {
     "relu": F.relu,
     "leaky_relu": F.leaky_relu,  # slope 0.01, torch's default
     "tanh": torch.tanh,
     "sigmoid": torch.sigmoid,
+    "mish": F.mish,
+    "swish": F.silu,
     "none": lambda z: z,
 }
 
@@ -171,11 +175,25 @@ def layers(module: nn.Module) -> dict[str, Layer]:
 def tapped(module: nn.Module) -> Iterator[Taps]:
     """z and h of every layer of neurons, of the last pass inside that is differentiated."""
     taps: Taps = {}
+    with _tapping(module, taps.__setitem__):
+        yield taps
+
+
+@contextmanager
+def all_tapped(module: nn.Module) -> Iterator[dict[str, list[Tap]]]:
+    """z and h of every layer of neurons, of each pass inside that is differentiated."""
+    taps: dict[str, list[Tap]] = defaultdict(list)
+    with _tapping(module, lambda name, tap: taps[name].append(tap)):
+        yield taps
+
+
+@contextmanager
+def _tapping(module: nn.Module, told: Callable[[str, Tap], None]) -> Iterator[None]:
     found = layers(module)
     for name, layer in found.items():
-        layer.tap = lambda z, h, name=name: taps.__setitem__(name, (z, h))
+        layer.tap = lambda z, h, name=name: told(name, (z, h))
     try:
-        yield taps
+        yield
     finally:
         for layer in found.values():
             del layer.tap

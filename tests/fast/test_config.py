@@ -17,7 +17,8 @@ from fast.errors import InputError
 from fast.papers.methods import METHODS
 
 TASKS = {"drq": "cartpole-swingup", "drqv2": "quadruped-run", "sac": "HalfCheetah-v4",
-         "ppo": "HalfCheetah-v4", "dqn": "minatar-asterix", "classifier": "digits"}  # fmt: skip
+         "ppo": "HalfCheetah-v4", "dacer": "Ant-v4", "dqn": "minatar-asterix",
+         "classifier": "digits"}  # fmt: skip
 
 # Appendix B.2 of Neuron Dominance, in its own words; "default network architecture of DrQ ... in
 # this implementation" is jaxrl's, whose figures follow under the same heading in the field's notes.

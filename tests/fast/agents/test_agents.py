@@ -11,6 +11,7 @@ from torch.nn import functional as F
 from fast import config as configs
 from fast import measures, mitigations, scores
 from fast.agents.classifier import Classifier
+from fast.agents.dacer import DACER
 from fast.agents.dqn import DQN
 from fast.agents.drq import DrQ
 from fast.agents.drqv2 import DrQv2
@@ -56,6 +57,15 @@ def dqn(**changes):
     return make
 
 
+def dacer(**changes):
+    def make(seed):
+        settings = configs.build("dacer", "HalfCheetah-v4", preset="tiny").agent
+        settings = replace(settings, **changes)
+        return DACER(settings, (3,), ACTIONS, torch.Generator().manual_seed(seed))
+
+    return make
+
+
 def ppo(**changes):
     def make(seed):
         settings = PPOSettings(**({"hidden": (16, 16)} | changes))
@@ -82,6 +92,8 @@ AGENTS = {
     "sac tanh": sac(activation="tanh", weight_decay=0.1),
     "sac layer norm": sac(normalisation="layer_norm"),
     "sac residual": sac(residual=True, hidden=(16, 16, 16)),
+    "dacer": dacer(),
+    "dacer mish": dacer(activation="mish", normalisation="layer_norm"),
     "ppo": ppo(),
     "ppo none": ppo(activation="none", weight_decay=0.1),
     "ppo tanh": ppo(activation="tanh", normalisation="layer_norm", entropy_weight=0.1),

@@ -120,6 +120,8 @@ def state(folder):
         ("cartpole-swingup-masked", {"updates_per_step": 0.5, "actor_period": 2}),
         # The last row of GraMa's Table 9; the noise goes on where it was.
         ("cartpole-swingup", {"kind": "drqv2", "method": "regrama+l2-init+weight-decay"}),
+        # Reset and ReGraMa of the actor; alpha moves before the stop and after it.
+        ("InvertedPendulum-v4", {"kind": "dacer", "method": "reset+regrama", "alpha_period": 15}),
     ],
 )
 def test_a_run_of_an_agent_that_was_stopped_is_the_one_that_was_not(task, agent, tmp_path):

@@ -75,10 +75,10 @@ def test_the_width_of_a_layer_is_that_of_its_settings(tmp_path):
 def test_the_widths_are_those_of_a_real_network():
     """Of every layer that a run of these agents records."""
     for agent, task in (("dqn", "minatar-asterix"), ("sac", "HalfCheetah-v4"),
-                        ("classifier", "digits")):  # fmt: skip
+                        ("dacer", "Ant-v4"), ("classifier", "digits")):  # fmt: skip
         config = configs.build(agent, task, "baseline", "tiny")
         kind = configs.AGENTS[agent]
-        shape = (17,) if agent == "sac" else configs.seen(config)
+        shape = (17,) if kind.observes == "states" else configs.seen(config)
         fake = type("Run", (), {"config": json.loads(configs.to_json(config)), "folder": "here"})
         for learner, network in kind.file.networks(config.agent, shape, 6).items():
             for name, layer in figures_layers(network).items():
