@@ -3,11 +3,16 @@
 from collections.abc import Sequence
 
 from fast.errors import unknown
-from fast.papers import neuron_dominance, ocp, redo
+from fast.papers import grama, neuron_dominance, ocp, redo
 from fast.papers.grid import PlannedRun, Recipe, plan
 from fast.papers.neuron_dominance import HOURS
 
-RECIPES: dict[str, Recipe] = {**neuron_dominance.RECIPES, **redo.RECIPES, **ocp.RECIPES}
+RECIPES: dict[str, Recipe] = {
+    **neuron_dominance.RECIPES,
+    **redo.RECIPES,
+    **ocp.RECIPES,
+    **grama.RECIPES,
+}
 
 
 def figure_runs(
@@ -20,7 +25,8 @@ def figure_runs(
         InputError: for a figure that is not among them.
     """
     if figure not in RECIPES:
-        names = ["2 to 17", "survival", "redo-1 to redo-30", "ocp-1 to ocp-6"]
+        names = ["2 to 17", "survival", "redo-1 to redo-30", "ocp-1 to ocp-6",
+                 "grama-10, grama-11"]  # fmt: skip
         raise unknown("--figure", figure, RECIPES, names)
     recipe = RECIPES[figure]
     return plan(tasks or recipe.tasks, recipe.methods, seeds or recipe.seeds)
@@ -44,4 +50,5 @@ def table() -> str:
     return "\n".join([*lines, f"| all, each run once (of DrQ) | | {count} | {count * HOURS:,} |"])
 
 
-NOUNS = {"classifier": "a classifier", "dqn": "DQN", "ppo": "PPO", "sac": "SAC"}
+NOUNS = {"classifier": "a classifier", "dacer": "DACER", "dqn": "DQN", "drqv2": "DrQ-v2",
+         "ppo": "PPO", "sac": "SAC"}  # fmt: skip
