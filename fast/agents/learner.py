@@ -12,6 +12,9 @@ from fast.nets.layers import Draw, layers
 
 Network = TypeVar("Network", bound=nn.Module, covariant=True)
 
+SLOTS = ("step", "exp_avg", "exp_avg_sq")  # of Adam's state, in torch's words
+KERNELS = {torch.optim.Adam: torch._fused_adam_, torch.optim.AdamW: torch._fused_adamw_}
+
 
 class Learner(Generic[Network]):
     """A network, its optimizer, its slow copy (the target network), and weights held at 0.
@@ -56,10 +59,10 @@ class Learner(Generic[Network]):
         self.module: Network = module.to(device)
         self.body = tuple(body) or tuple(name for name, _ in module.named_children())
         self.slow: Network | None = copy.deepcopy(module).requires_grad_(False) if slow else None
-        parameters = list(module.parameters())
+        self._list()
         groups: list[dict[str, Any]] = [
-            {"params": [p for p in parameters if p.ndim > 1], "weight_decay": decay},
-            {"params": [p for p in parameters if p.ndim <= 1],
+            {"params": [p for p in self.learned if p.ndim > 1], "weight_decay": decay},
+            {"params": [p for p in self.learned if p.ndim <= 1],
              "weight_decay": decay * decay_vectors},
         ]  # fmt: skip
         groups = [group for group in groups if group["params"]]
@@ -74,6 +77,11 @@ class Learner(Generic[Network]):
         self.memory: dict[str, mitigations.Masks] = {}  # of continual backprop
         self.start: dict[str, Tensor] = {}  # what L2-init pulls to, with `pull`
         self.pull = 0.0
+
+    def _list(self) -> None:
+        """What each update asks for: to look through a network takes longer than a small kernel."""
+        self.learned = [*self.module.parameters()]
+        self.followers = [] if self.slow is None else [*self.slow.parameters()]
 
     @property
     def params(self) -> dict[str, Tensor]:
@@ -97,11 +105,12 @@ class Learner(Generic[Network]):
 
     def backward(self, loss: Tensor) -> None:
         """The gradient of `loss`, in these parameters alone."""
-        self.optimizer.zero_grad()
         if self.start:
             params = {name: value for name, value in self.params.items() if name in self.start}
             loss = loss + mitigations.l2_init(params, self.start, self.pull)
-        loss.backward(inputs=list(self.module.parameters()))
+        gradients = torch.autograd.grad(loss, self.learned, allow_unused=True)
+        for parameter, gradient in zip(self.learned, gradients, strict=True):
+            parameter.grad = gradient
 
     def descend(self, share: float = 1.0) -> None:
         """One step of the optimizer down the gradient, at this share of its rate."""
@@ -110,7 +119,7 @@ class Learner(Generic[Network]):
             if group.get("keep", 1) != 1:  # decoupled, which torch's SGD has not
                 with torch.no_grad():
                     torch._foreach_mul_(group["params"], group["keep"])
-        self.optimizer.step()
+        advance(self.optimizer)
         self.hold()
 
     def hold(self) -> None:
@@ -127,7 +136,7 @@ class Learner(Generic[Network]):
     def follow(self, rate: float) -> None:
         """slow := (1 - rate) slow + rate module, all parameters."""
         assert self.slow is not None, "made without a target network"
-        torch._foreach_lerp_(list(self.slow.parameters()), list(self.module.parameters()), rate)
+        torch._foreach_lerp_(self.followers, self.learned, rate)
 
     def insert_norm(self, names: Iterable[str]) -> None:
         """LayerNorm before the non-linearities of these layers from now on, in both networks."""
@@ -135,6 +144,7 @@ class Learner(Generic[Network]):
         mitigations.insert_layer_norm(self.module, self.optimizer, names, self.norm_eps)
         if self.slow is not None:
             mitigations.insert_layer_norm(self.slow, None, names, self.norm_eps)
+        self._list()
 
     def state_dict(self) -> dict[str, Any]:
         return {
@@ -164,6 +174,27 @@ class Learner(Generic[Network]):
             layer: {name: value.to(device) for name, value in values.items()}
             for layer, values in state["memory"].items()
         }
+
+
+@torch.no_grad()
+def advance(optimizer: torch.optim.Optimizer) -> None:
+    """`optimizer.step()`; of Adam the same kernel without what torch asks before each call, which
+    of small networks takes longer than the kernel."""
+    groups, kernel = optimizer.param_groups, KERNELS.get(type(optimizer))
+    states = [[optimizer.state.get(p) for p in group["params"]] for group in groups]
+    gradients = [[p.grad for p in group["params"]] for group in groups]
+    new = any(not each or g is None for of, gs in zip(states, gradients, strict=True)
+              for each, g in zip(of, gs, strict=True))  # fmt: skip
+    if kernel is None or new:
+        optimizer.step()
+        return
+    for group, state, gradient in zip(groups, states, gradients, strict=True):
+        counts, means, variances = ([each[k] for each in state] for k in SLOTS)
+        torch._foreach_add_(counts, 1)
+        beta1, beta2 = group["betas"]
+        kernel(group["params"], gradient, means, variances, [], counts, lr=group["lr"],
+               beta1=beta1, beta2=beta2, weight_decay=group["weight_decay"], eps=group["eps"],
+               amsgrad=False, maximize=False)  # fmt: skip
 
 
 def chains(module: nn.Module, paths: Sequence[Sequence[str]]) -> mitigations.Readers:

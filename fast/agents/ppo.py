@@ -290,7 +290,7 @@ class PPO:
         critic_loss, actor_loss = (self.loss(name, batch, draws) for name in self.learners)
         critic.backward(critic_loss)
         actor.backward(actor_loss)
-        both = [*critic.module.parameters(), *actor.module.parameters()]
+        both = critic.learned + actor.learned
         norm = nn.utils.clip_grad_norm_(both, s.most_gradient)
         for held in (critic, actor):
             held.descend(batch.left if s.anneal else 1.0)

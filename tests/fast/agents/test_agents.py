@@ -10,6 +10,7 @@ from torch.nn import functional as F
 
 from fast import config as configs
 from fast import measures, mitigations, scores
+from fast.agents import learner
 from fast.agents.classifier import Classifier
 from fast.agents.dacer import DACER
 from fast.agents.dqn import DQN
@@ -290,3 +291,25 @@ def test_two_halves_are_the_whole(make):
         for agent in (whole, resumed):
             agent.update(*batch_and_draws(agent, count), count)
     torch.testing.assert_close(state(resumed), state(whole), rtol=0, atol=0)
+
+
+@pytest.mark.parametrize(
+    "decay", [{}, {"weight_decay": 0.1}, {"weight_decay": 0.1, "decay_in_loss": True}]
+)
+def test_a_step_is_that_of_torchs_optimizer_to_the_last_bit(decay, monkeypatch):
+    ours = trained(sac(**decay))
+    before = state(ours)
+    monkeypatch.setattr(learner, "advance", lambda optimizer: optimizer.step())
+    theirs = trained(sac(**decay))
+    torch.testing.assert_close(before, state(theirs), rtol=0, atol=0)
+
+
+def test_a_norm_that_comes_late_takes_its_first_step_with_the_others():
+    agent = trained(sac())
+    agent.critic.insert_norm(agent.critic.readers)
+    before = state(agent)["critic"]["module"]
+    agent.update(*batch_and_draws(agent), 4)
+    after = state(agent)["critic"]["module"]
+    assert all(not torch.equal(after[k], before[k]) for k in after)
+    assert agent.critic.followers[0] is next(agent.critic.slow.parameters())
+    assert len(agent.critic.followers) == len(agent.critic.learned) == len(after)
