@@ -39,10 +39,10 @@ mutants: setup ## change ref/'s formulas and theory/'s claims one by one and see
 	$(PY) -m pip install --quiet --no-deps --require-hashes --requirement tools.lock
 	$(PY) scripts/mutants.py
 
-bench: setup ## what a step of SAC costs, and stable-baselines3's, as ratios
+bench: setup ## what a step of SAC, DQN and PPO costs, and stable-baselines3's, as ratios
 	@test -x .venv-peers/bin/python || $(PY) -m venv .venv-peers
 	@.venv-peers/bin/python -m pip install --quiet --requirement scripts/peers.txt
-	$(PY) -m fast bench sac --peers .venv-peers/bin/python
+	for agent in sac dqn ppo; do $(PY) -m fast bench $$agent --peers .venv-peers/bin/python || exit 1; done
 
 doctor: setup ## what this machine can do
 	$(PY) -m fast doctor

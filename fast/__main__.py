@@ -125,16 +125,22 @@ def doctor(arguments: list[str]) -> int:
 def bench(arguments: list[str]) -> int:
     """measure what a step costs beside other libraries; `make bench` does their set-up"""
     parser = argparse.ArgumentParser(prog="python -m fast bench", description=bench.__doc__)
-    parser.add_argument("agent", choices=("sac",))
+    parser.add_argument("agent", choices=("sac", "dqn", "ppo"))
     parser.add_argument("--peers", type=Path, required=True, help="a Python that has them")
     parser.add_argument("--steps", type=int, default=1000, help="of each measurement")
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--threads", type=int, default=1, help="with 1 the processor's time counts")
+    parser.add_argument(
+        "--as-they-come", action="store_true", help="the others without the allocator of training"
+    )
     given = parser.parse_args(arguments)
     _refuse_beyond("--steps", given.steps, 1_000_000)
     _refuse_beyond("--rounds", given.rounds, 1000)
+    _refuse_beyond("--threads", given.threads, 1024)
     from fast.machine.bench import bench as measure
 
-    measure(given.peers, given.steps, given.rounds)
+    measure(given.agent, given.peers, given.steps, given.rounds, given.threads,
+            not given.as_they_come)  # fmt: skip
     return 0
 
 

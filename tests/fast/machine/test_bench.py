@@ -8,8 +8,10 @@ from fast.errors import InputError
 from fast.machine import bench
 
 
-def test_a_step_holds_an_update_and_both_take_time():
-    found = bench.ours(3)
+@pytest.mark.parametrize("agent", ["sac", pytest.param("ppo", marks=pytest.mark.slow), "dqn"])
+def test_a_step_holds_an_update_and_both_take_time(agent, monkeypatch):
+    monkeypatch.setattr(bench, "WARM", 150)
+    found = bench.ours(agent, 3)
     assert found["step"] > 0 < found["update"]
 
 
@@ -25,12 +27,12 @@ if sys.argv[1:2] == ["speed"]:
     late = len(file.read_text()) > 2
     print(json.dumps({{"step": 6.0 if late else 4.0, "update": 3.0}}))
 """)
-    monkeypatch.setattr(bench, "PEER", peer)
+    monkeypatch.setitem(bench.SCRIPT, "sac", peer)
     fake = tmp_path / "python"
     fake.write_text('#!/bin/sh\necho \'{"step": 2.0, "update": 1.0}\'\n')
     fake.chmod(0o755)
     monkeypatch.setattr(bench, "OURS", [str(fake)])
-    bench.bench(sys.executable, 10, 2)
+    bench.bench("sac", sys.executable, 10, 2)
     said = capsys.readouterr().out
     assert "stable-baselines3, step: 2.50 times ours (2.00 to 3.00)" in said
     assert "stable-baselines3, update: 3.00 times ours (3.00 to 3.00)" in said
@@ -40,4 +42,4 @@ if sys.argv[1:2] == ["speed"]:
 def test_a_python_without_the_peers_is_refused(python, monkeypatch):
     monkeypatch.setattr(bench, "OURS", ["/bin/sh", "-c", 'echo \'{"step": 1, "update": 1}\''])
     with pytest.raises(InputError, match="--peers"):
-        bench.bench(python, 10, 1)
+        bench.bench("sac", python, 10, 1)
