@@ -80,8 +80,8 @@ class Learner(Generic[Network]):
 
     def _list(self) -> None:
         """What each update asks for: to look through a network takes longer than a small kernel."""
-        self.learned = [*self.module.parameters()]
-        self.followers = [] if self.slow is None else [*self.slow.parameters()]
+        self.learned: list[Tensor] = [*self.module.parameters()]
+        self.followers: list[Tensor] = [*self.slow.parameters()] if self.slow is not None else []
 
     @property
     def params(self) -> dict[str, Tensor]:
@@ -181,7 +181,9 @@ def advance(optimizer: torch.optim.Optimizer) -> None:
     """`optimizer.step()`; of Adam the same kernel without what torch asks before each call, which
     of small networks takes longer than the kernel."""
     groups, kernel = optimizer.param_groups, KERNELS.get(type(optimizer))
-    states = [[optimizer.state.get(p) for p in group["params"]] for group in groups]
+    states: list[list[Any]] = [
+        [optimizer.state.get(p) for p in group["params"]] for group in groups
+    ]
     gradients = [[p.grad for p in group["params"]] for group in groups]
     new = any(not each or g is None for of, gs in zip(states, gradients, strict=True)
               for each, g in zip(of, gs, strict=True))  # fmt: skip

@@ -91,7 +91,8 @@ def replayed(kind: str, steps: int) -> dict[str, float]:
     else:
         config, env = configs.build("dqn", "minatar-asterix"), Frames()
         changed, stack = {"padding": "valid", "updates_per_step": 1.0}, 4
-    settings: Any = replace(config.agent, first_update=WARM - 100, **changed)
+    usual: Any = config.agent
+    settings: Any = replace(usual, first_update=WARM - 100, **changed)
     channels, *side = env.observation_space.shape
     g = torch.Generator().manual_seed(0)
     shape = (stack * channels, *side)
