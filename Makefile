@@ -3,7 +3,7 @@
 PY := .venv/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo tutorials site site-wasm thumbnails test thorough mutants bench doctor clean
+.PHONY: help setup demo tutorials site site-wasm thumbnails test thorough mutants bench doctor gpu clean
 
 help: ## this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' Makefile
@@ -43,6 +43,9 @@ bench: setup ## what a step of SAC, DQN and PPO costs, and stable-baselines3's, 
 	@test -x .venv-peers/bin/python || $(PY) -m venv .venv-peers
 	@.venv-peers/bin/python -m pip install --quiet --requirement scripts/peers.txt
 	for agent in sac dqn ppo; do $(PY) -m fast bench $$agent --peers .venv-peers/bin/python || exit 1; done
+
+gpu: setup ## with a GPU: that all runs on it, and how fast; results/gpu.json is for committing
+	$(PY) -m fast doctor --gpu --out results/gpu.json
 
 doctor: setup ## what this machine can do
 	$(PY) -m fast doctor

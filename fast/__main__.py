@@ -4,6 +4,7 @@ A bad input is told in one message and exit status 2, before any work starts.
 """
 
 import argparse
+import json
 import math
 import os
 import re
@@ -114,9 +115,16 @@ def _typed(agent: str, arguments: list[str], chosen: argparse.Namespace) -> tupl
 
 def doctor(arguments: list[str]) -> int:
     """say what this machine can do, and how to mend what it cannot"""
-    argparse.ArgumentParser(prog="python -m fast doctor", description=doctor.__doc__).parse_args(
-        arguments
-    )
+    parser = argparse.ArgumentParser(prog="python -m fast doctor", description=doctor.__doc__)
+    parser.add_argument("--gpu", action="store_true", help="check and time what runs on a GPU")
+    parser.add_argument("--out", type=Path, help="with --gpu: file of its record, JSON")
+    given = parser.parse_args(arguments)
+    if given.gpu:
+        import torch
+
+        from fast.machine.gpu import examine as of_gpu
+
+        return of_gpu("cuda" if torch.cuda.is_available() else None, given.out)
     from fast.machine.doctor import doctor as examine
 
     return 1 if examine() else 0
@@ -141,6 +149,30 @@ def bench(arguments: list[str]) -> int:
 
     measure(given.agent, given.peers, given.steps, given.rounds, given.threads,
             not given.as_they_come)  # fmt: skip
+    return 0
+
+
+def cost(arguments: list[str]) -> int:
+    """say what an update takes of any card, by tracing it: nothing is trained"""
+    parser = argparse.ArgumentParser(prog="python -m fast cost", description=cost.__doc__)
+    parser.add_argument("--agent", default="drq")
+    parser.add_argument("--preset", default="paper")
+    parser.add_argument("--task", help="without it, the agent's usual one")
+    parser.add_argument("--method", default="baseline")
+    parser.add_argument("--json", action="store_true", help="for programs")
+    parser.add_argument("--all", action="store_true", help="of every agent's every preset, as CSV")
+    given = parser.parse_args(arguments)
+    from fast import config as configs  # torch takes seconds to import
+    from fast.machine import cost as costs
+
+    if given.all:
+        for line in costs.recorded():
+            print(line, flush=True)
+        return 0
+    task = given.task or costs.usual(given.agent, given.preset)
+    config = configs.build(given.agent, task, given.method, given.preset)
+    configs.check(config)
+    print(json.dumps(costs.as_json(config), indent=2) if given.json else costs.table(config))
     return 0
 
 
@@ -402,6 +434,7 @@ COMMANDS = {
     "demo": demo,
     "doctor": doctor,
     "bench": bench,
+    "cost": cost,
 }
 
 

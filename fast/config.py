@@ -58,6 +58,7 @@ class RunConfig:
     magi: Literal["loss", "printed"] = "loss"  # whose gradient (OCP, eq. 17); printed: z's mean
     log_interval: Count = 1000  # updates between two records of losses and timing (ours)
     checkpoint_interval: Count = 5000  # agent steps; written at the next end of an episode (ours)
+    compile: bool = False  # updates by torch.compile: no faster on our CPU, never seen on a GPU
 
     @property
     def masked_updates(self) -> int:

@@ -30,6 +30,7 @@ from fast.experience.stored import Stored
 from fast.interventions import INTERVENTIONS, Moment
 from fast.machine import resources, terminal
 from fast.machine.allocator import keep_large_blocks
+from fast.machine.compiled import compiled, lacking
 from fast.runs.folder import (
     REMEDY,
     RunFolder,
@@ -105,6 +106,11 @@ class Training:
         with resources.allocating("--agent", resources.sizes(config)):
             weights, kind = generator(seed, WEIGHTS), AGENTS[config.agent.kind]
             self.agent = kind.make(config.agent, shape, outputs, weights, self.device)
+        self.learn = self.agent.update
+        if config.run.compile and (lacks := lacking(self.device)):
+            print(f"--run.compile: {lacks}: updates are eager", file=sys.stderr)
+        elif config.run.compile:
+            self.learn = compiled(self.agent)
         interventions.require(config.interventions, self.agent.learners)
         self.take_networks(kind.main)
         if penalty := config.interventions.l2_init:
@@ -231,14 +237,14 @@ class Training:
         batch = self.mask(batch)
         self.update += 1
         draws = self.agent.draws(len(batch.obs), self.draws)
-        self.info |= self.agent.update(batch, draws, self.update)
-        if self.device.type == "cuda":  # the next action waits for it anyway
-            torch.cuda.synchronize()
-        self.clock.lap("update")
+        self.info |= self.learn(batch, draws, self.update)
+        self.clock.lap("update")  # on a GPU until it is asked for: the next action waits for it
         self.intervene()
         if self.update % run.log_interval == 0:
             self.require_finite()
-            self.log("update", **{name: value.item() for name, value in self.info.items()})
+            told = {name: value.item() for name, value in self.info.items()}
+            self.clock.lap("update")
+            self.log("update", **told)
             self.log_timing()
 
     def intervene(self) -> None:

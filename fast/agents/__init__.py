@@ -8,6 +8,7 @@ An agent has (there is no base class):
     draws(batch, generator)         the random numbers of one update
     update(batch, draws, count)     the count-th update; scalars, still on the device
     loss(learner, batch, draws)     what that learner descends, for the measures
+    pieces          names of the methods that `update` calls and `--run.compile` compiles
 
 and its file settings with `require` and `told`, PRESETS, `networks(settings, shape, actions)` and
 the class. To add one: write the file, and one row in AGENTS.

@@ -203,6 +203,8 @@ def networks(
 class Classifier:
     """Observations are standardised pictures; what it does with one is to name its class."""
 
+    pieces = ("fitted",)
+
     def __init__(self, settings: ClassifierSettings, shape: Sequence[int], classes: int,
                  generator: Generator, device: torch.device | str = "cpu"):  # fmt: skip
         s = settings
@@ -229,11 +231,15 @@ class Classifier:
 
     def update(self, batch: Batch, draws: None, count: int) -> dict[str, Tensor]:
         """The `count`-th update (from 1); loss and accuracy on the batch before it."""
-        logits = self.classifier.module(batch.obs)
-        loss = cross_entropy(logits, batch.label)
+        loss, accuracy = self.fitted(batch)
         self.classifier.step(loss)
+        return {"classifier_loss": loss.detach(), "batch_accuracy": accuracy}
+
+    def fitted(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Loss and accuracy on a batch."""
+        logits = self.classifier.module(batch.obs)
         hits = logits.detach().argmax(1) == batch.label
-        return {"classifier_loss": loss.detach(), "batch_accuracy": hits.float().mean()}
+        return cross_entropy(logits, batch.label), hits.float().mean()
 
     def loss(self, learner: str, batch: Batch, draws: None) -> Tensor:
         """What the classifier descends on a batch: for the measures."""
@@ -242,4 +248,5 @@ class Classifier:
 
 def cross_entropy(logits: Tensor, label: Tensor) -> Tensor:
     """The batch's mean of -log softmax(logits)_label; logits (batch, classes), label (batch,)."""
-    return losses.cross_entropy(logits, F.one_hot(label, logits.shape[1]).to(logits.dtype))
+    classes = torch.arange(logits.shape[1], device=label.device)  # F.one_hot looks at the labels
+    return losses.cross_entropy(logits, (label[:, None] == classes).to(logits.dtype))

@@ -265,6 +265,8 @@ def entropy(samples: NDArray[Any], components: int) -> float:
 class DACER:
     """Observations are float vectors, actions in [-1, 1]."""
 
+    pieces = ("target", "critic_loss", "actor_loss")
+
     def __init__(self, settings: DACERSettings, shape: Sequence[int], actions: int,
                  generator: Generator, device: torch.device | str = "cpu"):  # fmt: skip
         s = settings

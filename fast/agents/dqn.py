@@ -279,6 +279,8 @@ def networks(settings: DQNSettings, shape: Sequence[int], actions: int) -> dict[
 class DQN:
     """Observations are uint8 pictures, actions the numbers of theirs."""
 
+    pieces = ("augmented", "pair", "compare")
+
     def __init__(self, settings: DQNSettings, shape: Sequence[int], actions: int,
                  generator: Generator, device: torch.device | str = "cpu"):  # fmt: skip
         s = settings

@@ -359,6 +359,8 @@ def draw_as(style: str) -> Draw:
 class DrQ:
     """Networks and the update. Observations are uint8, actions in [-1, 1]."""
 
+    pieces = ("target", "critic_loss", "actor_loss")
+
     def __init__(self, settings: DrQSettings, shape: Sequence[int], actions: int,
                  generator: Generator, device: torch.device | str = "cpu"):  # fmt: skip
         s = settings

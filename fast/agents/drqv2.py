@@ -224,6 +224,8 @@ def networks(settings: DrQv2Settings, shape: Sequence[int], actions: int) -> Net
 class DrQv2:
     """Networks and the update. Observations are uint8, actions in [-1, 1]."""
 
+    pieces = ("target", "actor_loss")
+
     def __init__(self, settings: DrQv2Settings, shape: Sequence[int], actions: int,
                  generator: Generator, device: torch.device | str = "cpu"):  # fmt: skip
         s = settings

@@ -220,6 +220,8 @@ def networks(settings: PPOSettings, shape: Sequence[int], actions: int) -> Netwo
 class PPO:
     """Observations are float vectors, actions in [-1, 1]."""
 
+    pieces = ("loss",)
+
     def __init__(self, settings: PPOSettings, shape: Sequence[int], actions: int,
                  generator: Generator, device: torch.device | str = "cpu"):  # fmt: skip
         s = settings

@@ -259,6 +259,8 @@ def networks(settings: SACSettings, shape: Sequence[int], actions: int) -> Netwo
 class SAC:
     """Observations are float vectors, actions in [-1, 1]."""
 
+    pieces = ("target", "critic_loss", "actor_loss")
+
     def __init__(self, settings: SACSettings, shape: Sequence[int], actions: int,
                  generator: Generator, device: torch.device | str = "cpu"):  # fmt: skip
         s = settings
@@ -312,12 +314,11 @@ class SAC:
         """The `count`-th update (from 1); returns scalars of it, still on the device."""
         s = self.settings
         y = self.target(batch, draws.next_noise)
-        q = self.critic.module(batch.obs, batch.action)
-        critic_loss = losses.mse(q, y)
+        critic_loss, value = self.critic_loss(batch, y)
         self.critic.step(critic_loss)
         if (count - 1) % s.target_period == 0:  # the first update does all
             self.critic.follow(s.averaging_rate)
-        info = {"critic_loss": critic_loss.detach(), "value": q.detach().mean(), "target": y.mean()}
+        info = {"critic_loss": critic_loss.detach(), "value": value, "target": y.mean()}
         if (count - 1) % s.actor_period == 0:
             for noise in draws.noise:
                 loss, entropy = self.actor_loss(batch.obs, noise)
@@ -329,8 +330,7 @@ class SAC:
     def loss(self, learner: str, batch: Batch, draws: Draws) -> Tensor:
         """What critic or actor descend on a batch: for the measures."""
         if learner == "critic":
-            y = self.target(batch, draws.next_noise)
-            return losses.mse(self.critic.module(batch.obs, batch.action), y)
+            return self.critic_loss(batch, self.target(batch, draws.next_noise))[0]
         return self.actor_loss(batch.obs, draws.noise[0])[0]
 
     @torch.no_grad()
@@ -340,6 +340,11 @@ class SAC:
         assert self.critic.slow is not None
         value = soft_value(self.critic.slow, policy, batch.next_obs, self.alpha, noise)
         return self.settings.reward_scale * batch.reward + batch.discount * value
+
+    def critic_loss(self, batch: Batch, y: Tensor) -> tuple[Tensor, Tensor]:
+        """Summed over both heads, and the mean of their values."""
+        q = self.critic.module(batch.obs, batch.action)
+        return losses.mse(q, y), q.detach().mean()
 
     def actor_loss(self, obs: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
         return actor_loss(self.critic.module, self.actor.module(obs), obs, self.alpha, noise)

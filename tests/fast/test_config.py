@@ -76,6 +76,7 @@ ELSEWHERE = {
     "run.magi": "loss",
     "run.log_interval": 1000,
     "run.checkpoint_interval": 5000,
+    "run.compile": False,
     "run.stored": "",
     "run.teacher": "",
     "run.start": "",

@@ -1,0 +1,107 @@
+"""What an update costs by tracing: the counts of what can be counted by hand, no host wait in any
+agent's update, and no preset that moves more than is on record."""
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from fast import config as configs
+from fast.__main__ import main
+from fast.agents import AGENTS
+from fast.agents.learner import Learner
+from fast.agents.sac import SAC
+from fast.machine import cost
+
+RECORD = Path(__file__).parents[3] / "results" / "costs.csv"
+COMMAND = "python -m fast cost --all > results/costs.csv"
+PRESETS = [(agent, preset) for agent, kind in AGENTS.items() for preset in kind.file.PRESETS]
+RECORDED = [(row["agent"], row["preset"]) for row in csv.DictReader(RECORD.open())]
+
+
+def update_of(agent, preset="tiny", method="baseline"):
+    config = configs.build(agent, cost.usual(agent, preset), method, preset)
+    return cost.trace(config, ("update",))["update"]
+
+
+def test_arithmetic_and_bytes_are_those_of_the_operations():
+    x, w = torch.ones(4, 8), torch.ones(2, 8)
+    with cost.counting() as found:
+        y = x @ w.t()  # a view costs nothing
+        y.add_(torch.ones(1).expand(4, 2))  # a 1 is read once
+    assert found.total("flops") == 2 * 4 * 8 * 2
+    assert found.operations["mm"].bytes == 4 * (4 * 8 + 2 * 8 + 4 * 2)
+    assert found.operations["add_"].bytes == 4 * (4 * 2 + 1 + 4 * 2)
+    assert found.seconds["L4"] > found.seconds["H100"] > 0
+
+
+@pytest.mark.parametrize("look", [
+    torch.Tensor.item, bool, float, print, lambda x: x.tolist(), lambda x: x.cpu(),
+    lambda x: f"{x}", lambda x: 1 if x > 0 else 0,
+])  # fmt: skip
+def test_a_value_that_an_update_asks_for_is_told_with_its_line(look, monkeypatch):
+    loss = SAC.actor_loss
+
+    def planted(self, obs, noise):
+        found = loss(self, obs, noise)
+        look(found[0].detach())
+        return found
+
+    monkeypatch.setattr(SAC, "actor_loss", planted)
+    waits = update_of("sac").waits
+    assert len(waits) == 1 and waits[0].startswith("test_cost.py:")
+
+
+@pytest.mark.parametrize("method", ["baseline", "redo"])
+@pytest.mark.parametrize("agent", AGENTS)
+def test_no_agents_update_waits_for_the_device(agent, method):
+    assert update_of(agent, method=method).waits == []
+
+
+def test_weights_held_at_zero_and_pulled_to_their_start_wait_for_nothing(monkeypatch):
+    made = Learner.__init__
+
+    def masked(self, *args, **kwargs):
+        made(self, *args, **kwargs)
+        self.masks = {k: v > 0 for k, v in self.params.items()}
+        self.pull_to_start(0.1)
+
+    monkeypatch.setattr(Learner, "__init__", masked)
+    found = update_of("sac")
+    assert found.waits == [] and found.operations["masked_fill_"].calls > 0
+
+
+def test_scores_are_brought_to_the_host_at_once():
+    config = configs.build("sac", "HalfCheetah-v4", preset="tiny")
+    found = cost.trace(config)
+    assert [len(found[piece].waits) for piece in cost.PIECES] == [0, 0, 1]
+
+
+@pytest.mark.parametrize(("agent", "preset"), [
+    pytest.param(*each, marks=[] if each[1] == "paper" else pytest.mark.slow) for each in RECORDED
+])  # fmt: skip
+def test_an_update_costs_what_is_on_record(agent, preset):
+    rows = {(row.pop("agent"), row.pop("preset")): row for row in csv.DictReader(RECORD.open())}
+    found = {name: str(value) for name, value in update_of(agent, preset).row().items()}
+    assert dict(zip(rows[agent, preset], found.values(), strict=True)) == rows[agent, preset], (
+        f"if that is meant, record it: {COMMAND}"
+    )
+
+
+@pytest.mark.slow
+def test_every_preset_is_on_record():
+    assert RECORDED == PRESETS
+
+
+def test_the_command_tells_costs_and_cards_in_words_and_for_programs(capsys):
+    assert main(["cost", "--agent", "sac", "--preset", "tiny"]) == 0
+    page = capsys.readouterr().out
+    assert "update" in page and "H100" in page and "addmm" in page
+    assert main(["cost", "--agent", "sac", "--preset", "tiny", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["update"]["waits"] == 0 < told["update"]["bytes"]
+    assert told["update"]["roofline_ms"].keys() == cost.CARDS.keys()
+    assert main(["cost", "--agent", "sac", "--preset", "huge"]) == 2
+    assert "--preset" in capsys.readouterr().err
