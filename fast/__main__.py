@@ -88,8 +88,8 @@ def _typed(agent: str, arguments: list[str], chosen: argparse.Namespace) -> tupl
     class Train:
         """Train an agent, or resume a run with `--resume DIR` alone.
 
-        --agent drq, drqv2 (from pixels), sac, dacer, ppo (from states), dqn (of games) or
-        classifier (of pictures) comes first. The defaults below are those of the chosen --agent,
+        --agent drq, drqv2 (from pixels), sac, bro, dacer, ppo (from states), dqn (of games)
+        or classifier (of pictures) comes first. The defaults below are those of the chosen --agent,
         --task, --method and --preset.
         """
 

@@ -32,6 +32,25 @@ def huber(prediction: Tensor, target: Tensor) -> Tensor:
     return F.huber_loss(prediction, target)
 
 
+def quantile_huber(prediction: Tensor, target: Tensor) -> Tensor:
+    """Quantile regression with Huber's loss; prediction (..., batch, n), target (batch, m).
+
+    The sum over the n quantiles, at (i + 1/2) / n, of the mean over the m targets and the batch of
+    |tau - [d < 0]| huber(d), d target - prediction; an ensemble's members are summed.
+    """
+    _shape("target", target, 2, "(batch, targets)")
+    if prediction.ndim < 2 or prediction.shape[-2] != len(target) or not prediction.shape[-1]:
+        accepted = f"accepted: shape (..., {len(target)}, quantiles)"
+        raise InputError("prediction", tuple(prediction.shape), accepted)
+    n = prediction.shape[-1]
+    tau = (torch.arange(n, device=prediction.device, dtype=prediction.dtype) + 0.5) / n
+    d = target[:, None] - prediction[..., None]  # (..., batch, n, m)
+    size = d.abs()
+    inner = size.clamp(max=1)
+    loss = (tau[:, None] - (d < 0).to(d)).abs() * inner * (size - inner / 2)
+    return loss.sum(-2).mean((-2, -1)).sum()
+
+
 def cross_entropy(logits: Tensor, probabilities: Tensor) -> Tensor:
     """The batch's mean of -sum_i p_i log softmax(logits)_i; probabilities (batch, bins).
 

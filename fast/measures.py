@@ -59,6 +59,12 @@ def magi(seen: Seen) -> Tensor:
     return scores.magi(seen.dweight if seen.dmean is None else seen.dmean)
 
 
+def _lowest_quarters(seen: Seen) -> Tensor:
+    """Of the quarter of least activation, the share in that of least gradient (GraMa, Figure 3)."""
+    sizes = scores.mean_activation(seen.h), seen.dweight.flatten(1).abs().sum(1)
+    return scores.overlap(*(size <= size.quantile(0.25) for size in sizes)).to(seen.h)
+
+
 # Of dense layers alone: the matrix of a convolution has a row for each position of each picture.
 RANKS: dict[str, Callable[[Seen], Tensor]] = {
     "srank": lambda seen: scores.srank(seen.h),
@@ -70,6 +76,8 @@ MEASURES: dict[str, Callable[[Seen], Tensor]] = {
     "largest_neuron": lambda seen: scores.largest_neuron(seen.h),
     "largest_activation": lambda seen: scores.mean_activation(seen.h).max(),
     **{name: partial(_share, of) for name, of in SETS.items()},
+    "dormant_0.02": lambda seen: _share(lambda of: scores.dormant(of.h, 0.02), seen),  # GraMa's
+    "lowest_quarters": _lowest_quarters,
     "dominant": lambda seen: scores.dominant(seen.h).to(seen.h.dtype).mean(),
     "saturated": lambda seen: scores.saturated(seen.z).to(seen.h.dtype).mean(),
     "zombie": lambda seen: scores.zombie(seen.z).to(seen.h.dtype).mean(),

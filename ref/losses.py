@@ -38,6 +38,29 @@ def huber(prediction: Any, target: Array) -> Any:
     return ag.mean(inner * (size - 0.5 * inner))
 
 
+def quantile_huber(prediction: Any, target: Array) -> Any:
+    """Quantile regression with Huber's loss; prediction (batch, n), target (batch, m).
+
+    The sum over the n quantiles, at tau = (i + 1/2) / n, of the mean over the m targets and the
+    batch of |tau - [d < 0]| huber(d), d = target - prediction (QR-DQN, Dabney et al. 2018,
+    Algorithm 1). Where all |d| are above 1 its gradient in a prediction is the share of targets
+    below it, weighted by 1 - tau, less that above, weighted by tau: 0 at the tau-quantile.
+    """
+    shape, target = ag.shape_of(prediction), np.asarray(target, float)
+    good = len(shape) == 2 and 0 not in shape
+    require(good, "prediction", shape, "shape (batch, quantiles), not empty")
+    good = target.ndim == 2 and len(target) == shape[0] and target.size > 0
+    require(good, "target", np.shape(target), f"shape ({shape[0]}, targets), not empty")
+    for argument, array in (("prediction", ag.plain(prediction)), ("target", target)):
+        require(bool(np.isfinite(array).all()), argument, array, "finite numbers")
+    tau = (np.arange(shape[1]) + 0.5)[:, None] / shape[1]
+    d = target[:, None] - ag.reshape(prediction, (*shape, 1))  # (batch, n, m)
+    size = ag.maximum(d, -d)
+    inner = ag.minimum(size, 1.0)
+    loss = np.abs(tau - (ag.plain(d) < 0)) * inner * (size - 0.5 * inner)
+    return shape[1] * ag.mean(loss)
+
+
 def cross_entropy(logits: Any, probabilities: Array) -> Any:
     """The batch's mean of -sum_i p_i log softmax(logits)_i; both (batch, bins).
 

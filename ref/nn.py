@@ -117,12 +117,14 @@ def depth(params: dict[str, Any], prefix: str = "") -> int:
 def residual_block(
     params: dict[str, Any], x: Any, prefix: str = "", taps: Taps | None = None, eps: float = 1e-6
 ) -> Any:
-    """x + norm(dense1(relu(norm(dense0(x))))), (batch, N) (BRO, Nauman et al., 2024)."""
-    z = layer_norm(params, f"{prefix}dense0.norm", linear(params, f"{prefix}dense0", x), eps)
+    """x + norm(out(relu(norm(dense(x))))), (batch, N) (BRO, Nauman et al. 2024; GraMa, Table 1)."""
+    dense, out = f"{prefix}dense", f"{prefix}out"
+    z = layer_norm(params, f"{dense}.norm", linear(params, dense, x), eps)
     h = ag.relu(z)
+    f = layer_norm(params, f"{out}.norm", linear(params, out, h), eps)
     if taps is not None:
-        taps[f"{prefix}dense0"] = z, h
-    return x + layer_norm(params, f"{prefix}dense1.norm", linear(params, f"{prefix}dense1", h), eps)
+        taps |= {dense: (z, h), out: (f, f)}
+    return x + f
 
 
 # ----------------------------------------------------------- initial weights, from given draws

@@ -24,7 +24,7 @@ from collections.abc import Sequence
 from types import ModuleType
 from typing import Any, NamedTuple, Protocol
 
-from fast.agents import classifier, dacer, dqn, drq, drqv2, ppo, sac
+from fast.agents import bro, classifier, dacer, dqn, drq, drqv2, ppo, sac
 
 
 class AgentSettings(Protocol):
@@ -68,6 +68,7 @@ AGENTS = {
     "drq": Kind(drq, drq.DrQ, drq.DrQSettings, "pixels"),
     "drqv2": Kind(drqv2, drqv2.DrQv2, drqv2.DrQv2Settings, "pixels"),
     "sac": Kind(sac, sac.SAC, sac.SACSettings, "states"),
+    "bro": Kind(bro, bro.BRO, bro.BROSettings, "states"),
     "ppo": Kind(ppo, ppo.PPO, ppo.PPOSettings, "states", on_policy=True),
     "dacer": Kind(dacer, dacer.DACER, dacer.DACERSettings, "states", "actor"),
     "dqn": Kind(dqn, dqn.DQN, dqn.DQNSettings, "games"),

@@ -32,7 +32,7 @@ from fast.agents.sac import actor_loss, soft_value, temperature_loss
 from fast.errors import InputError
 from fast.experience.replay import Batch
 from fast.nets.encoders import Convolutions, ResNet18
-from fast.nets.heads import Temperature, normal, squashed_sample
+from fast.nets.heads import Temperature, normal, squashed_action
 from fast.nets.layers import MLP, SQRT2, Dense, Draw, initialise, layer_norm, lecun, orthogonal
 from fast.rules import (
     Beta,
@@ -399,11 +399,7 @@ class DrQ:
     @torch.no_grad()
     def act(self, obs: Tensor, generator: Generator | None = None) -> Tensor:
         """Actions (batch, actions) for uint8 observations; without a generator tanh of the mean."""
-        mean, log_std = self.actor.module(self.critic.module.encoder(obs))
-        if generator is None:
-            return torch.tanh(mean)
-        noise = torch.randn((len(obs), self.actions), generator=generator).to(obs.device)
-        return squashed_sample(mean, log_std, noise)[0]
+        return squashed_action(self.actor.module(self.critic.module.encoder(obs)), generator)
 
     # --- learning -------------------------------------------------------------------------------
 

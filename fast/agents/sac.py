@@ -12,7 +12,7 @@ alpha in 1 and 3 is the one before 4. Every random number is an argument (`Draws
 below the settings are those of every soft actor-critic here: drq.py reads them.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, ClassVar, Literal, NamedTuple, TypedDict
 
@@ -23,7 +23,7 @@ from fast import losses
 from fast.agents.learner import Learner, chains
 from fast.errors import InputError
 from fast.experience.replay import Batch
-from fast.nets.heads import Temperature, normal, squashed_sample
+from fast.nets.heads import Temperature, normal, squashed_action, squashed_sample
 from fast.nets.layers import (
     ACTIVATIONS,
     MLP,
@@ -191,11 +191,9 @@ class Critic(nn.Module):
 class Actor(nn.Module):
     """Mean and log standard deviation of a normal before its tanh, each (batch, actions)."""
 
-    def __init__(self, inputs: int, hidden: Widths, actions: int, activation: Activation,
-                 log_std: str, bounds: tuple[float, float]):  # fmt: skip
+    def __init__(self, head: MLP | ResidualMLP, log_std: str, bounds: tuple[float, float]):
         super().__init__()
-        self.head = MLP(inputs, hidden, 2 * actions, activation)
-        self.log_std, self.bounds = log_std, bounds
+        self.head, self.log_std, self.bounds = head, log_std, bounds
 
     def forward(self, obs: Tensor) -> tuple[Tensor, Tensor]:
         return normal(self.head(obs), self.log_std, self.bounds)
@@ -211,6 +209,8 @@ def draw_as(style: str) -> Draw:
 
 # --- the equations, of states or features ----------------------------------------------------
 
+Pair = Callable[[Tensor, Tensor], Tensor]  # what is taken of both heads' values
+
 
 def soft_value(critic: nn.Module, policy: tuple[Tensor, Tensor], obs: Tensor, alpha: Tensor | float,
                noise: Tensor) -> Tensor:  # fmt: skip
@@ -220,13 +220,13 @@ def soft_value(critic: nn.Module, policy: tuple[Tensor, Tensor], obs: Tensor, al
 
 
 def actor_loss(critic: nn.Module, policy: tuple[Tensor, Tensor], obs: Tensor, alpha: Tensor,
-               noise: Tensor) -> tuple[Tensor, Tensor]:  # fmt: skip
+               noise: Tensor, of: Pair = torch.minimum) -> tuple[Tensor, Tensor]:  # fmt: skip
     """The mean of alpha log pi - min_j Q_j, and the entropy estimate - mean log pi.
 
-    Where both values are equal each head gets half of the gradient.
+    Where both values are equal each head gets half of the gradient. `of` stands for min.
     """
     action, log_prob = squashed_sample(*policy, noise)
-    q = torch.minimum(*critic(obs, action))
+    q = of(*critic(obs, action))
     return (alpha * log_prob - q).mean(), -log_prob.detach().mean()
 
 
@@ -250,8 +250,8 @@ def networks(settings: SACSettings, shape: Sequence[int], actions: int) -> Netwo
     norm = layer_norm(s.layer_norm_eps) if s.normalisation == "layer_norm" else None
     return {
         "critic": Critic(inputs + actions, hidden, ACTIVATIONS[s.activation], norm, s.residual),
-        "actor": Actor(inputs, hidden, actions, ACTIVATIONS[s.actor_activation], s.log_std,
-                       s.log_std_bounds),
+        "actor": Actor(MLP(inputs, hidden, 2 * actions, ACTIVATIONS[s.actor_activation]),
+                       s.log_std, s.log_std_bounds),
         "temperature": Temperature(s.initial_temperature),
     }  # fmt: skip
 
@@ -298,11 +298,7 @@ class SAC:
     @torch.no_grad()
     def act(self, obs: Tensor, generator: Generator | None = None) -> Tensor:
         """Actions (batch, actions); without a generator, tanh of the mean."""
-        mean, log_std = self.actor.module(obs)
-        if generator is None:
-            return torch.tanh(mean)
-        noise = torch.randn((len(obs), self.actions), generator=generator).to(obs.device)
-        return squashed_sample(mean, log_std, noise)[0]
+        return squashed_action(self.actor.module(obs), generator)
 
     def draws(self, batch: int, generator: Generator) -> Draws:
         """The random numbers of one update, on the agent's device."""

@@ -3,7 +3,7 @@
 import math
 
 import torch
-from torch import Tensor, nn
+from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
 LOG_STD = (-10.0, 2.0)  # bounds of the log standard deviation (jaxrl and drq)
@@ -45,3 +45,12 @@ def squashed_sample(mean: Tensor, log_std: Tensor, noise: Tensor) -> tuple[Tenso
     normal = -0.5 * noise**2 - log_std - 0.5 * math.log(2 * math.pi)
     jacobian = 2 * (math.log(2) - u - F.softplus(-2 * u, threshold=40))
     return torch.tanh(u), (normal - jacobian).sum(1)
+
+
+def squashed_action(policy: tuple[Tensor, Tensor], generator: Generator | None) -> Tensor:
+    """Actions (batch, actions) of a policy; without a generator, tanh of the mean."""
+    mean, log_std = policy
+    if generator is None:
+        return torch.tanh(mean)
+    noise = torch.randn(mean.shape, generator=generator).to(mean.device)
+    return squashed_sample(mean, log_std, noise)[0]

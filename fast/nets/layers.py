@@ -113,22 +113,35 @@ class MLP(nn.Module):
 
 
 class Block(nn.Module):
-    """The f of a residual block: the layer `dense` and the linear `out` back to the width."""
+    """The f of a residual block: the layer `dense`, then `out` back to the width: a linear map, or
+    with `normed` a layer without a non-linearity, the norm its last step (BRO)."""
 
-    def __init__(self, width: int, neurons: int, activation: Activation, norm: Norm | None):
+    def __init__(
+        self,
+        width: int,
+        neurons: int,
+        activation: Activation = F.relu,
+        norm: Norm | None = None,
+        normed: bool = False,
+    ):
         super().__init__()
         self.dense = Dense(width, neurons, activation, norm)
-        self.out = nn.Linear(neurons, width)
+        self.out = (
+            Dense(neurons, width, ACTIVATIONS["none"], norm)
+            if normed
+            else nn.Linear(neurons, width)
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         return self.out(self.dense(x))
 
 
 class ResidualMLP(nn.Module):
-    """dense0, then blocks of equal width, x + f(x) through the non-linearity, then the linear
-    `final`: f is the layer `dense` and the linear `out`.
+    """dense0, then blocks of equal width, then the linear `final`.
 
-    The layers of neurons are dense0 and each block's dense: what is summed has no single reader.
+    A block returns x + f(x) through the non-linearity, or with `stream` the sum itself, whose f
+    ends with the norm (BRO). Layers of neurons are dense0, each block's dense and with `stream` its
+    out; of those only a block's dense has a single reader.
     """
 
     def __init__(
@@ -138,22 +151,28 @@ class ResidualMLP(nn.Module):
         outputs: int,
         activation: Activation = F.relu,
         norm: Norm | None = None,
+        stream: bool = False,
     ):
         super().__init__()
-        self.dense0, self.activation = Dense(inputs, hidden[0], activation, norm), activation
+        self.dense0 = Dense(inputs, hidden[0], activation, norm)
+        self.after = ACTIVATIONS["none"] if stream else activation
         self.blocks = nn.ModuleList(
-            Block(hidden[0], neurons, activation, norm) for neurons in hidden[1:]
+            Block(hidden[0], neurons, activation, norm, stream) for neurons in hidden[1:]
         )
         self.final = nn.Linear(hidden[0], outputs)
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.dense0(x)
         for block in self.blocks:
-            x = self.activation(x + block(x))
+            x = self.after(x + block(x))
         return self.final(x)
 
     def chains(self, path: str) -> list[list[str]]:
-        """The layers that read each other: each block's own; dense0 is read by all that follows."""
+        """The layers that read each other: each block's own.
+
+        What is added to x, by dense0 and by every `out`, is read by all that follows, in columns
+        that it shares: to zero them for one layer's neuron would silence the others' too.
+        """
         return [[f"{path}.blocks.{i}.{name}" for name in ("dense", "out")]
                 for i in range(len(self.blocks))]  # fmt: skip
 

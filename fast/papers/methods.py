@@ -46,6 +46,7 @@ METHODS: dict[str, dict[str, Any]] = {
     # OCP, Figure 1, and CleanRL's of its PPO.
     "no-activation": {"agent": {"activation": "none"}},
     "tanh": {"agent": {"activation": "tanh"}},
+    "sigmoid": {"agent": {"activation": "sigmoid"}},  # GraMa, Figure 12
     # ReDo, Figures 15, 22, 23 and 24; tau off the default replay ratio.
     **{
         f"redo-{which}": {"interventions": {"redo": {"select": which}}}

@@ -18,7 +18,7 @@ from fast.papers.methods import METHODS
 
 TASKS = {"drq": "cartpole-swingup", "drqv2": "quadruped-run", "sac": "HalfCheetah-v4",
          "ppo": "HalfCheetah-v4", "dacer": "Ant-v4", "dqn": "minatar-asterix",
-         "classifier": "digits"}  # fmt: skip
+         "bro": "dog-stand", "classifier": "digits"}  # fmt: skip
 
 # Appendix B.2 of Neuron Dominance, in its own words; "default network architecture of DrQ ... in
 # this implementation" is jaxrl's, whose figures follow under the same heading in the field's notes.
@@ -147,6 +147,7 @@ def test_every_method_of_the_main_paper_is_in_the_table_above():
     others |= {"prune-dormant", "weight-decay", "make-dominant", "adam-eps", "adam-eps-1e-8"}
     others |= {"n-step", "impala", "low-lr", "leaky-relu", "fixed-targets", "pretrained"}
     others |= {"no-activation", "tanh", "redo-least-useful", "same-updates"}
+    others |= {"sigmoid"}
     others |= {f"replay-ratio-{ratio:g}" for ratio in (0.25, 0.5, 1, 2, 4, 8)}
     others |= {f"width-{factor:g}" for factor in (0.25, 0.5, 2, 4)}
     kinds = ("0.02", "0.1", "lowest", "random", "highest", "outgoing-fresh", "incoming-norm")

@@ -21,7 +21,8 @@ def test_no_loss_reads_a_tensor_s_values_and_all_keep_the_precision(dtype):
     p, share = losses.hl_gauss(empty(3), edges, 0.75)
     q, other = losses.two_hot(empty(3), centres)
     assert p.shape == q.shape == (3, 5)
-    results = [losses.mse(empty(3), empty(3)), losses.cross_entropy(empty(3, 5), p)]
+    results = [losses.mse(empty(3), empty(3)), losses.cross_entropy(empty(3, 5), p),
+               losses.quantile_huber(empty(2, 3, 5), empty(3, 4))]  # fmt: skip
     for loss in results:
         assert loss.shape == ()
         loss.backward()
@@ -38,6 +39,10 @@ E = torch.tensor([0.0, 1.0, 2.0])
     [
         (lambda: losses.mse(V, V[:, None]), "target"),
         (lambda: losses.mse(V[:0], V[:0]), "prediction"),
+        (lambda: losses.quantile_huber(P, V), "target"),
+        (lambda: losses.quantile_huber(P[:1], P), "prediction"),
+        (lambda: losses.quantile_huber(P[:, :0], P), "prediction"),
+        (lambda: losses.quantile_huber(V, P), "prediction"),
         (lambda: losses.cross_entropy(P, P[:1]), "probabilities"),
         (lambda: losses.cross_entropy(V, V), "logits"),
         (lambda: losses.cross_entropy(P[:0], P[:0]), "logits"),

@@ -75,6 +75,20 @@ def test_each_measure_of_a_finite_layer_is_the_score_itself():
     assert told.keys() == MEASURES.keys()
     assert told["dormant_0.1"] == scores.dormant(layer.h, 0.1).float().mean()
     assert all(told[name] == of(layer) for name, of in MEASURES.items())
+    assert told["dormant_0.02"] == scores.dormant(layer.h, 0.02).float().mean()
+    low = scores.gradient_dormant(layer.dweight, 0.01)
+    assert told["low_gradient_0.01"] == low.float().mean()
+
+
+def test_the_lowest_quarters_are_of_activation_and_of_gradient():
+    """Of eight neurons the first two have least activation, and one of these least gradient."""
+    size, other = torch.arange(1.0, 9), torch.tensor([1.0, 3, 2, 4, 5, 6, 7, 8])
+    layer = seen(
+        h=size.expand(3, 8), z=size.expand(3, 8), dweight=other[:, None] * torch.ones(8, 2)
+    )
+    assert measured(layer)["lowest_quarters"] == 1 / 2
+    same = layer._replace(dweight=layer.h.T.clone())
+    assert measured(same)["lowest_quarters"] == 1
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])

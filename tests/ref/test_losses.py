@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.integrate import quad
 from scipy.special import ndtr
 from scipy.stats import norm, truncnorm
 
@@ -41,6 +42,32 @@ def test_the_gradient_of_mse_is_twice_the_error_over_the_number_of_entries(seed,
     value, gradient = ag.value_and_grad(losses.mse)(prediction, target)
     assert value == losses.mse(prediction, target)
     assert np.array_equal(gradient, 2 * (prediction - target) / prediction.size)
+
+
+@given(seeds, st.integers(1, 3), st.integers(1, 4), st.integers(1, 5))
+def test_quantile_huber_is_the_naive_double_sum_of_an_integral(seed, batch, n, m):
+    """huber(d) is the integral of min(t, 1) from 0 to |d|; axes are told apart by n != m."""
+    rng = np.random.default_rng(seed)
+    prediction, target = rng.uniform(-3, 3, (batch, n)), rng.uniform(-3, 3, (batch, m))
+    total = 0.0
+    for b in range(batch):
+        for i in range(n):
+            for j in range(m):
+                d = target[b, j] - prediction[b, i]
+                weight = 1 - (i + 0.5) / n if d < 0 else (i + 0.5) / n
+                area = quad(lambda t: min(t, 1.0), 0, abs(d), points=[min(1.0, abs(d))])[0]
+                total += weight * area / (m * batch)
+    assert losses.quantile_huber(prediction, target) == pytest.approx(total, rel=1e-12)
+
+
+def test_quantile_huber_has_no_gradient_at_the_quantiles_of_far_targets():
+    """Of three predictions the first has a sixth of the targets below it, the others more."""
+    target = 10.0 * np.arange(6)[None]
+    prediction = np.array([[5.0, 25.0, 45.0]])  # 1, 3 and 5 of 6 targets below: 1/6, 1/2, 5/6
+    gradient = ag.grad(losses.quantile_huber)(prediction, target)
+    assert np.abs(gradient).max() <= 4 * EPS
+    moved = ag.grad(losses.quantile_huber)(prediction + 10, target)
+    assert moved == pytest.approx(np.full((1, 3), 1 / 6), rel=1e-14)  # one more target below
 
 
 # ----------------------------------------------------------------------- classification

@@ -118,15 +118,16 @@ def test_layer_norm_revives_a_wholly_saturated_layer():
 @given(seed=SEEDS)
 def test_a_residual_block_is_the_identity_where_its_last_norm_has_no_scale(seed):
     rng = np.random.default_rng(seed)
-    params = {k.replace("final", "dense1"): v for k, v in nn.init_mlp(rng, (4, 6, 4)).items()}
-    params |= nn.init_layer_norm("dense0.norm", 6) | nn.init_layer_norm("dense1.norm", 4)
+    shapes = {"dense.weight": (6, 4), "dense.bias": 6, "out.weight": (4, 6), "out.bias": 4}
+    params = {name: rng.standard_normal(shape) for name, shape in shapes.items()}
+    params |= nn.init_layer_norm("dense.norm", 6) | nn.init_layer_norm("out.norm", 4)
     x, taps = rng.standard_normal((3, 4)), {}
     y = nn.residual_block(params, x, taps=taps)
-    assert taps["dense0"][0].shape == (3, 6)
+    assert taps["dense"][0].shape == (3, 6)
     # what is added has mean 0 over the features, as LayerNorm makes it
     assert np.abs((y - x).mean(1)).max() < 1e-14
     assert not np.array_equal(x, y)
-    params["dense1.norm.weight"] = np.zeros(4)
+    params["out.norm.weight"] = np.zeros(4)
     assert np.array_equal(nn.residual_block(params, x), x)
 
 

@@ -50,6 +50,24 @@ def test_huber_and_its_gradient(seed, batch):
     assert np.abs(batch * gradient - clipped).max() <= 8 * EPS
 
 
+@given(seeds, st.integers(1, 5), st.integers(1, 7), st.integers(1, 7))
+def test_quantile_huber_and_its_gradient(seed, batch, n, m):
+    rng = np.random.default_rng(seed)
+    prediction, target = rng.uniform(-3, 3, (batch, n)), rng.uniform(-3, 3, (batch, m))
+    target[0, 0] = prediction[0, 0] - 1  # at the kink of its second derivative
+    target[-1, -1] = prediction[-1, -1]  # and of its first
+    (value, gradient), (other, other_gradient) = both_gradients(
+        "quantile_huber", prediction, target
+    )
+    # a sum of products of numbers that are not negative, three roundings each and four of the sizes
+    assert abs(value - other) <= (batch * n * m + 12) * EPS * value
+    assert np.abs(gradient - other_gradient.numpy()).max() <= 8 * (m + 2) * EPS / batch
+    members = np.stack([prediction, prediction + 0.5])
+    both = fast.quantile_huber(tensor(members), tensor(target)).item()
+    apart = value + ref.quantile_huber(members[1], target)
+    assert abs(both - apart) <= (2 * batch * n * m + 12) * EPS * apart
+
+
 @given(seeds, st.integers(1, 5), st.integers(1, 101), st.sampled_from([1.0, 30.0]))
 def test_cross_entropy_and_its_gradient(seed, batch, bins, size):
     rng = np.random.default_rng(seed)
@@ -136,6 +154,6 @@ def public(module):
 def test_the_twins_are_the_same_functions_of_the_same_arguments():
     assert public(ref) == public(fast)
     assert public(ref).keys() == {
-        *("mse", "huber", "cross_entropy", "gae"),
+        *("mse", "huber", "quantile_huber", "cross_entropy", "gae"),
         *("bin_edges", "centres", "two_hot", "hl_gauss", "decode"),
     }

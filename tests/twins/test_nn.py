@@ -118,6 +118,35 @@ def test_a_head_has_fasts_values_taps_and_gradients(seed, norm, batch, width):
         assert np.abs(gradients[name] - p.grad.numpy()).max() < 1e3 * ROUNDING
 
 
+@given(seed=SEEDS, batch=st.integers(1, 5), width=st.integers(3, 6), neurons=st.integers(3, 6))
+def test_a_block_of_bro_net_has_fasts_values_taps_and_gradients(seed, batch, width, neurons):
+    rng = np.random.default_rng(seed)
+    norm = layers.layer_norm(1e-6)
+    block = layers.Block(width, neurons, F.relu, norm, normed=True).double()
+    shapes = {name: p.shape for name, p in block.named_parameters()}
+    params = {name: rng.standard_normal(shape) for name, shape in shapes.items()}
+    block.load_state_dict({k: torch.from_numpy(v) for k, v in params.items()})
+    x, w = rng.standard_normal((2, batch, width))
+    ours = {}
+    value, gradients = ag.value_and_grad(
+        lambda p: ag.sum(nn.residual_block(p, p["x"], taps=ours) * w)
+    )(params | {"x": x})
+    t = torch.from_numpy(x).requires_grad_()
+    with layers.tapped(block) as theirs:
+        out = ((t + block(t)) * torch.from_numpy(w)).sum()
+    out.backward()
+    gradients = {k: (v, t.grad if k == "x" else dict(block.named_parameters())[k].grad)
+                 for k, v in gradients.items()}  # fmt: skip
+    # Two norms, each of which divides by the root of the variance + 1e-6: relative to the largest.
+    largest = max(np.abs(v).max() for v, _ in gradients.values())
+    assert abs(value - out.item()) <= 1e-10 * (1 + abs(value))
+    assert all(np.abs(v - g.numpy()).max() <= 1e-10 * (1 + largest) for v, g in gradients.values())
+    assert [*ours] == [*theirs] == ["dense", "out"]
+    for layer, (z, h) in ours.items():
+        assert np.abs(z.value - theirs[layer][0].detach().numpy()).max() <= 1e-10
+        assert np.abs(h.value - theirs[layer][1].detach().numpy()).max() <= 1e-10
+
+
 @given(seed=SEEDS, width=st.integers(2, 6), eps=st.sampled_from([1e-6, 1e-5]))
 def test_layer_norm_and_log_softmax_are_torchs(seed, width, eps):
     rng = np.random.default_rng(seed)

@@ -11,6 +11,7 @@ from torch.nn import functional as F
 from fast import config as configs
 from fast import measures, mitigations, scores
 from fast.agents import learner
+from fast.agents.bro import BRO, BROSettings
 from fast.agents.classifier import Classifier
 from fast.agents.dacer import DACER
 from fast.agents.dqn import DQN
@@ -46,6 +47,14 @@ def sac(**changes):
     def make(seed):
         settings = SACSettings(**({"hidden": (16, 16)} | changes))
         return SAC(settings, (3,), ACTIONS, torch.Generator().manual_seed(seed))
+
+    return make
+
+
+def bro(**changes):
+    def make(seed):
+        settings = BROSettings(**({"hidden": 16} | changes))
+        return BRO(settings, (3,), ACTIONS, torch.Generator().manual_seed(seed))
 
     return make
 
@@ -95,6 +104,8 @@ AGENTS = {
     "sac residual": sac(residual=True, hidden=(16, 16, 16)),
     "dacer": dacer(),
     "dacer mish": dacer(activation="mish", normalisation="layer_norm"),
+    "bro": bro(),
+    "bro quantiles": bro(quantiles=3, pessimism=0.5, critic_blocks=1),
     "ppo": ppo(),
     "ppo none": ppo(activation="none", weight_decay=0.1),
     "ppo tanh": ppo(activation="tanh", normalisation="layer_norm", entropy_weight=0.1),

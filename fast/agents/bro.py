@@ -1,0 +1,267 @@
+"""BRO (Nauman et al. 2024) from states, as GraMa has it: soft actor-critic with BRO-nets.
+
+A BRO-net is dense0 with LayerNorm and ReLU, then blocks x + f(x), f two linear maps with LayerNorm
+and a ReLU between them, then a linear map. An update is SAC's (sac.py), with
+
+    y = r + discount * (Q' - alpha log pi(a' | o')),   Q' = (Q'_0 + Q'_1) / 2 - p |Q'_0 - Q'_1| / 2
+
+and the same mean of both values, less pessimism p times half of their distance, in the actor's
+loss. A critic of n quantiles has y for each quantile of Q', and descends quantile regression.
+
+Of the neurons only the first layer of a block is recycled, read by the second: dense0 and every
+second layer add to a stream that all later layers read in the same columns, so none of their
+neurons has an outgoing weight of its own. All of them are scored.
+
+BRO's resets are `--method reset`, but for the temperature, which stays. Its second, optimistic
+actor is not here: GraMa's tables and the code that it names (BRO in PyTorch) have none.
+"""
+
+from collections.abc import Sequence
+from typing import Any, ClassVar, Literal, TypedDict
+
+import torch
+from torch import Generator, Tensor, nn
+from torch.nn import functional as F
+
+from fast import losses
+from fast.agents.learner import Learner, chains
+from fast.agents.sac import Actor, Draws, actor_loss, draw_as, temperature_loss
+from fast.experience.replay import Batch
+from fast.nets.heads import LOG_STD, Temperature, squashed_action, squashed_sample
+from fast.nets.layers import ResidualMLP, layer_norm
+from fast.rules import Beta, Count, Few, Finite, NonNegative, Positive, Share, Size, settings
+
+
+@settings
+class BROSettings:
+    """The defaults are GraMa's (Tables 2 and 3), where it is silent those of BRO's code in JAX."""
+
+    kind: Literal["bro"] = "bro"
+    batch_size: Size = 128  # Table 3
+    discount: Share = 0.99  # Table 3
+    n_step: Few = 1  # rewards in the target
+    hidden: Size = 256  # of every layer (Table 2); BRO's critic has 512
+    critic_blocks: Few = 2  # Table 3
+    actor_blocks: Few = 1  # Table 3
+    quantiles: Few = 1  # of each head; 1: a value, and squared errors (Table 2); BRO: 100
+    pessimism: NonNegative = 0.0  # 1 is the minimum of both heads
+    layer_norm_eps: Positive = 1e-6  # flax's
+    actor_learning_rate: Positive = 1e-4  # Table 3
+    critic_learning_rate: Positive = 1e-3  # Table 3
+    temperature_learning_rate: Positive = 3e-4
+    betas: tuple[Beta, Beta] = (0.9, 0.999)
+    temperature_beta: Beta = 0.5  # the first one of its Adam
+    adam_eps: Positive = 1e-8
+    weight_decay: NonNegative = 1e-4  # of critic and actor: that of optax's AdamW
+    decay_in_loss: bool = False  # as L2, through Adam (BRO in PyTorch); False: decoupled
+    decay_biases: bool = True  # of all parameters, as in optax
+    averaging_rate: Share = 0.005  # of the target
+    initial_temperature: Positive = 1.0
+    target_entropy_per_action: Finite = -0.5
+    first_update: Count = 2500  # random actions before it
+    updates_per_step: Positive = 2.0  # Table 3; BRO: 10
+    replay_capacity: Count = 1_000_000  # Table 3
+
+    normalisation: ClassVar[str] = "layer_norm"
+    evaluation_exploration: ClassVar[float] = 0.0
+
+    def exploration(self, agent_step: int) -> float:
+        """The share of uniformly random actions."""
+        return float(agent_step < self.first_update)
+
+    def require(self, shape: Sequence[int]) -> None:
+        """Whatever the fields allow."""
+
+    def told(self) -> list[str]:
+        """What of it is not GraMa's, for the line that announces a run."""
+        usual = BROSettings()
+        names = ("hidden", "critic_blocks", "actor_blocks", "quantiles", "pessimism")
+        return [f"{name} {getattr(self, name)}" for name in names
+                if getattr(self, name) != getattr(usual, name)]  # fmt: skip
+
+
+def _acting(every: int | float, reset: dict[str, Any]) -> dict[str, Any]:
+    """Interventions on both networks (GraMa, A.1: into 'BRO-net'; its code: into critics alone).
+
+    ReDo and ReGraMa differ by their score and threshold (A.1) alone.
+    """
+    on, when = {"on": ("critic", "actor")}, {"when": {"every": every}}
+    return {
+        "redo": {"tau": 0.02, "initialisation": "initial", "bias_moments": "zero", **on, **when},
+        "regrama": {"tau": 0.01, **on, **when},
+        "reborn": on | when,
+        "prune_dormant": on | when,
+        "continual_backprop": on,
+        "shrink_perturb": {**on, "when": reset},
+        "reset": {**on, "when": reset},
+    }
+
+
+# What a preset changes of the defaults, which are `paper`.
+PRESETS: dict[str, dict[str, Any]] = {
+    "paper": {
+        # BRO resets once, before the updates of environment step 15,001 (its code in JAX, at two
+        # updates a step); shrink and perturb as often: ours.
+        "interventions": _acting(1000, {"every": 2 * (15_001 - 2500), "end": 1}),
+        "run": {"updates": 1_995_002},  # a million steps (BRO; GraMa gives no length)
+    },
+    # One core and some minutes. All of it is ours.
+    "laptop": {
+        "agent": {"hidden": 128, "first_update": 1000, "replay_capacity": 100_000},
+        "interventions": _acting(0.02, {"every": 0.1}),
+        "run": {
+            "updates": 10_000,
+            "evaluation_interval": 1000,
+            "evaluation_episodes": 3,
+            "score_interval": 200,
+            "checkpoint_interval": 1000,
+        },
+    },
+    # Seconds: for the tests. All of it is ours.
+    "tiny": {
+        "agent": {"batch_size": 8, "hidden": 16, "first_update": 20, "replay_capacity": 2000},
+        "interventions": _acting(0.02, {"every": 0.1}),
+        "run": {
+            "updates": 300,
+            "evaluation_interval": 500,
+            "evaluation_episodes": 1,
+            "score_interval": 50,
+            "score_batch": 32,
+            "log_interval": 50,
+            "checkpoint_interval": 1,
+        },
+    },
+}
+
+
+class Critic(nn.Module):
+    """Two heads of values, (2, batch, quantiles), of an observation and an action."""
+
+    def __init__(self, heads: Sequence[ResidualMLP]):
+        super().__init__()
+        self.heads = nn.ModuleList(heads)
+        self.chains = [path for j, head in enumerate(heads) for path in head.chains(f"heads.{j}")]
+
+    def forward(self, obs: Tensor, action: Tensor) -> Tensor:
+        x = torch.cat([obs, action], dim=1)
+        return torch.stack([head(x) for head in self.heads])
+
+
+class Networks(TypedDict):
+    """Of every learner."""
+
+    critic: Critic
+    actor: Actor
+    temperature: Temperature
+
+
+def networks(settings: BROSettings, shape: Sequence[int], actions: int) -> Networks:
+    """Of every learner; shape: of what the agent sees, (inputs,)."""
+    s, (inputs,) = settings, shape
+
+    def net(inputs: int, blocks: int, outputs: int) -> ResidualMLP:
+        hidden, norm = (s.hidden,) * (1 + blocks), layer_norm(s.layer_norm_eps)
+        return ResidualMLP(inputs, hidden, outputs, F.relu, norm, stream=True)
+
+    heads = [net(inputs + actions, s.critic_blocks, s.quantiles) for _ in range(2)]
+    return {
+        "critic": Critic(heads),
+        "actor": Actor(net(inputs, s.actor_blocks, 2 * actions), "tanh", LOG_STD),
+        "temperature": Temperature(s.initial_temperature),
+    }
+
+
+class BRO:
+    """Observations are float vectors, actions in [-1, 1]."""
+
+    def __init__(self, settings: BROSettings, shape: Sequence[int], actions: int,
+                 generator: Generator, device: torch.device | str = "cpu"):  # fmt: skip
+        s = settings
+        self.settings, self.actions, self.device = s, actions, torch.device(device)
+        with torch.random.fork_rng(devices=[]):  # torch's own initial draws are thrown away
+            made = networks(s, shape, actions)
+        critic, actor = made["critic"], made["actor"]
+        draw = draw_as("orthogonal")
+        common: dict[str, Any] = {"eps": s.adam_eps, "device": device}
+        how: dict[str, Any] = {
+            "betas": s.betas, "decay": s.weight_decay, "decay_vectors": s.decay_biases,
+            "decay_in_loss": s.decay_in_loss, "norm_eps": s.layer_norm_eps, **common,
+        }  # fmt: skip
+        self.critic = Learner(critic, draw, generator, rate=s.critic_learning_rate, slow=True,
+                              readers=chains(critic, critic.chains), **how)  # fmt: skip
+        self.actor = Learner(actor, draw, generator, rate=s.actor_learning_rate,
+                             readers=chains(actor, actor.head.chains("head")), **how)  # fmt: skip
+        self.temperature = Learner(
+            made["temperature"], lambda module, generator: None, generator,
+            rate=s.temperature_learning_rate, betas=(s.temperature_beta, s.betas[1]), **common,
+        )  # fmt: skip
+        self.learners: dict[str, Learner[nn.Module]] = {
+            "critic": self.critic,
+            "actor": self.actor,
+            "temperature": self.temperature,
+        }
+
+    @property
+    def alpha(self) -> Tensor:
+        """The temperature, without gradient."""
+        return self.temperature.module().detach()
+
+    @torch.no_grad()
+    def act(self, obs: Tensor, generator: Generator | None = None) -> Tensor:
+        """Actions (batch, actions); without a generator, tanh of the mean."""
+        return squashed_action(self.actor.module(obs), generator)
+
+    def draws(self, batch: int, generator: Generator) -> Draws:
+        """The random numbers of one update, on the agent's device."""
+        noise = torch.randn(2, batch, self.actions, generator=generator)
+        noise = noise.to(self.device, non_blocking=True)
+        return Draws(noise[0], noise[1:])
+
+    def update(self, batch: Batch, draws: Draws, count: int) -> dict[str, Tensor]:
+        """The `count`-th update (from 1); returns scalars of it, still on the device."""
+        y = self.target(batch, draws.next_noise)
+        q = self.critic.module(batch.obs, batch.action)
+        critic_loss = self.critic_loss(q, y)
+        self.critic.step(critic_loss)
+        self.critic.follow(self.settings.averaging_rate)
+        loss, entropy = self.actor_loss(batch.obs, draws.noise[0])
+        self.actor.step(loss)
+        wanted = self.settings.target_entropy_per_action * self.actions
+        self.temperature.step(temperature_loss(self.temperature.module, entropy, wanted))
+        return {
+            "critic_loss": critic_loss.detach(), "value": q.detach().mean(), "target": y.mean(),
+            "actor_loss": loss.detach(), "entropy": entropy, "temperature": self.alpha,
+        }  # fmt: skip
+
+    def loss(self, learner: str, batch: Batch, draws: Draws) -> Tensor:
+        """What critic or actor descend on a batch: for the measures."""
+        if learner == "critic":
+            y = self.target(batch, draws.next_noise)
+            return self.critic_loss(self.critic.module(batch.obs, batch.action), y)
+        return self.actor_loss(batch.obs, draws.noise[0])[0]
+
+    def of_both(self, first: Tensor, second: Tensor) -> Tensor:
+        """What stands for the values of both heads: their mean, less pessimism."""
+        mean = (first + second) / 2
+        return mean - self.settings.pessimism * (first - second).abs() / 2
+
+    @torch.no_grad()
+    def target(self, batch: Batch, noise: Tensor) -> Tensor:
+        """y (batch, quantiles)."""
+        policy: tuple[Tensor, Tensor] = self.actor.module(batch.next_obs)
+        action, log_prob = squashed_sample(*policy, noise)
+        assert self.critic.slow is not None
+        q = self.of_both(*self.critic.slow(batch.next_obs, action))
+        value = q - (self.alpha * log_prob)[:, None]
+        return batch.reward[:, None] + batch.discount[:, None] * value
+
+    def critic_loss(self, q: Tensor, y: Tensor) -> Tensor:
+        """Of q (2, batch, quantiles) against y (batch, quantiles)."""
+        return losses.mse(q, y) if self.settings.quantiles == 1 else losses.quantile_huber(q, y)
+
+    def actor_loss(self, obs: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
+        def value(first: Tensor, second: Tensor) -> Tensor:
+            return self.of_both(first, second).mean(1)  # of all quantiles
+
+        policy = self.actor.module(obs)
+        return actor_loss(self.critic.module, policy, obs, self.alpha, noise, value)
