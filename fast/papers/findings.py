@@ -332,7 +332,36 @@ EXPERIMENTS: dict[str, Experiment] = {
         preset="grama-laptop",
         agent="classifier",
     ),
-}
+    # 600 steps of learning, where the preset `paper` has a million; layers with a ReLU.
+    "bro": Experiment(
+        ("dog-stand",),
+        ("baseline", "redo", "regrama"),
+        3,
+        tuple(
+            f"*dense*/{name}"
+            for name in ("dormant_0", "dormant_0.02", "dormant_0.1", "zero_gradient",
+                         "low_gradient_0.01", "low_gradient_0.01_retention", "lowest_quarters")
+        ),
+        preset="laptop",
+        agent="bro",
+        settings=(
+            *("--agent.first-update", "200", "--run.updates", "1200"),
+            *("--run.score-interval", "50", "--run.evaluation-interval", "200"),
+            *("--run.evaluation-episodes", "1"),
+        ),
+    ),
+    # A hundred and fiftieth of GraMa's three million steps, and another robot: its is Ant.
+    "activations": Experiment(
+        ("HalfCheetah-v4",),
+        ("baseline", "tanh", "sigmoid"),
+        3,
+        ("critic/*/dormant_0.02", "critic/*/dormant_0.1", "critic/*/zero_gradient",
+         "critic/*/low_gradient_0.01"),
+        preset="laptop",
+        agent="sac",
+        settings=("--run.updates", "20000"),
+    ),
+}  # fmt: skip
 
 ND = "Neuron Dominance"
 
@@ -426,6 +455,30 @@ def _of(experiment: str, name: str) -> dict[str, Finding]:
     return {f"{name}.{key}": finding for key, finding in found.items()}
 
 
+def _bro(source: str, says: str, arms: tuple[str, ...], effect: Effect, measures: str,
+         holds: Above | Below) -> Finding:  # fmt: skip
+    return Finding(f"GraMa, {source}", says, "bro", arms, effect, measures, holds)
+
+
+def _activations(name: str) -> dict[str, Finding]:
+    """Of SAC whose critic has another non-linearity."""
+    return {
+        f"sac.{name}-hides-from-activations": Finding(
+            "GraMa, 4.1 (ii) and 5.3, Figure 12",
+            f"with {name} in the critic the activation score finds almost no inactive neuron",
+            "activations", (name,), each(name, later, "dormant_0.02", "critic"),
+            "dormant share (0.02) of the critic, second half", Below(0.01),
+        ),
+        f"sac.{name}-shows-in-gradients": Finding(
+            "GraMa, 5.3, Figure 12",
+            f"with {name} the gradient score finds inactive neurons, at its threshold of 0",
+            "activations", (name,), each(name, later, "zero_gradient", "critic"),
+            "share of the critic without gradient, second half", Above(0),
+        ),
+    }  # fmt: skip
+
+
+INACTIVE = "low_gradient_0.01"
 _SRANK = "srank of the first hidden layer at the end, less the baseline's"
 
 FINDINGS: dict[str, Finding] = {
@@ -798,4 +851,78 @@ FINDINGS: dict[str, Finding] = {
         "incremental", ("regrama", "redo-0.02"), gap("regrama", "redo-0.02", area),
         "mean of all tests of regrama, less those of redo", Above(-0.01),
     ),
+    "bro.activations-find-none": _bro(
+        "1 and 4.1, Figure 8",
+        "in BRO-net the activation score finds almost no inactive neuron",
+        ("baseline",),
+        each("baseline", later, "dormant_0.02"),
+        "dormant share (0.02) of both networks' ReLU layers, second half",
+        Below(0.01),
+    ),
+    "bro.gradients-find-more": _bro(
+        "4.1 and 4.2, Figures 3 and 8",
+        "in BRO-net the gradient score finds more inactive neurons than the activation score",
+        ("baseline",),
+        each("baseline", lambda run: later(run, INACTIVE) - later(run, "dormant_0.02")),
+        "share of low gradient (0.01) less the dormant share (0.02), second half",
+        Above(0),
+    ),
+    "bro.scores-disagree": _bro(
+        "4.1, Figure 3",
+        "neurons of little activation are not those of little gradient",
+        ("baseline",),
+        each("baseline", later, "lowest_quarters"),
+        "share of the lowest quarter by activation in that by gradient, second half",
+        Below(0.5),
+    ),
+    "bro.inactive-for-good": _bro(
+        "4.2, Figure 6 (b)",
+        "a neuron of low gradient stays so",
+        ("baseline",),
+        each("baseline", stays, INACTIVE),
+        "share of the neurons of low gradient (0.01) that still are 50 updates later",
+        Above(0.95),
+    ),
+    "bro.regrama-leaves-fewer-inactive": _bro(
+        "5.1, Figure 8",
+        "ReGraMa leaves fewer neurons of low gradient",
+        ("regrama", "baseline"),
+        gap("regrama", "baseline", later, INACTIVE),
+        "share of low gradient (0.01) of the second half, less the baseline's",
+        Below(0),
+    ),
+    "bro.redo-leaves-more-inactive-than-regrama": _bro(
+        "5.1, Figure 8",
+        "ReDo leaves more neurons of low gradient than ReGraMa",
+        ("redo", "regrama"),
+        gap("redo", "regrama", later, INACTIVE),
+        "share of low gradient (0.01) of the second half, less that of regrama",
+        Above(0),
+    ),
+    "bro.regrama-raises-return": _bro(
+        "5.1, Figure 8 and Table 8",
+        "ReGraMa raises BRO's return on Dog Stand",
+        ("regrama", "baseline"),
+        gap("regrama", "baseline", last_return),
+        "last three evaluations of regrama, less the baseline's",
+        Above(0),
+    ),
+    "bro.redo-lowers-return": _bro(
+        "4.1, Figure 1, and Table 8",
+        "ReDo lowers BRO's return on Dog Stand",
+        ("redo", "baseline"),
+        gap("redo", "baseline", last_return),
+        "last three evaluations of redo, less the baseline's",
+        Below(0),
+    ),
+    "bro.regrama-returns-more-than-redo": _bro(
+        "5.1, Figure 8 and Table 8",
+        "ReGraMa returns more than ReDo on Dog Stand",
+        ("regrama", "redo"),
+        gap("regrama", "redo", last_return),
+        "last three evaluations of regrama, less those of redo",
+        Above(0),
+    ),
+    **_activations("tanh"),
+    **_activations("sigmoid"),
 }  # fmt: skip

@@ -40,8 +40,9 @@ def run(method="baseline", seed=0, returns=(0.0, 0.0, 0.0), **measures):
     usual = {"largest_share": 0.1, "largest_activation": 1.0, "saturated": 0.3, "zombie": 0.2,
              "srank": 50.0, "dormant_0": 0.2, "dormant_0.1": 0.3,
              "gradient_magnitude": 1e-3, "zero_gradient": 0.2, "weight_norm": 1.0,
-             "low_gradient_0.01": 0.2, "dormant_0_retention": 1.0,
-             "zero_gradient_retention": 1.0}  # fmt: skip
+             "low_gradient_0.01": 0.2, "dormant_0_retention": 1.0, "dormant_0.02": 0.005,
+             "zero_gradient_retention": 1.0, "low_gradient_0.01_retention": 1.0,
+             "lowest_quarters": 0.25}  # fmt: skip
     scores = {"update": np.arange(1.0, TIMES + 1)}
     for layer in LAYERS:
         own = {k.removeprefix("dense0_"): v for k, v in measures.items() if "dense1_" not in k}
@@ -144,6 +145,23 @@ CASES = {
     "regrama-raises-accuracy": ({"returns": (0.9, 0.9)}, {"returns": (-0.9, -0.9)}),
     "redo-lowers-low-gradient": ({"low_gradient_0.01": 0.1}, {"low_gradient_0.01": 0.9}),
     "regrama-lowers-low-gradient": ({"low_gradient_0.01": 0.1}, {"low_gradient_0.01": 0.9}),
+    "activations-find-none": ({}, {"dormant_0.02": 0.02}),
+    "gradients-find-more": ({}, {"dormant_0.02": 0.9}),
+    "scores-disagree": ({}, {"lowest_quarters": 0.75}),
+    "inactive-for-good": ({}, {"low_gradient_0.01_retention": 0.9}),
+    "regrama-leaves-fewer-inactive": ({"low_gradient_0.01": 0.05}, {"low_gradient_0.01": 0.9}),
+    "redo-leaves-more-inactive-than-regrama": (
+        {"low_gradient_0.01": 0.9},
+        {"low_gradient_0.01": 0.05},
+    ),
+    "regrama-raises-return": ({"returns": (9, 9, 9)}, {"returns": (-9, -9, -9)}),
+    "redo-lowers-return": ({"returns": (-9, -9, -9)}, {"returns": (9, 9, 9)}),
+    "regrama-returns-more-than-redo": ({"returns": (9, 9, 9)}, {"returns": (-9, -9, -9)}),
+    **{
+        f"{name}-hides-from-activations": ({}, {"dormant_0.02": 0.02})
+        for name in ("tanh", "sigmoid")
+    },
+    **{f"{name}-shows-in-gradients": ({}, {"zero_gradient": 0.0}) for name in ("tanh", "sigmoid")},
     "baseline-never-learns": ({"returns": (9, 9, 9)}, {"returns": (-9, -9, -9)}),
     "hl-gauss-learns": ({"returns": (9, 9, 9)}, {"returns": (-9, -9, -9)}),
     "adam-eps-learns": ({"returns": (9, 9, 9)}, {"returns": (-9, -9, -9)}),
