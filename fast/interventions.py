@@ -218,10 +218,11 @@ class Pruning:
 
 @settings
 class PruneDormant:
-    """Dormant neurons held at 0 from then on (ReDo, Figure 6)."""
+    """Dormant neurons held at 0 from then on (ReDo, Figure 6), or those of little gradient."""
 
     when: Schedule = every(1000)
     on: Learners = ("critic",)
+    by: Literal["activation", "gradient"] = "activation"  # GraMa, Figure 7, has both
     tau: NonNegative = 0.0
     batch: Size = 256
 
@@ -407,9 +408,14 @@ def pruning(asked: Pruning, now: Moment) -> Record:
 
 
 def prune_dormant(asked: PruneDormant, now: Moment) -> Record:
-    """Dormant neurons without any weight from here on (ReDo, Figure 6)."""
+    """Neurons of a low score without any weight from here on (ReDo, Figure 6)."""
     learner, seen = now.learner, now.look(asked.batch)
-    dormant = {name: scores.dormant(seen[name].h, asked.tau) for name in learner.readers}
+    dormant = {
+        name: scores.dormant(seen[name].h, asked.tau)
+        if asked.by == "activation"
+        else scores.gradient_dormant(seen[name].dweight, asked.tau)
+        for name in learner.readers
+    }
     for name, mask in mitigations.neuron_masks(learner.params, dormant, learner.readers).items():
         learner.masks[name] = learner.masks[name] & mask if name in learner.masks else mask
     learner.hold()

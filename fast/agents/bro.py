@@ -90,7 +90,7 @@ def _acting(every: int | float, reset: dict[str, Any]) -> dict[str, Any]:
         "redo": {"tau": 0.02, "initialisation": "initial", "bias_moments": "zero", **on, **when},
         "regrama": {"tau": 0.01, **on, **when},
         "reborn": on | when,
-        "prune_dormant": on | when,
+        "prune_dormant": {"tau": 0.02, **on, **when},
         "continual_backprop": on,
         "shrink_perturb": {**on, "when": reset},
         "reset": {**on, "when": reset},

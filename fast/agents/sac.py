@@ -131,6 +131,12 @@ PRESETS: dict[str, dict[str, Any]] = {
             "actor_period": 2,
             "actor_steps": 2,
         },
+        # 5.3: ReGraMa's threshold is 0, ReDo's that of A.1; they differ by the score alone.
+        "interventions": {
+            "redo": {"tau": 0.02, "initialisation": "initial", "bias_moments": "zero"},
+            "regrama": {"tau": 0.0},
+        },
+        "run": {"updates": 2_995_000},  # three million steps
     },
     # Two cores and half an hour. All of it is ours.
     "laptop": {

@@ -46,7 +46,20 @@ METHODS: dict[str, dict[str, Any]] = {
     # OCP, Figure 1, and CleanRL's of its PPO.
     "no-activation": {"agent": {"activation": "none"}},
     "tanh": {"agent": {"activation": "tanh"}},
-    "sigmoid": {"agent": {"activation": "sigmoid"}},  # GraMa, Figure 12
+    # GraMa, Figures 12, 4, 9, 7, 6 (with Table 7) and 13.
+    "sigmoid": {"agent": {"activation": "sigmoid"}},
+    "residual": {"agent": {"residual": True}},
+    **{
+        f"blocks-{depth}": {"agent": {"critic_blocks": depth, "actor_blocks": depth}}
+        for depth in (1, 2, 3, 4)
+    },
+    "prune-low-gradient": {"interventions": {"prune_dormant": {"by": "gradient", "tau": 0.01}}},
+    **{
+        f"{name}-{option}-{value:g}": {"interventions": {name: {option: value}}}
+        for option, values in (("most", (0.01, 0.05, 0.1)), ("tau", (0, 0.025, 0.05, 0.075, 0.1)))
+        for name in ("redo", "regrama")
+        for value in map(float, values)
+    },
     # ReDo, Figures 15, 22, 23 and 24; tau off the default replay ratio.
     **{
         f"redo-{which}": {"interventions": {"redo": {"select": which}}}

@@ -25,8 +25,7 @@ def figure_runs(
         InputError: for a figure that is not among them.
     """
     if figure not in RECIPES:
-        names = ["2 to 17", "survival", "redo-1 to redo-30", "ocp-1 to ocp-6",
-                 "grama-10, grama-11"]  # fmt: skip
+        names = ["2 to 17", "survival", "redo-1 to redo-30", "ocp-1 to ocp-6", "grama-1 to -13"]
         raise unknown("--figure", figure, RECIPES, names)
     recipe = RECIPES[figure]
     return plan(tasks or recipe.tasks, recipe.methods, seeds or recipe.seeds)
@@ -50,5 +49,5 @@ def table() -> str:
     return "\n".join([*lines, f"| all, each run once (of DrQ) | | {count} | {count * HOURS:,} |"])
 
 
-NOUNS = {"classifier": "a classifier", "dacer": "DACER", "dqn": "DQN", "drqv2": "DrQ-v2",
-         "ppo": "PPO", "sac": "SAC"}  # fmt: skip
+NOUNS = {"bro": "BRO", "classifier": "a classifier", "dacer": "DACER", "dqn": "DQN",
+         "drqv2": "DrQ-v2", "ppo": "PPO", "sac": "SAC"}  # fmt: skip

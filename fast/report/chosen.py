@@ -18,6 +18,8 @@ PAPERS = {
     "redo-": "ReDo, Figure ",
     "ocp-appendix-": "OCP, Appendix ",
     "ocp-": "OCP, Figure ",
+    "grama-table-": "GraMa, Table ",
+    "grama-": "GraMa, Figure ",
 }
 OWN = tuple(name for name, recipe in RECIPES.items() if recipe.own)
 

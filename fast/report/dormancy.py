@@ -20,12 +20,15 @@ def neurons(run: Run, layer: str) -> int:
     """How many a layer has, `learner/path`, by its settings; raises InputError where they do not
     tell."""
     agent = run.config["agent"]
-    place = re.search(r"(?:conv|dense)(\d+)$", layer)
+    place = re.search(r"(?:conv|dense|(blocks)[.])(\d+)(?(1)[.]dense)$", layer)
     sizes = agent.get("channels" if "conv" in layer else "hidden")
-    if place is None or not isinstance(sizes, list) or int(place[1]) >= len(sizes):
+    if isinstance(sizes, int):  # of every layer (BRO)
+        return sizes
+    at = int(place[2]) + bool(place[1]) if place else 0  # blocks follow dense0
+    if place is None or not isinstance(sizes, list) or at >= len(sizes):
         accepted = "of this agent no share of whole networks is known: a layer's width is not told"
         raise InputError(f"--runs: {run.folder}", layer, accepted)
-    return max(1, round(agent.get("width", 1) * sizes[int(place[1])]))
+    return max(1, round(agent.get("width", 1) * sizes[at]))
 
 
 def whole(run: Run, key: str) -> Floats:

@@ -90,7 +90,8 @@ def _single_runs(
             return {"color": colours[row.seed], "linewidth": 1.2, "alpha": 0.9}
 
         scored = panel.axis == "score"
-        widths = {run.config["agent"]["hidden"][0] for run in runs} if scored else ()
+        hidden = (run.config["agent"]["hidden"] for run in runs)
+        widths = {np.atleast_1d(sizes)[0] for sizes in hidden} if scored else ()
         marks |= drawing.lines(axes, panel, rows, style, widths)
     return marks
 

@@ -35,8 +35,9 @@ KEEP: Keep = {
 }
 STRIP = 6  # frames shown of one episode
 MANY = 4  # runs, above which what is said of each is folded or told of all together
-ALGORITHMS = {"drq": "DrQ", "drqv2": "DrQ-v2", "sac": "soft actor-critic", "ppo": "PPO",
-              "bro": "BRO", "dacer": "DACER", "dqn": "deep Q-network", "classifier": "A classifier"}  # fmt: skip
+ALGORITHMS = {"drq": "DrQ", "drqv2": "DrQ-v2", "sac": "soft actor-critic", "bro": "BRO",
+              "ppo": "PPO", "dacer": "DACER", "dqn": "deep Q-network",
+              "classifier": "A classifier"}  # fmt: skip
 TABLE = (  # label, attribute of Facts, how its numbers are written
     ("Evaluation return, last", "final_return", "number"),
     ("Return of random actions, mean", "random_return", "number"),

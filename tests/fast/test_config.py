@@ -14,6 +14,7 @@ from fast import interventions
 from fast.agents import AGENTS
 from fast.agents.drq import Critic
 from fast.errors import InputError
+from fast.papers.grama import TAUS
 from fast.papers.methods import METHODS
 
 TASKS = {"drq": "cartpole-swingup", "drqv2": "quadruped-run", "sac": "HalfCheetah-v4",
@@ -147,7 +148,10 @@ def test_every_method_of_the_main_paper_is_in_the_table_above():
     others |= {"prune-dormant", "weight-decay", "make-dominant", "adam-eps", "adam-eps-1e-8"}
     others |= {"n-step", "impala", "low-lr", "leaky-relu", "fixed-targets", "pretrained"}
     others |= {"no-activation", "tanh", "redo-least-useful", "same-updates"}
-    others |= {"sigmoid"}
+    others |= {"sigmoid", "residual"}
+    others |= {f"blocks-{depth}" for depth in (1, 2, 3, 4)} | {"prune-low-gradient"}
+    ends = (*(f"most-{x}" for x in (0.01, 0.05, 0.1)), *(f"tau-{x:g}" for x in TAUS))
+    others |= {f"{name}-{end}" for name in ("redo", "regrama") for end in ends}
     others |= {f"replay-ratio-{ratio:g}" for ratio in (0.25, 0.5, 1, 2, 4, 8)}
     others |= {f"width-{factor:g}" for factor in (0.25, 0.5, 2, 4)}
     kinds = ("0.02", "0.1", "lowest", "random", "highest", "outgoing-fresh", "incoming-norm")

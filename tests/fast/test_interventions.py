@@ -413,6 +413,16 @@ def test_a_dormant_neuron_that_was_pruned_stays_so(watch):
         assert (layer(after, "heads.0.dense1")[:, dead] == 0).all()
 
 
+def test_pruning_by_gradient_takes_the_neurons_of_little_gradient(watch):
+    seen, records = watch(config_of("prune-low-gradient", when=TENTH, tau=0.5))
+    _, _, after, _, _ = seen[9]
+    gone = (layer(after, "heads.0.dense0") == 0).all(1)
+    assert gone.sum() == records[0]["heads.0.dense0"] > 0
+    watch.clear()
+    _, others = watch(config_of("prune-dormant", when=TENTH, tau=0.5))
+    assert others[0]["heads.0.dense0"] != records[0]["heads.0.dense0"]
+
+
 def test_reborn_keeps_the_function_of_the_critic(watch):
     seen, records = watch(config_of("reborn", when=TENTH, tau=0.0, beta=1.5))
     assert [r["update"] for r in records] == [10, 20]

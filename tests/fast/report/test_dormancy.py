@@ -67,16 +67,19 @@ def test_the_width_of_a_layer_is_that_of_its_settings(tmp_path):
     run.config["agent"]["width"] = 2.0
     layers = {"critic/encoder.conv0": 8, "critic/dense0": 32}
     assert {layer: dormancy.neurons(run, layer) for layer in layers} == layers
-    for layer in ("critic/encoder.block00.conv1", "critic/trunk", "critic/heads.0.blocks.0.dense"):
+    for layer in ("critic/encoder.block00.conv1", "critic/trunk", "critic/heads.0.blocks.0.out"):
         with pytest.raises(InputError, match="width"):
             dormancy.neurons(run, layer)
 
 
 def test_the_widths_are_those_of_a_real_network():
     """Of every layer that a run of these agents records."""
-    for agent, task in (("dqn", "minatar-asterix"), ("sac", "HalfCheetah-v4"),
-                        ("dacer", "Ant-v4"), ("classifier", "digits")):  # fmt: skip
-        config = configs.build(agent, task, "baseline", "tiny")
+    for agent, task, method in (("dqn", "minatar-asterix", "baseline"), ("bro", "dog-run", "redo"),
+                                ("sac", "HalfCheetah-v4", "residual"),
+                                ("sac", "HalfCheetah-v4", "baseline"),
+                                ("dacer", "Ant-v4", "baseline"),
+                                ("classifier", "digits", "baseline")):  # fmt: skip
+        config = configs.build(agent, task, method, "tiny")
         kind = configs.AGENTS[agent]
         shape = (17,) if kind.observes == "states" else configs.seen(config)
         fake = type("Run", (), {"config": json.loads(configs.to_json(config)), "folder": "here"})
