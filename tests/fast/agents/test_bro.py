@@ -223,6 +223,15 @@ def test_without_a_norm_in_between_recycling_at_zero_keeps_the_outputs(norm):
     assert torch.equal(made(x), before) == (norm is None)
 
 
+@pytest.mark.parametrize("norm", [None, layer_norm(1e-6)])
+def test_behind_a_norm_a_neuron_that_is_off_has_a_gradient(norm):
+    """By its neighbours' mean and deviation: GraMa's Theorem 1 is of networks without norms."""
+    made, x = stream(norm)
+    made(x).square().sum().backward()
+    incoming = made.blocks[0].dense.weight.grad[0]
+    assert (incoming != 0).any() == (norm is not None)
+
+
 def test_a_neuron_of_the_stream_has_no_outgoing_weights_of_its_own():
     """dense0's first neuron is off, but the block adds to what its columns read: without these
     columns the outputs are others."""
