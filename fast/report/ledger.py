@@ -45,8 +45,8 @@ class Verdict:
 def verdict(finding: Finding, told: Iterable[Told]) -> Verdict:
     """Whether the records decide a finding.
 
-    They do where enough runs have the effect and the condition has the same answer at both ends of
-    the interval of its mean over runs.
+    They do where enough runs have the effect and the interval of its mean over runs is clear of the
+    bound. A share that is 0 in every run is not: where nothing was, nothing is contradicted.
     """
     arms: dict[str, list[Told]] = {method: [] for method in finding.arms}
     for run in told:
@@ -62,8 +62,8 @@ def verdict(finding: Finding, told: Iterable[Told]) -> Verdict:
     mean, spread = np.mean(values), np.std(values, ddof=1) / np.sqrt(len(values))
     reach = t.ppf((1 + LEVEL) / 2, len(values) - 1) * spread
     low, high = float(mean - reach), float(mean + reach)
-    ends = {bool(finding.holds(low)), bool(finding.holds(high))}
-    word = NOT_DECIDED if len(ends) == 2 else REPRODUCED if ends == {True} else CONTRADICTED
+    word = REPRODUCED if finding.holds(low) else CONTRADICTED
+    word = NOT_DECIDED if low <= finding.holds.bound <= high else word
     scale = EXPERIMENTS[finding.experiment].preset
     decided = word != NOT_DECIDED and scale != "paper"
     return Verdict(f"{word} at {scale} scale" if decided else word, values, undefined, low, high)
@@ -280,7 +280,7 @@ def show(name: str, results: Path = RESULTS) -> str:
         "source": finding.source,
         "says": finding.says,
         "effect": finding.measures,
-        "condition": f"its mean is {finding.holds}, and so are both ends of its 95 % interval",
+        "condition": f"its mean is {finding.holds}, and so is the whole of its 95 % interval",
         "arms": ", ".join(finding.arms),
         "scale": at,
         "values": values,

@@ -134,7 +134,7 @@ CASES = {
     ),
     "more-are-dormant-than-without-gradient": (
         {"dense0_dormant_0": 0.3},
-        {"dense1_dormant_0": 0.3},
+        {"dense0_dormant_0": 0.1},
     ),
     "all-have-a-gradient-without-activations": ({"zero_gradient": 0.0}, {"zero_gradient": half}),
     "weights-grow": ({"weight_norm": 1 + rising}, {"weight_norm": 2 - rising}),
@@ -214,6 +214,11 @@ def test_an_interval_that_crosses_the_condition_decides_nothing():
             (2 + reach - 1e-9, "not decided"), (2 + reach + 1e-9, "contradicted"))  # fmt: skip
     for bound, word in ends:
         assert ledger.verdict(made((1, 2, 3), Above(bound)), [run()]).word.startswith(word)
+
+
+@pytest.mark.parametrize("holds", [Above(0), Below(0)])
+def test_an_effect_that_is_the_bound_itself_in_every_run_decides_nothing(holds):
+    assert ledger.verdict(made((0, 0, 0), holds), [run()]).word == "not decided"
 
 
 def test_runs_where_the_effect_is_undefined_are_counted_and_do_not_decide():
