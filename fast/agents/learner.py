@@ -110,6 +110,10 @@ class Learner(Generic[Network]):
             loss = loss + mitigations.l2_init(params, self.start, self.pull)
         gradients = torch.autograd.grad(loss, self.learned, allow_unused=True)
         for parameter, gradient in zip(self.learned, gradients, strict=True):
+            # The kernel of Adam reads memory in the parameter's order: compiled convolutions have
+            # another, and the gradient of a sum has one number for all.
+            if gradient is not None and gradient.stride() != parameter.stride():
+                gradient = torch.empty_like(parameter).copy_(gradient)
             parameter.grad = gradient
 
     def descend(self, share: float = 1.0) -> None:

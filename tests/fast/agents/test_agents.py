@@ -324,3 +324,18 @@ def test_a_norm_that_comes_late_takes_its_first_step_with_the_others():
     assert all(not torch.equal(after[k], before[k]) for k in after)
     assert agent.critic.followers[0] is next(agent.critic.slow.parameters())
     assert len(agent.critic.followers) == len(agent.critic.learned) == len(after)
+
+
+def test_a_gradient_of_another_memory_order_steps_what_it_is_of():
+    """Of a sum it is one number for all, and compiled convolutions return channels last."""
+    ours, theirs = trained(sac()), trained(sac())
+    for agent in (ours, theirs):
+        weights = agent.critic.learned
+        loss = sum(w.sum() for w in weights)
+        if agent is ours:
+            agent.critic.step(loss)
+        else:
+            agent.critic.optimizer.zero_grad()
+            loss.backward(inputs=weights)
+            agent.critic.optimizer.step()
+    torch.testing.assert_close(state(ours), state(theirs), rtol=0, atol=0)
