@@ -62,7 +62,8 @@ def magi(seen: Seen) -> Tensor:
 def _lowest_quarters(seen: Seen) -> Tensor:
     """Of the quarter of least activation, the share in that of least gradient (GraMa, Figure 3)."""
     sizes = scores.mean_activation(seen.h), seen.dweight.flatten(1).abs().sum(1)
-    return scores.overlap(*(size <= size.quantile(0.25) for size in sizes)).to(seen.h)
+    quarter = -(-len(sizes[0]) // 4)  # of ties all
+    return scores.overlap(*(size <= size.kthvalue(quarter).values for size in sizes)).to(seen.h)
 
 
 # Of dense layers alone: the matrix of a convolution has a row for each position of each picture.

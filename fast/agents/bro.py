@@ -174,6 +174,8 @@ def networks(settings: BROSettings, shape: Sequence[int], actions: int) -> Netwo
 class BRO:
     """Observations are float vectors, actions in [-1, 1]."""
 
+    pieces = ("target", "critic_loss", "actor_loss")
+
     def __init__(self, settings: BROSettings, shape: Sequence[int], actions: int,
                  generator: Generator, device: torch.device | str = "cpu"):  # fmt: skip
         s = settings
