@@ -118,6 +118,8 @@ class Learner(Generic[Network]):
 
     def descend(self, share: float = 1.0) -> None:
         """One step of the optimizer down the gradient, at this share of its rate."""
+        if sum(len(group["params"]) for group in self.optimizer.param_groups) != len(self.learned):
+            raise RuntimeError("parameters came in by another way than insert_norm")
         for group in self.optimizer.param_groups:
             group["lr"] = share * self.rate
             if group.get("keep", 1) != 1:  # decoupled, which torch's SGD has not

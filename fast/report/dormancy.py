@@ -38,6 +38,8 @@ def whole(run: Run, key: str) -> Floats:
     """
     learner, _, measure = key.rpartition("/")
     layers = [x for x in scored_layers(run, measure) if not learner or x.startswith(f"{learner}/")]
+    if not layers:
+        raise InputError(f"--runs: {run.folder}", key, "accepted: what its layers are scored by")
     counts = [neurons(run, layer) for layer in layers]
     values = (run.tables["scores"].numbers(f"{layer}/{measure}") for layer in layers)
     parts = [count * value for count, value in zip(counts, values, strict=True)]

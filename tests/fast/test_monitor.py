@@ -108,7 +108,7 @@ def test_the_rows_of_our_own_networks_are_the_scores_of_their_taps(case):
     rows = {row["layer"]: row for row in monitor.rows()}
     assert [*rows] == [*taps]
     for name, (z, h) in taps.items():
-        weight = torch.zeros(1, 1)
+        weight = torch.zeros(z.shape[1], 1)
         expected = measured(Seen(z.detach(), h.detach(), weight, weight, weight, weight))
         for key in expected.keys() & rows[name].keys():
             if key != "largest_score":

@@ -120,7 +120,7 @@ def test_the_effective_rank_of_equal_singular_values_is_their_number(count):
 
 def test_layer_scores_name_the_largest_neuron_and_its_share():
     h = torch.tensor([[1.0, 5.0, 0.0, 2.0]], dtype=torch.float64)
-    result = layer_scores(h - 0.5, h, gradient=torch.tensor([[-1.0, 3.0]]))
+    result = layer_scores(h - 0.5, h, gradient=torch.tensor([[-1.0], [3.0], [3.0], [1.0]]))
     assert result["largest_neuron"] == 1
     assert result["largest_share"] == 5 / 8
     assert result["largest_score"] == 2.5

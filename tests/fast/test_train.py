@@ -624,15 +624,15 @@ def test_the_reward_is_masked_in_the_updates_only_and_only_at_first(tmp_path, mo
     update = Training.improve
 
     def spy(self, batch):
-        original = self.agent.update
+        original = self.learn
 
         def remember(batch, draws, count):
             rewards[count] = batch.reward.clone()
             return original(batch, draws, count)
 
-        monkeypatch.setattr(self.agent, "update", remember)
+        monkeypatch.setattr(self, "learn", remember)
         update(self, batch)
-        monkeypatch.setattr(self.agent, "update", original)
+        monkeypatch.setattr(self, "learn", original)
 
     monkeypatch.setattr(Training, "improve", spy)
     folder = tmp_path / "run"

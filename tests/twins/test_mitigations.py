@@ -126,8 +126,8 @@ def public(module):
     }
 
 
-# What fast has alone: torch hides an optimizer's state.
-ONLY_FAST = {"optimizer_state"}
+# What fast has alone: torch hides an optimizer's state; a utility is held to loops in fast's tests.
+ONLY_FAST = {"optimizer_state", "usefulness"}
 # What takes other arguments: torch's LayerNorm is a module, holds its epsilon, and its optimizer
 # has to be told of new parameters; ref's are entries of a dict.
 DIFFERENT = {"insert_layer_norm": ["module", "optimizer", "layers", "eps"]}

@@ -209,8 +209,8 @@ def test_a_checkpoint_after_late_layer_norm_loads_with_the_norms_or_without(step
         assert all(torch.equal(found[slot][name], value) for name, value in values.items())
 
 
-def test_a_target_that_was_forgotten_is_noticed():
+def test_norms_of_which_the_learner_does_not_know_are_noticed():
     agent, _, _ = trained()
     m.insert_layer_norm(agent.critic.module, agent.critic.optimizer, HIDDEN)
-    with pytest.raises(RuntimeError, match="same number of tensors"):
+    with pytest.raises(RuntimeError, match="another way than insert_norm"):
         update(agent, 4)
