@@ -54,10 +54,9 @@ def test_a_value_that_an_update_asks_for_is_told_with_its_line(look, monkeypatch
     assert len(waits) == 1 and waits[0].startswith("test_cost.py:")
 
 
-@pytest.mark.parametrize("method", ["baseline", "redo"])
 @pytest.mark.parametrize("agent", AGENTS)
-def test_no_agents_update_waits_for_the_device(agent, method):
-    assert update_of(agent, method=method).waits == []
+def test_no_agents_update_waits_for_the_device(agent):
+    assert update_of(agent).waits == []
 
 
 def test_weights_held_at_zero_and_pulled_to_their_start_wait_for_nothing(monkeypatch):
@@ -90,7 +89,6 @@ def test_an_update_costs_what_is_on_record(agent, preset):
     )
 
 
-@pytest.mark.slow
 def test_every_preset_is_on_record():
     assert RECORDED == PRESETS
 
