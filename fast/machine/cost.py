@@ -31,9 +31,10 @@ from fast.envs.games import MINATAR
 from fast.experience import labels, replay, rollout
 
 HERE = Path(__file__)
-# Peak bytes a second, and arithmetic a second in float32 (no TF32) and in dense bfloat16. Of the
-# makers' data sheets: NVIDIA H200, H100 (both SXM), A100 80 GB (SXM), L4 and L40S, and the Ada
-# whitepaper, Appendix A (RTX 4090: with float32 accumulation). None was measured here.
+# Peak bytes a second, and arithmetic a second in float32 (no TF32) and in dense bfloat16, written
+# down from memory of the makers' data sheets: NVIDIA H200, H100 (both SXM), A100 80 GB (SXM), L4
+# and L40S, and the Ada whitepaper, Appendix A (RTX 4090: with float32 accumulation). None was
+# measured here.
 CARDS = {
     "H200": (4.8e12, 67e12, 989e12),
     "H100": (3.35e12, 67e12, 989e12),
