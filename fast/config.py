@@ -58,6 +58,9 @@ class RunConfig:
     magi: Literal["loss", "printed"] = "loss"  # whose gradient (OCP, eq. 17); printed: z's mean
     log_interval: Count = 1000  # updates between two records of losses and timing (ours)
     checkpoint_interval: Count = 5000  # agent steps; written at the next end of an episode (ours)
+    # Updates due at a step come between choosing its action and taking it, as in the original DrQ:
+    # on a GPU beside the environment's step, which they do not see.
+    update_first: bool = False
     compile: bool = False  # updates by torch.compile: no faster on our CPU, never seen on a GPU
 
     @property
@@ -180,16 +183,18 @@ def check(config: Config) -> None:
     _validated(dataclasses.asdict(config))
     config.agent.require(seen(config))
     asked, updates = config.interventions.on(), config.run.updates
-    only: dict[str, int | str] = {}
+    only: dict[str, int | str] = {"update_first": False} if config.run.stored else {}
+    reason = "with --run.stored, where nothing is played"
     if config.run.pretrained and not config.run.start:
         raise InputError("--run.start", "", "accepted: the run whose networks it begins with")
     if config.run.teacher and getattr(config.agent, "targets", "moving") != "fixed":
         reason = "accepted with --agent.targets fixed: of an agent that has them"
         raise InputError("--run.teacher", config.run.teacher, reason)
     if AGENTS[config.agent.kind].on_policy:  # rewards are in its advantages
-        only, reason = {"reward_masked": 0, "stored": ""}, "of an agent that learns on policy"
+        only = {"reward_masked": 0, "stored": "", "update_first": False}
+        reason = "of an agent that learns on policy"
     if isinstance(config.env, envs.LabelSettings):
-        only = {"reward_masked": 0, "evaluation_episodes": 1, "stored": ""}
+        only = {"reward_masked": 0, "evaluation_episodes": 1, "stored": "", "update_first": False}
         reason = "of labelled pictures"
         if config.env.new_class_every and config.env.shuffle_every:
             accepted = "accepted with --env.new-class-every: 0"

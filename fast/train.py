@@ -70,6 +70,7 @@ def play(config: Config, env: Any, test_env: Any, agent: Any, clock: Clock) -> P
             device=config.device,
         )
     kept: dict[str, Any] = {"seed": config.seed, "clock": clock}
+    kept["update_first"] = config.run.update_first
     if config.run.stored:
         episodes = stored_episodes(config)
         return Stored(env, test_env, agent, replay, episodes=episodes, **kept)
@@ -252,7 +253,7 @@ class Training:
         updates = self.config.run.updates
         asked = self.config.interventions.on()
         there = [each for each in INTERVENTIONS if each in asked]
-        now = (self.update, updates, self.results, getattr(self.experience, "news", False))
+        now = (self.update, updates, self.results, self.experience.news)
         due = [each for each in there if asked[each].when.due(*now)]
         for name, learner in [(each, on) for each in due for on in asked[each].on]:
             # Keyed by name: another intervention beside it changes none of its draws.

@@ -144,8 +144,7 @@ class DrQSettings:
 # What a preset changes of the defaults, which are `paper`.
 PRESETS: dict[str, dict[str, Any]] = {
     "paper": {},
-    # The original DrQ (github.com/denisyarats/drq); the number of updates is ours. There an update
-    # comes between choosing an action and taking it: ours, after it, sees one transition more.
+    # The original DrQ (github.com/denisyarats/drq); the number of updates is ours.
     "drq-original": {
         "agent": {
             "hidden": (1024, 1024),
@@ -161,7 +160,7 @@ PRESETS: dict[str, dict[str, Any]] = {
             "critic_augmentations": 2,
             "first_update": 1001,
         },
-        "run": {"updates": 500_000},
+        "run": {"updates": 500_000, "update_first": True},
     },
     # Two cores and twenty minutes. All of it is ours.
     "laptop": {

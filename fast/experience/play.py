@@ -72,6 +72,8 @@ class Play:
     be kept. `at_rest` is whether none is running, `ended` the record of one that has just ended.
     """
 
+    news = False  # of labelled pictures: whether a class comes in
+
     def __init__(
         self,
         env: Any,
@@ -81,7 +83,15 @@ class Play:
         *,
         seed: int,
         clock: Clock,
+        update_first: bool = False,
     ):
+        """
+        Args:
+            update_first: whether the updates that are due at a step come between choosing its
+                action and taking it, and so without what it brings. On a GPU the environment steps
+                beside them: the next action is what waits for the parameters.
+        """
+        self.update_first = update_first
         self.env, self.test_env, self.agent, self.replay = env, test_env, agent, replay
         self.seed, self.clock, self.settings = seed, clock, agent.settings
         # Called with the number of each episode and its arrays, as `replay.extend` has them.
@@ -102,7 +112,7 @@ class Play:
     # --- one step ---------------------------------------------------------------------------------
 
     def step(self) -> Iterator[Batch]:
-        """One action; the batches of the updates that are due after it.
+        """One action; the batches of the updates that are due at it.
 
         A step that breaks ends the episode as a time limit would, and is neither kept nor learnt
         from.
@@ -112,12 +122,14 @@ class Play:
         """
         first = self.settings.first_update
         self.agent_step += 1
-        rendered = self.env.render_seconds
+        rendered, due = self.env.render_seconds, self._due()
         try:
             if self.at_rest:
                 self._begin()
             action = self._explore()
             self.clock.lap("acting")
+            if self.update_first and len(self.replay):
+                yield from due
             obs, reward, terminated, truncated, info = self.env.step(action)
             over, made, why = terminated or truncated, info["environment_steps"], None
         except EpisodeBroken as error:
@@ -138,18 +150,18 @@ class Play:
             told = "no step before the first update could be used, the last one because"
             raise EpisodeBroken(f"{told} {why}", made)
         self.clock.lap("storing")
-        for _ in range(self._due()):
-            batch = self.replay.sample(self.settings.batch_size, self.generators["replay"])
-            self.clock.lap("sampling")
-            yield batch
+        yield from due  # none, where they came first
         if over:
             self._end(why)
 
-    def _due(self) -> int:
-        """Updates after this step; `updates_per_step` may be a fraction."""
+    def _due(self) -> Iterator[Batch]:
+        """Batches of this step's updates, whose number per step may be a fraction."""
         steps = self.agent_step - self.settings.first_update + 1
         ratio = self.settings.updates_per_step
-        return int(ratio * steps) - int(ratio * (steps - 1)) if steps > 0 else 0
+        for _ in range(int(ratio * steps) - int(ratio * (steps - 1)) if steps > 0 else 0):
+            batch = self.replay.sample(self.settings.batch_size, self.generators["replay"])
+            self.clock.lap("sampling")
+            yield batch
 
     def _begin(self) -> None:
         self._actions, self._rewards, self._terminated = [], [], False

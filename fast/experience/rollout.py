@@ -97,8 +97,9 @@ class Rollout:
     `ended` is the record of an episode that ended in the last step.
     """
 
-    # What a player has: the episodes of its replay, and where they go.
+    # What others have: the episodes of a replay, classes that come in, and where episodes go.
     stored: tuple[tuple[int, int], ...] = ()
+    news = False
     keep: Callable[..., None]  # never called
 
     def __init__(

@@ -77,6 +77,7 @@ ELSEWHERE = {
     "run.magi": "loss",
     "run.log_interval": 1000,
     "run.checkpoint_interval": 5000,
+    "run.update_first": False,
     "run.compile": False,
     "run.stored": "",
     "run.teacher": "",
@@ -374,6 +375,7 @@ def test_the_original_drq_preset_is_its_repositorys():
         "agent.target_augmentations": 2,
         "agent.critic_augmentations": 2,
         "run.updates": 500_000,
+        "run.update_first": True,
         "agent.first_update": 1001,  # a thousand random actions come first
     }
 

@@ -202,13 +202,14 @@ def test_an_episode_that_breaks_ends_is_recorded_and_nothing_of_the_break_is_kep
     assert metrics(whole, "update")[-1]["update"] == 60
 
 
-@pytest.mark.parametrize("episode", [0, 19])
+@pytest.mark.parametrize(("episode", "update_first"), [(0, False), (19, True)])
 def test_a_run_of_episodes_that_break_early_or_at_once_resumes_bit_exactly(
-    episode, tmp_path, monkeypatch
+    episode, update_first, tmp_path, monkeypatch
 ):
     break_where(monkeypatch, "physics", often)
     whole, folder = tmp_path / "whole", tmp_path / "run"
-    config = config_of(run={"updates": 60}, agent={"replay_capacity": 20})
+    run = {"updates": 60, "update_first": update_first}
+    config = config_of(run=run, agent={"replay_capacity": 20})
     assert train(config, whole, Stop())
     lengths = [r["length"] for r in metrics(whole, "episode")]
     assert 0 in lengths and max(lengths) < 20 < sum(lengths)
