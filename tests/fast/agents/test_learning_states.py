@@ -176,10 +176,11 @@ def test_an_agent_is_one_file_and_one_row(tmp_path):
 @pytest.mark.parametrize("ratio", [4.0, 2.0, 1.0, 0.5, 0.25, 0.3])
 def test_updates_begin_at_their_step_and_keep_their_ratio(ratio):
     """After k steps, the first of them at `first_update`, there were floor(ratio k)."""
-    settings = SimpleNamespace(first_update=5, updates_per_step=ratio)
-    agent, replay = SimpleNamespace(settings=settings), SimpleNamespace(stack=1)
+    settings = SimpleNamespace(first_update=5, updates_per_step=ratio, batch_size=1)
+    replay = SimpleNamespace(stack=1, sample=lambda size, generator: None)
+    agent = SimpleNamespace(settings=settings)
     play, made = Play(None, None, agent, replay, seed=0, clock=Clock()), 0
     for step in range(1, 60):
         play.agent_step = step
-        made += play._due()
+        made += len(list(play._due()))
         assert made == math.floor(Fraction(str(ratio)) * max(0, step - 4))
