@@ -33,7 +33,7 @@ import numpy as np
 
 from ref import autograd as ag
 from ref import scores
-from ref.checks import Array, Params, number, require
+from ref.checks import Array, Params, neurons, number, require
 
 State = dict[str, Params]
 
@@ -304,7 +304,31 @@ def _check_rebirth(layer: str, draw: Rebirth, params: Params, readers: Readers) 
     require(good, f"draws[{layer!r}]", draw, "choice in [0, 1), positive factor and parts")
 
 
-# --- continual backprop --------------------------------------------------------------------
+# --- how useful a neuron is, and continual backprop ----------------------------------------
+
+
+def _reach(params: Params, layer: str, readers: Readers) -> Array:
+    """The sum of the absolute outgoing weights of each neuron of a layer, (N,)."""
+    n = len(_weight(params, layer))
+    reach: Array = np.zeros(n)
+    for name, span in _reading(params, layer, readers):
+        outgoing = np.abs(_owned(params[name], n, span))
+        reach = reach + outgoing.sum((0, *range(2, outgoing.ndim)))
+    return reach
+
+
+def usefulness(params: Params, layer: str, h: Array, readers: Readers) -> Array:
+    """How useful each neuron of a layer is on a batch, (N,), not negative: the mean of
+    abs(h - its mean) times the sum of its absolute outgoing weights, over that of its incoming
+    ones. One that never changes is of no use.
+
+    Continual backprop's (Dohare et al. 2021) without its running means, as ReDo has it (C.4).
+    """
+    values = neurons("h", h)
+    worth = np.abs(values - values.mean(0)).mean(0) * _reach(params, layer, readers)
+    weight = _weight(params, layer)
+    incoming = np.abs(weight).reshape(len(weight), -1).sum(1)
+    return np.asarray(np.divide(worth, incoming, out=np.zeros(len(worth)), where=worth > 0))
 
 
 def continual_backprop_start(params: Params, layers: Iterable[str]) -> dict[str, Params]:
@@ -349,12 +373,8 @@ def continual_backprop(
         require(layer in memory, "memory", sorted(memory), f"an entry for {layer!r}")
         require(len(a) == n, f"activations[{layer!r}]", np.shape(h), f"{n} neurons")
         old = memory[layer]
-        reach = np.zeros(n)
-        for name, span in _reading(params, layer, readers):
-            outgoing = np.abs(_owned(params[name], n, span))
-            reach = reach + outgoing.sum((0, *range(2, outgoing.ndim)))
         age = old["age"] + 1
-        utility = decay * old["utility"] + (1 - decay) * a * reach
+        utility = decay * old["utility"] + (1 - decay) * a * _reach(params, layer, readers)
         mature = age > maturity
         pending = old["pending"] + rate * mature.sum()
         due = np.floor(pending)

@@ -554,7 +554,17 @@ def test_an_over_active_channel_is_split_over_its_whole_feature_map():
     assert np.array_equal(new["dense0.weight"][:, 20], params["dense0.weight"][:, 20])
 
 
-# --- continual backprop --------------------------------------------------------------------
+# --- how useful a neuron is, and continual backprop ----------------------------------------
+
+
+def test_a_neurons_use_by_hand():
+    """It varies by (1, 3/2, 0), is read by (3, 2, 1) and receives (1, 2, 1): the last never
+    changes. Exact."""
+    params = {"dense0.weight": np.array([[1.0], [-2.0], [1.0]]), "dense0.bias": np.ones(3)}
+    params |= {"final.weight": np.array([[1.0, -1.0, 0.5, 8.0], [-2.0, 1.0, 0.5, 8.0]])}
+    h = np.array([[1.0, -1.0, 2.0], [-1.0, 2.0, 2.0]])
+    readers = {"dense0": (Reader("final"),)}
+    assert m.usefulness(frozen(params), "dense0", h, readers).tolist() == [3, 1.5, 0]
 
 
 def test_the_first_step_of_continual_backprop_by_hand():

@@ -126,8 +126,8 @@ def public(module):
     }
 
 
-# What fast has alone: torch hides an optimizer's state; a utility is held to loops in fast's tests.
-ONLY_FAST = {"optimizer_state", "usefulness"}
+# What fast has alone: torch hides an optimizer's state.
+ONLY_FAST = {"optimizer_state"}
 # What takes other arguments: torch's LayerNorm is a module, holds its epsilon, and its optimizer
 # has to be told of new parameters; ref's are entries of a dict.
 DIFFERENT = {"insert_layer_norm": ["module", "optimizer", "layers", "eps"]}
@@ -288,6 +288,23 @@ def test_reborn_is_the_same_and_in_place(seed, most):
     fast.reborn(twins.params, twins.state, tensors, fresh, twins.readers, fast_draws, **how)
     args = twins.ref_params, twins.ref_state, hidden, arrays(fresh), twins.ref_readers, draws
     twins.assert_equal(*ref.reborn(*args, **how))
+
+
+@given(SEEDS, st.sampled_from(LAYERS), st.booleans())
+def test_a_neurons_use_is_the_same_and_none_where_it_never_changes(seed, layer, unread):
+    twins = Twins(seed)
+    h = twins.hidden[layer].detach()
+    h[:, 0] = 0.5
+    if unread:  # nothing comes in, so that 0 is divided by 0
+        twins.params[f"{layer}.weight"].data[0] = 0
+        twins.ref_params[f"{layer}.weight"][0] = 0
+    ours = ref.usefulness(twins.ref_params, layer, h.numpy(), twins.ref_readers)
+    theirs = fast.usefulness(twins.params, layer, h, twins.readers).numpy()
+    assert ours[0] == theirs[0] == 0 and (ours >= 0).all()
+    # Each rounds a mean, a mean of distances from it, and two sums, of at most 54 numbers each.
+    weight = np.abs(twins.ref_params[f"{layer}.weight"]).reshape(len(ours), -1).sum(1)[1:]
+    most = np.abs(h.numpy()).max() * ref._reach(twins.ref_params, layer, twins.ref_readers)[1:]
+    assert (np.abs(ours - theirs)[1:] <= 2 * 4 * 54 * 2.0**-53 * 2 * most / weight).all()
 
 
 @given(SEEDS, st.sampled_from([0.0, 0.05, 0.3, 1.0]), st.integers(0, 3))
