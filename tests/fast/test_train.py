@@ -397,14 +397,14 @@ def test_sigterm_saves_at_the_end_of_the_episode_and_says_how_to_go_on(whole, tm
 def test_kill_9_at_any_moment_loses_only_the_work_since_the_last_checkpoint(whole, tmp_path):
     folder = tmp_path / "run"
     process = start(folder)
-    for records in (1, 24, 41):  # before the first checkpoint, in the middle, near the end
+    for records in (1, 24):  # before the first checkpoint, in the middle
         wait_for_records(process, folder, records)
         process.kill()
         process.communicate()
         (folder / "checkpoint.pt.tmp").write_bytes(b"half a checkpoint")
         with (folder / "metrics.jsonl").open("a") as file:
             file.write('{"kind": "half a rec')
-        if records != 41:
+        if records != 24:
             process = start(folder, "--resume", str(folder))
     assert train(None, folder, Stop())
     assert_equal_runs(folder, whole)
