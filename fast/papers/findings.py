@@ -323,6 +323,19 @@ EXPERIMENTS: dict[str, Experiment] = {
         agent="ppo",
         settings=("--run.updates", "12800", "--run.score-interval", "320"),
     ),
+    # A million steps, again with a look at each rollout: so long that neurons die.
+    "ppo-long": Experiment(
+        ("HalfCheetah-v4",),
+        ("baseline", "no-activation"),
+        3,
+        (
+            *("*/dormant_0", "*/zero_gradient", "*/weight_norm"),
+            *("*/dormant_0_retention", "*/zero_gradient_retention"),
+        ),
+        preset="laptop",
+        agent="ppo",
+        settings=("--run.score-interval", "320"),
+    ),
     # One class more every 15 epochs, until all ten of them are there.
     "incremental": Experiment(
         ("fashion-mnist-incremental",),
@@ -735,56 +748,56 @@ FINDINGS: dict[str, Finding] = {
     "ppo.dormancy-grows": Finding(
         "OCP, 3.3 and Appendix B",
         "the share of dormant neurons (score 0) grows while PPO trains",
-        "ppo", ("baseline",), each("baseline", growth, "dormant_0"),
+        "ppo-long", ("baseline",), each("baseline", growth, "dormant_0"),
         "dormant share of all layers in the last tenth, less that in the first", Above(0),
     ),
     "ppo.zero-gradient-grows": Finding(
         "OCP, 3.3 and Appendix B",
         "so does the share of neurons without gradient",
-        "ppo", ("baseline",), each("baseline", growth, "zero_gradient"),
+        "ppo-long", ("baseline",), each("baseline", growth, "zero_gradient"),
         "share without gradient of all layers in the last tenth, less that in the first", Above(0),
     ),
     "ppo.dormant-for-good": Finding(
         "OCP, 3.3, Figure 4",
         "a dormant neuron stays dormant",
-        "ppo", ("baseline",), each("baseline", stays, "dormant_0"),
+        "ppo-long", ("baseline",), each("baseline", stays, "dormant_0"),
         "share of the dormant neurons that still are after a rollout", Above(0.95),
     ),
     "ppo.without-gradient-for-good": Finding(
         "OCP, 3.3 and Appendix B, Figures 4 and 6",
         "a neuron without gradient stays without",
-        "ppo", ("baseline",), each("baseline", stays, "zero_gradient"),
+        "ppo-long", ("baseline",), each("baseline", stays, "zero_gradient"),
         "share of the neurons without gradient that still are after a rollout", Above(0.95),
     ),
     "ppo.value-0-recovers": Finding(
         "OCP, Appendix B",
         "in the value network's first layer neurons without gradient recover",
-        "ppo", ("baseline",), each("baseline", stays, "zero_gradient", "critic/head.dense0"),
+        "ppo-long", ("baseline",), each("baseline", stays, "zero_gradient", "critic/head.dense0"),
         "share of those in this layer that still are after a rollout", Below(0.95),
     ),
     "ppo.last-layer-is-dormant-most": Finding(
         "OCP, Appendix B",
         "more of the last hidden layer is dormant than of the layer before",
-        "ppo", ("baseline",), each("baseline", deeper, "dormant_0"),
+        "ppo-long", ("baseline",), each("baseline", deeper, "dormant_0"),
         "dormant share of the last hidden layers less that of the first, second half", Above(0),
     ),
     "ppo.last-layer-has-least-gradient": Finding(
         "OCP, Appendix B",
         "more of the last hidden layer is without gradient than of the layer before",
-        "ppo", ("baseline",), each("baseline", deeper, "zero_gradient"),
+        "ppo-long", ("baseline",), each("baseline", deeper, "zero_gradient"),
         "share without gradient of the last hidden layers less that of the first, second half",
         Above(0),
     ),
     "ppo.dormant-are-those-without-gradient": Finding(
         "OCP, Theorem 1 and Appendix B, Figures 4 and 6",
         "in the last hidden layer as many neurons are dormant as are without gradient",
-        "ppo", ("baseline",), each("baseline", apart),
+        "ppo-long", ("baseline",), each("baseline", apart),
         "how far the two shares of a look lie apart", Below(0.05),
     ),
     "ppo.more-are-dormant-than-without-gradient": Finding(
         "OCP, Appendix B",
         "in the value network's first layer more are dormant than without gradient",
-        "ppo", ("baseline",),
+        "ppo-long", ("baseline",),
         each("baseline", lambda run: later(run, "dormant_0", "critic/head.dense0")
              - later(run, "zero_gradient", "critic/head.dense0")),
         "dormant share of that layer less that without gradient, second half", Above(0),
@@ -798,7 +811,7 @@ FINDINGS: dict[str, Finding] = {
     "ppo.weights-grow": Finding(
         "ours",
         "the norm of a layer's weights grows while PPO trains",
-        "ppo", ("baseline",), each("baseline", growth, "weight_norm"),
+        "ppo-long", ("baseline",), each("baseline", growth, "weight_norm"),
         "mean norm in the last tenth, less that in the first", Above(0),
     ),
     "ppo.tanh-converges-faster": Finding(

@@ -86,7 +86,8 @@ def dormancy(chosen: Chosen) -> Drawing:
                 marks |= drawing.bands(axes, panel, of_task, looks)
             shown = [row.value for row in of_task if row.panel in panel.keys]
             if panel.axis == "fraction":  # of a few in a hundred more is to be seen
-                axes.set_ylim(0, 1.05 * max([0.01, *(v for v in shown if v == v)]))
+                top = max([0.01, *(v for v in shown if v == v)])
+                axes.set_ylim(-0.03 * top, 1.05 * top)  # a line at 0 is seen
             x = drawing.steps(chosen.runs) if task == chosen.tasks[-1] else ""
             first = task == chosen.tasks[0]
             drawing.plain(axes, panel.title if first else "", x, task if axes is line[0] else "")
