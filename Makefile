@@ -39,10 +39,11 @@ mutants: setup ## change ref/'s formulas and theory/'s claims one by one and see
 	$(PY) -m pip install --quiet --no-deps --require-hashes --requirement tools.lock
 	$(PY) scripts/mutants.py
 
-bench: setup ## what a step of SAC, DQN and PPO costs, and stable-baselines3's, as ratios
+bench: setup ## what a step of SAC, DQN, PPO and DrQ costs, and others' of the same, as ratios
 	@test -x .venv-peers/bin/python || $(PY) -m venv .venv-peers
 	@.venv-peers/bin/python -m pip install --quiet --requirement scripts/peers.txt
 	for agent in sac dqn ppo; do $(PY) -m fast bench $$agent --peers .venv-peers/bin/python || exit 1; done
+	for agent in drq drq-bfloat16; do $(PY) -m fast bench $$agent --steps 3 --peers .venv-peers/bin/python || exit 1; done
 
 gpu: setup ## with a GPU: that all runs on it, and how fast; results/gpu.json is for committing
 	$(PY) -m fast doctor --gpu --out results/gpu.json

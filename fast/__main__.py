@@ -133,7 +133,7 @@ def doctor(arguments: list[str]) -> int:
 def bench(arguments: list[str]) -> int:
     """measure what a step costs beside other libraries; `make bench` does their set-up"""
     parser = argparse.ArgumentParser(prog="python -m fast bench", description=bench.__doc__)
-    parser.add_argument("agent", choices=("sac", "dqn", "ppo"))
+    parser.add_argument("agent", choices=("sac", "dqn", "ppo", "drq", "drq-bfloat16"))
     parser.add_argument("--peers", type=Path, required=True, help="a Python that has them")
     parser.add_argument("--steps", type=int, default=1000, help="of each measurement")
     parser.add_argument("--rounds", type=int, default=5)

@@ -1,4 +1,4 @@
-"""`python -m fast bench AGENT`: what a step and an update cost, beside stable-baselines3's.
+"""`python -m fast bench AGENT`: what a step and an update cost, beside what others have.
 
 Each measurement is a process of its own, ours and the others' in turn, so that what else the
 machine does touches all alike; what counts is the ratio within a round. With one thread it is the
@@ -28,9 +28,11 @@ PEERS = {
     "sac": {"sb3": "stable-baselines3", "single": "one file, as CleanRL's"},
     "dqn": {"sb3": "stable-baselines3"},
     "ppo": {"sb3": "stable-baselines3"},
+    **{name: {"original": "the original's published form"} for name in ("drq", "drq-bfloat16")},
 }
-SCRIPT = {"sac": "peer_sac.py", "dqn": "peer_sb3.py", "ppo": "peer_sb3.py"}
-TASK, WARM = "HalfCheetah-v4", 1100  # steps before it counts, all but the last 100 random
+SCRIPT = {"sac": "peer_sac.py", "dqn": "peer_sb3.py", "ppo": "peer_sb3.py",
+          "drq": "peer_drq.py", "drq-bfloat16": "peer_drq.py"}  # fmt: skip
+TASK, WARM = "HalfCheetah-v4", 1100  # steps before it counts, all but the last few random
 # What fast/machine/allocator.py asks of glibc, for a process that does not ask by itself.
 KEPT = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(2**31 - 1),
         "MALLOC_TOP_PAD_": str(64 * 2**20)}  # fmt: skip
@@ -41,17 +43,17 @@ def clock() -> Callable[[], float]:
 
 
 class Frames:
-    """Games of no rule, which cost nothing: random pictures, of which an agent sees four."""
+    """Games of no rule, which cost nothing: random pictures, of which an agent sees a few."""
 
-    def __init__(self) -> None:
+    def __init__(self, channels: int, actions: Any):
         import numpy as np
-        from gymnasium.spaces import Box, Discrete
+        from gymnasium.spaces import Box
 
-        self.observation_space = Box(0, 255, (1, 84, 84), np.uint8)
-        self.action_space = Discrete(6)
+        self.observation_space = Box(0, 255, (channels, 84, 84), np.uint8)
+        self.action_space = actions
         self.steps_per_episode, self.render_seconds, self.step_number = 1000, 0.0, 0
         rng = np.random.default_rng(0)
-        self.pictures = rng.integers(256, size=(100, 1, 84, 84), dtype=np.uint8)
+        self.pictures = rng.integers(256, size=(100, channels, 84, 84), dtype=np.uint8)
 
     def reset(self, seed: int) -> tuple[Any, dict[str, int]]:
         return self.pictures[0], {}
@@ -74,6 +76,7 @@ def ours(agent: str, steps: int) -> dict[str, float]:
 def replayed(kind: str, steps: int) -> dict[str, float]:
     """Of an agent with a replay, at one update a step."""
     import torch
+    from gymnasium.spaces import Box, Discrete
     from gymnasium.spaces.utils import flatdim
 
     from fast import config as configs
@@ -87,16 +90,20 @@ def replayed(kind: str, steps: int) -> dict[str, float]:
         config = configs.build("sac", TASK, preset="laptop")
         env: Any = envs.make(TASK, config.env)
         changed: dict[str, Any] = {"initialisation": "torch", "log_std_bounds": (-20.0, 2.0)}
-        stack = 1
-    else:
-        config, env = configs.build("dqn", "minatar-asterix"), Frames()
-        changed, stack = {"padding": "valid", "updates_per_step": 1.0}, 4
+        stack, before = 1, 100
+    elif kind == "dqn":
+        config, env = configs.build("dqn", "minatar-asterix"), Frames(1, Discrete(6))
+        changed, stack, before = {"padding": "valid", "updates_per_step": 1.0}, 4, 100
+    else:  # an update of the original's size takes seconds
+        config = configs.build("drq", "cartpole-swingup", preset="drq-original")
+        env, changed = Frames(3, Box(-1.0, 1.0, (1,))), {"bfloat16": kind == "drq-bfloat16"}
+        stack, before = 3, 2
     usual: Any = config.agent
-    settings: Any = replace(usual, first_update=WARM - 100, **changed)
+    settings: Any = replace(usual, first_update=WARM - before, **changed)
     channels, *side = env.observation_space.shape
     g = torch.Generator().manual_seed(0)
     shape = (stack * channels, *side)
-    agent = AGENTS[kind].make(settings, shape, flatdim(env.action_space), g)
+    agent = AGENTS[usual.kind].make(settings, shape, flatdim(env.action_space), g)
     replay = Replay(steps + 2 * WARM, env.observation_space, env.action_space, stack=stack)
     play = Play(env, env, agent, replay, seed=0, clock=Clock())
     now, updates = clock(), 0

@@ -7,8 +7,10 @@ import pytest
 from fast.errors import InputError
 from fast.machine import bench
 
+SLOW = [pytest.param(each, marks=pytest.mark.slow) for each in ("ppo", "drq", "drq-bfloat16")]
 
-@pytest.mark.parametrize("agent", ["sac", pytest.param("ppo", marks=pytest.mark.slow), "dqn"])
+
+@pytest.mark.parametrize("agent", ["sac", "dqn", *SLOW])
 def test_a_step_holds_an_update_and_both_take_time(agent, monkeypatch):
     monkeypatch.setattr(bench, "WARM", 150)
     found = bench.ours(agent, 3)
