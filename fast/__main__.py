@@ -10,7 +10,7 @@ import os
 import re
 import shlex
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -159,6 +159,11 @@ def cost(arguments: list[str]) -> int:
     parser.add_argument("--preset", default="paper")
     parser.add_argument("--task", help="without it, the agent's usual one")
     parser.add_argument("--method", default="baseline")
+    parser.add_argument("--bfloat16", action="store_true", help="convolutions of DrQ and DrQ-v2")
+    parser.add_argument(
+        "--fused", action="store_true",
+        help="also the bytes of an update after Inductor's fusion, by its lowering for a CPU",
+    )  # fmt: skip
     parser.add_argument("--json", action="store_true", help="for programs")
     parser.add_argument("--all", action="store_true", help="of every agent's every preset, as CSV")
     given = parser.parse_args(arguments)
@@ -171,8 +176,16 @@ def cost(arguments: list[str]) -> int:
         return 0
     task = given.task or costs.usual(given.agent, given.preset)
     config = configs.build(given.agent, task, given.method, given.preset)
+    if given.bfloat16:
+        agent: Any = config.agent
+        if not hasattr(agent, "bfloat16"):
+            raise InputError("--bfloat16", True, f"the agent {given.agent} has no bfloat16")
+        config = replace(config, agent=replace(agent, bfloat16=True))
     configs.check(config)
-    print(json.dumps(costs.as_json(config), indent=2) if given.json else costs.table(config))
+    if given.json:
+        print(json.dumps(costs.as_json(config, given.fused), indent=2))
+    else:
+        print(costs.table(config, given.fused))
     return 0
 
 

@@ -171,7 +171,7 @@ ROOMS = {
     },
     "config": {"agents", "interventions", "envs", "papers", "runs", "rules", "errors"},
     "runs": {"config", "papers", "machine", "errors"},
-    "machine": {"config", "agents", "experience", "envs", "measures", "runs", "errors"},
+    "machine": {"config", "agents", "experience", "envs", "measures", "nets", "runs", "errors"},
     "report": {"runs", "papers", "errors"},
 }
 MOST_FILES = 12  # of a room

@@ -358,7 +358,7 @@ def draw_as(style: str) -> Draw:
 class DrQ:
     """Networks and the update. Observations are uint8, actions in [-1, 1]."""
 
-    pieces = ("target", "critic_loss", "actor_loss")
+    pieces = ("pictures", "target", "critic_loss", "features", "actor_loss")
 
     def __init__(self, settings: DrQSettings, shape: Sequence[int], actions: int,
                  generator: Generator, device: torch.device | str = "cpu"):  # fmt: skip
@@ -414,18 +414,17 @@ class DrQ:
     def update(self, batch: Batch, draws: Draws, count: int) -> dict[str, Tensor]:
         """The `count`-th update (from 1); returns scalars of it, still on the device."""
         s = self.settings
-        obs = torch.cat([random_shift(batch.obs, shift, s.pad) for shift in draws.obs_shift])
-        next_obs = [random_shift(batch.next_obs, shift, s.pad) for shift in draws.next_obs_shift]
-
-        y = self.target(batch, next_obs, draws.next_noise)
-        critic_loss, info = self.critic_loss(obs, batch.action, y)
+        seen = self.pictures(batch.obs, draws.obs_shift)
+        y = self.target(batch, self.pictures(batch.next_obs, draws.next_obs_shift),
+                        draws.next_noise)  # fmt: skip
+        critic_loss, info = self.critic_loss(seen, batch.action, y)
         self.critic.step(critic_loss)
         if (count - 1) % s.target_period == 0:  # the first update does all
             self.critic.follow(s.averaging_rate)
         if (count - 1) % s.actor_period == 0:
-            with torch.no_grad():
-                features = self.critic.module.encoder(obs[: len(batch.obs)])
-            actor_loss, entropy = self.actor_loss(features, draws.noise)
+            features = self.features(seen[: len(batch.obs)])
+            with self.critic.still():
+                actor_loss, entropy = self.actor_loss(features, draws.noise)
             self.actor.step(actor_loss)
             self.temperature.step(self.temperature_loss(entropy))
             info |= {"actor_loss": actor_loss.detach(), "entropy": entropy,
@@ -434,35 +433,49 @@ class DrQ:
 
     def loss(self, learner: str, batch: Batch, draws: Draws) -> Tensor:
         """What critic or actor descend, on pictures that are not shifted: for the measures."""
+        pictures = self.critic.module.encoder.pictures
         if learner == "critic":
-            y = self.target(batch, [batch.next_obs], draws.next_noise[:1])
-            return self.critic_loss(batch.obs, batch.action, y)[0]
-        with torch.no_grad():
-            features = self.critic.module.encoder(batch.obs)
-        return self.actor_loss(features, draws.noise)[0]
+            y = self.target(batch, pictures(batch.next_obs), draws.next_noise[:1])
+            return self.critic_loss(pictures(batch.obs), batch.action, y)[0]
+        return self.actor_loss(self.features(pictures(batch.obs)), draws.noise)[0]
+
+    def pictures(self, obs: Tensor, shifts: Tensor) -> Tensor:
+        """The shifts (n, batch, 2) of each observation one after another, as the encoder reads
+        them: (n * batch, channels, height, width)."""
+        moved = [random_shift(obs, shift, self.settings.pad) for shift in shifts]
+        return self.critic.module.encoder.pictures(torch.cat(moved))
 
     @torch.no_grad()
-    def target(self, batch: Batch, next_obs: list[Tensor], noise: Tensor) -> Tensor:
-        """y (batch,): reward plus discounted soft value, averaged over the K augmentations."""
+    def features(self, pictures: Tensor) -> Tensor:
+        """What the actor reads of them, (batch, F)."""
+        return self.critic.module.encoder.read(pictures)
+
+    @torch.no_grad()
+    def target(self, batch: Batch, pictures: Tensor, noise: Tensor) -> Tensor:
+        """y (batch,): reward plus discounted soft value, averaged over the K augmentations.
+
+        pictures: K of each next observation, as `pictures` returns them.
+        """
         values, slow = [], self.critic.slow
         assert slow is not None
         alpha = self.alpha if self.settings.entropy_in_target else 0
-        for obs, draw in zip(next_obs, noise, strict=True):
-            policy = self.actor.module(self.critic.module.encoder(obs))
-            values.append(soft_value(slow, policy, slow.encoder(obs), alpha, draw))
+        for x, draw in zip(pictures.split(len(batch.reward)), noise, strict=True):
+            policy = self.actor.module(self.critic.module.encoder.read(x))
+            values.append(soft_value(slow, policy, slow.encoder.read(x), alpha, draw))
         return batch.reward + batch.discount * torch.stack(values).mean(0)
 
     def critic_loss(
-        self, obs: Tensor, action: Tensor, y: Tensor
+        self, pictures: Tensor, action: Tensor, y: Tensor
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """Sum over heads and augmentations of the batch's mean loss, and what is recorded of it.
 
-        obs: the M shifts of each observation one after another. Under HL-Gauss the loss is the
+        pictures: M of each observation, as `pictures` returns them. Under HL-Gauss the loss is the
         cross-entropy with the histogram of each target (batch,), and `clipped` the share of
         targets outside the histograms.
         """
         critic, s = self.critic.module, self.settings
-        outputs = critic.outputs(critic.encoder(obs), action.repeat(len(obs) // len(action), 1))
+        actions = action.repeat(len(pictures) // len(action), 1)
+        outputs = critic.outputs(critic.encoder.read(pictures), actions)
         if s.loss == "mse":
             loss, info = losses.mse(outputs.view(2, -1, len(y)), y), {}
         else:

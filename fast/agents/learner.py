@@ -1,7 +1,8 @@
 """A network that learns, with all that belongs to it; an agent is made of a few of these."""
 
 import copy
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, Generic, TypeVar
 
 import torch
@@ -127,6 +128,18 @@ class Learner(Generic[Network]):
                     torch._foreach_mul_(group["params"], group["keep"])
         advance(self.optimizer)
         self.hold()
+
+    @contextmanager
+    def still(self) -> Iterator[None]:
+        """No loss that is computed inside is one of these parameters: compiled code would make
+        their gradient too, whoever asks for which."""
+        for parameter in self.learned:
+            parameter.requires_grad_(False)
+        try:
+            yield
+        finally:
+            for parameter in self.learned:
+                parameter.requires_grad_()
 
     def hold(self) -> None:
         """Pruned weights are 0, also after a step."""

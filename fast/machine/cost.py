@@ -28,7 +28,10 @@ from fast.agents import AGENTS
 from fast.config import Config
 from fast.envs import dmc, pictures
 from fast.envs.games import MINATAR
+from fast.errors import InputError
 from fast.experience import labels, replay, rollout
+from fast.machine.compiled import lacking
+from fast.nets import fused
 
 HERE = Path(__file__)
 # Peak bytes a second, and arithmetic a second in float32 (no TF32) and in dense bfloat16, written
@@ -66,6 +69,10 @@ class Cost:
 
     def total(self, of: str) -> int:
         return sum(getattr(each, of) for each in self.operations.values())
+
+    def most(self) -> list[tuple[str, Operation]]:
+        """The operations that move most."""
+        return sorted(self.operations.items(), key=lambda item: -item[1].bytes)[:10]
 
     def row(self) -> dict[str, Any]:
         numbers = {name: self.total(name) for name in ("flops", "bytes", "calls")}
@@ -156,6 +163,8 @@ def counting() -> Iterator[Cost]:
             stack.enter_context(replaced(place, name, waiting(getattr(place, name))))
         ones = waiting(lambda tensor: np.ones(tensor.shape).tolist())  # at once, not one by one
         stack.enter_context(replaced(FakeTensor, "tolist", ones))
+        # On a card a ReLU is a kernel of its own.
+        stack.enter_context(replaced(fused, "TYPES", set()))
         stack.enter_context(mode)
         yield mode.cost
 
@@ -180,9 +189,42 @@ def usual(agent: str, preset: str) -> str:
 
 def trace(config: Config, pieces: Sequence[str] = PIECES) -> dict[str, Cost]:
     """The costs of one update (of that number `turn`), of one action, and of the scores,
-    all without memory; an on-policy agent's update is a minibatch."""
-    shape, outputs = sizes(config)
+    all without memory; an on-policy agent's update is a minibatch. With the piece "fused" also of
+    an update after fusion: see `lowered`.
+
+    Raises:
+        InputError: for that piece, where there is no C++ compiler, whom Inductor asks what the
+            processor can do.
+    """
+    if "fused" in pieces and (lacks := lacking(torch.device("cpu"))):
+        raise InputError("--fused", True, lacks)
     found = {}
+    with shaped(config) as (agent, given, generator):
+        batch, draws = given(config.agent.batch_size)
+        with counting():
+            agent.update(batch, draws, turn(agent))  # Adam's state is made
+        if "update" in pieces:
+            with counting() as found["update"]:
+                agent.update(batch, draws, turn(agent))
+        if "fused" in pieces:
+            from fast.machine import lowered  # Inductor takes seconds to import
+
+            found["fused"] = lowered.update(agent, batch, draws, turn(agent))
+        if "act" in pieces:
+            with counting() as found["act"]:
+                getattr(agent, "explore", agent.act)(batch.obs[:1], generator)
+        if "score" in pieces:
+            batch, draws = given(config.run.score_batch)
+            with counting() as found["score"]:
+                measures.measure(agent, batch, draws, {})
+    return found
+
+
+@contextlib.contextmanager
+def shaped(config: Config) -> Iterator[tuple[Any, Callable[[int], tuple[Any, Any]], Any]]:
+    """An agent without memory, what gives it a batch of some size with its draws, and the generator
+    of both."""
+    shape, outputs = sizes(config)
     with Shapes():
         generator = torch.Generator()
         # What is asked of values while an agent is made is answered with yes, which would never end
@@ -197,20 +239,7 @@ def trace(config: Config, pieces: Sequence[str] = PIECES) -> dict[str, Cost]:
         def given(size: int) -> tuple[Any, Any]:
             return batch_of(config, shape, outputs, size, generator), agent.draws(size, generator)
 
-        batch, draws = given(config.agent.batch_size)
-        with counting():
-            agent.update(batch, draws, turn(agent))  # Adam's state is made
-        if "update" in pieces:
-            with counting() as found["update"]:
-                agent.update(batch, draws, turn(agent))
-        if "act" in pieces:
-            with counting() as found["act"]:
-                getattr(agent, "explore", agent.act)(batch.obs[:1], generator)
-        if "score" in pieces:
-            batch, draws = given(config.run.score_batch)
-            with counting() as found["score"]:
-                measures.measure(agent, batch, draws, {})
-    return found
+        yield agent, given, generator
 
 
 def turn(agent: Any) -> int:
@@ -255,9 +284,10 @@ def batch_of(
 # --- what is told -----------------------------------------------------------------------------
 
 
-def as_json(config: Config) -> dict[str, Any]:
-    found = trace(config)
-    return {
+def as_json(config: Config, after_fusion: bool = False) -> dict[str, Any]:
+    found = trace(config, (*PIECES, *["fused"] * after_fusion))
+    after = {"fused": found.pop("fused").row()} if after_fusion else {}
+    return after | {
         "agent": config.agent.kind, "preset": config.preset, "task": config.task,
         "method": config.method,
         **{name: cost.row() | {"roofline_ms": {k: 1e3 * s for k, s in cost.seconds.items()},
@@ -266,9 +296,10 @@ def as_json(config: Config) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def table(config: Config) -> str:
+def table(config: Config, after_fusion: bool = False) -> str:
     """The costs, what moves most in an update, and the least time of a run on each card."""
-    found = trace(config)
+    found = trace(config, (*PIECES, *["fused"] * after_fusion))
+    after = found.pop("fused", None)
     lines = [f"{config.agent.kind}, preset {config.preset}, {config.method} on {config.task}, "
              f"batch {config.agent.batch_size}; traced, not run", "",
              f"{'':8}{'GFLOP':>12}{'MB moved':>12}{'operations':>12}{'waits':>8}"]  # fmt: skip
@@ -278,9 +309,12 @@ def table(config: Config) -> str:
                      f"{n['calls']:12}{n['waits']:8}")  # fmt: skip
     update, run = found["update"], config.run
     lines += ["", f"{'most bytes of an update':32}{'calls':>8}{'MB':>12}{'GFLOP':>12}"]
-    most = sorted(update.operations.items(), key=lambda item: -item[1].bytes)
     lines += [f"{name:32}{of.calls:8}{of.bytes / 1e6:12.1f}{of.flops / 1e9:12.3f}"
-              for name, of in most[:10]]  # fmt: skip
+              for name, of in update.most()]  # fmt: skip
+    if after:
+        lines += ["", f"{'after fusion, on a CPU':32}{'calls':>8}{'MB':>12}"]
+        lines += [f"{name:32}{of.calls:8}{of.bytes / 1e6:12.1f}" for name, of in after.most()]
+        lines += [f"{'in all':32}{after.total('calls'):8}{after.total('bytes') / 1e6:12.1f}"]
     hours = {card: run.updates * seconds / 3600 for card, seconds in update.seconds.items()}
     lines += ["", f"at the least, by peak rates      {'ms an update':>12}"
               f"{f'hours of {run.updates:,} updates':>32}"]  # fmt: skip

@@ -3,7 +3,7 @@
 Each has `bfloat16`, whether it computes in bfloat16, and `features(size)`, how many it returns.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 import torch
@@ -13,15 +13,45 @@ from torch.nn import functional as F
 from fast.nets.layers import Activation, Conv
 
 
-class Convolutions(nn.Module):
+class Encoder(nn.Module):
+    """What `convolve` makes of pictures in [0, 1], less `offset`; with `bfloat16` in bfloat16."""
+
+    offset = 0.0
+    bfloat16: bool = False  # type: ignore[assignment]  # torch has a method of that name
+
+    def forward(self, obs: Tensor) -> Tensor:
+        return self.read(self.pictures(obs))
+
+    def pictures(self, obs: Tensor) -> Tensor:
+        """What `read` takes of such observations, for whoever reads the same ones twice."""
+        own = self._own
+        # As autocast, which leaves float64 alone.
+        inside = torch.bfloat16 if self.bfloat16 and own == torch.float32 else own
+        # 0 to 255 are exact in bfloat16, so that the quotient is the same through either type.
+        x = obs.to(inside if obs.dtype == torch.uint8 and not self.offset else own) / 255
+        return (x - self.offset if self.offset else x).to(inside)
+
+    def read(self, x: Tensor) -> Tensor:
+        """The features of `pictures`; they and what stands behind them are of the parameters' own
+        type."""
+        with torch.autocast(x.device.type, torch.bfloat16, self.bfloat16):
+            x = self.convolve(x)
+        return x.to(self._own)
+
+    def convolve(self, x: Tensor) -> Tensor:
+        raise NotImplementedError
+
+    @property
+    def _own(self) -> torch.dtype:
+        return next(self.parameters()).dtype
+
+
+class Convolutions(Encoder):
     """Convolutions, each with its non-linearity, flattened.
 
     Without padding, or with `same` so much of it that a stride of s leaves a side of ceil(size / s)
-    as in TensorFlow and JAX: where that is odd, one more behind than before. `offset` is what is
-    taken off the pictures, which are in [0, 1].
+    as in TensorFlow and JAX: where that is odd, one more behind than before.
     """
-
-    offset = 0.0
 
     def __init__(
         self,
@@ -40,17 +70,12 @@ class Convolutions(nn.Module):
             conv = Conv(inputs, neurons, kernel, stride, activation=activation)
             self.add_module(f"conv{i}", conv)
             inputs = neurons
-        self.bfloat16: bool = bfloat16  # type: ignore[assignment]  # torch has a method of that name
+        self.bfloat16 = bfloat16
 
     def _rows(self) -> Iterator[tuple[int, int, int]]:
         return zip(self.channels, self.kernels, self.strides, strict=True)
 
-    def forward(self, obs: Tensor) -> Tensor:
-        return _in_own_precision(self, self._convolve, obs)
-
-    def _convolve(self, x: Tensor) -> Tensor:
-        if self.offset:
-            x = x - self.offset
+    def convolve(self, x: Tensor) -> Tensor:
         for layer, (_, kernel, stride) in zip(self.children(), self._rows(), strict=True):
             x = layer(pad_same(x, kernel, stride) if self.same else x)
         return x.flatten(1)
@@ -66,7 +91,7 @@ class Convolutions(nn.Module):
         return self.channels[-1] * size**2
 
 
-class Impala(nn.Module):
+class Impala(Encoder):
     """The residual network of IMPALA (Espeholt et al. 2018), flattened.
 
     A stack for each number of channels: a 3x3 convolution, a max pool of side 3 and stride 2, and
@@ -77,17 +102,13 @@ class Impala(nn.Module):
     def __init__(self, inputs: int, channels: Sequence[int], activation: Activation = F.relu):
         super().__init__()
         self.channels, self.activation = channels, activation
-        self.bfloat16: bool = False  # type: ignore[assignment]  # torch has a method of that name
         for i, neurons in enumerate(channels):
             self.add_module(f"stack{i}", nn.Conv2d(inputs, neurons, 3, padding=1))
             for j in range(2):
                 self.add_module(f"block{i}{j}", Residual(neurons, activation))
             inputs = neurons
 
-    def forward(self, obs: Tensor) -> Tensor:
-        return _in_own_precision(self, self._convolve, obs)
-
-    def _convolve(self, x: Tensor) -> Tensor:
+    def convolve(self, x: Tensor) -> Tensor:
         for name, part in self.named_children():
             x = part(x)
             if name.startswith("stack"):
@@ -127,7 +148,7 @@ def pad_same(x: Tensor, kernel: int, stride: int, value: float = 0.0) -> Tensor:
     return F.pad(x, (before, after, before, after), value=value)
 
 
-class ResNet18(nn.Module):
+class ResNet18(Encoder):
     """ResNet-18 (He et al. 2016) in the place of the convolutions (Neuron Dominance, C.1).
 
     A 7x7 convolution and a max pooling, each with stride 2, four stages of two blocks, and the
@@ -144,12 +165,12 @@ class ResNet18(nn.Module):
             self.blocks.append(Block(before, after, 1 if stage == 0 else 2))
             self.blocks.append(Block(after, after, 1))
         self.width = width
-        self.bfloat16: bool = bfloat16  # type: ignore[assignment]  # torch has a method of that name
+        self.bfloat16 = bfloat16
 
-    def forward(self, obs: Tensor) -> Tensor:
-        return _in_own_precision(self, self._convolve, obs).mean((2, 3))
+    def read(self, x: Tensor) -> Tensor:
+        return super().read(x).mean((2, 3))
 
-    def _convolve(self, x: Tensor) -> Tensor:
+    def convolve(self, x: Tensor) -> Tensor:
         x = F.max_pool2d(self.stem(x), 3, 2, 1)
         for block in self.blocks:
             x = block(x)
@@ -179,14 +200,3 @@ class Block(nn.Module):
 def group_norm(channels: int) -> nn.GroupNorm:
     """16 channels a group (Wu and He 2018, Table 3), or one group where they do not divide so."""
     return nn.GroupNorm(1 if channels % 16 else channels // 16, channels)
-
-
-def _in_own_precision(
-    encoder: Convolutions | Impala | ResNet18, convolve: Callable[[Tensor], Tensor], obs: Tensor
-) -> Tensor:
-    """`convolve` of the pictures in [0, 1], in bfloat16 where the encoder has it; the result and
-    what stands behind it are of the parameters' own type."""
-    dtype = next(encoder.parameters()).dtype
-    with torch.autocast(obs.device.type, torch.bfloat16, encoder.bfloat16):
-        x = convolve(obs.to(dtype) / 255)
-    return x.to(dtype)

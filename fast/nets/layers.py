@@ -15,6 +15,8 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
+from fast.nets import fused
+
 Activation = Callable[[Tensor], Tensor]
 Norm = Callable[[int], nn.Module]  # of so many neurons
 Tap = tuple[Tensor, Tensor]  # what a layer's non-linearity receives, and what it returns
@@ -71,6 +73,10 @@ class Conv(nn.Conv2d):
         self.activation, self.norm = activation, norm(neurons) if norm else nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
+        plain = self.activation is F.relu and isinstance(self.norm, nn.Identity)
+        looked_at = self.tap is not None and torch.is_grad_enabled()
+        if plain and not looked_at and fused.fits(x, self):
+            return fused.conv_relu(x, self)
         return _neurons(self, super().forward(x))
 
 

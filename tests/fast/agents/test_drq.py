@@ -167,8 +167,8 @@ def test_the_actors_step_changes_neither_the_critic_nor_its_gradients():
 def test_the_encoder_runs_once_in_the_actors_step_and_after_the_critics():
     agent = agent_of()
     seen = []
-    agent.critic.module.encoder.register_forward_hook(
-        lambda module, args, out: seen.append(module.conv0.weight.detach().clone())
+    agent.critic.module.encoder.conv0.register_forward_hook(
+        lambda module, args, out: seen.append(module.weight.detach().clone())
     )
     old = agent.critic.module.encoder.conv0.weight.detach().clone()
     agent.update(*batch_and_draws(agent), 1)
@@ -182,12 +182,11 @@ def test_a_true_end_is_not_bootstrapped_and_a_time_limit_is():
     agent = agent_of()
     batch, draws = batch_and_draws(agent)
     ended = batch._replace(discount=torch.zeros_like(batch.discount))
-    target = agent.target(ended, [batch.next_obs], draws.next_noise)
-    assert torch.equal(target, batch.reward)
+    pictures = agent.critic.module.encoder.pictures(batch.next_obs)
+    assert torch.equal(agent.target(ended, pictures, draws.next_noise), batch.reward)
     running = batch._replace(discount=torch.ones_like(batch.discount))
-    assert not torch.isclose(
-        agent.target(running, [batch.next_obs], draws.next_noise), batch.reward
-    ).any()
+    target = agent.target(running, pictures, draws.next_noise)
+    assert not torch.isclose(target, batch.reward).any()
 
 
 @pytest.mark.parametrize("period", ["target_period", "actor_period"])
@@ -251,6 +250,27 @@ def test_the_shift_pads_with_the_edge_and_crops_and_keeps_every_byte():
     crops = [p[:, y : y + 7, x : x + 5] for p, (y, x) in zip(padded, shift, strict=True)]
     assert torch.equal(random_shift(obs, shift, pad=4), torch.stack(crops))
     assert torch.equal(random_shift(obs, torch.full((81, 2), 4), pad=4), obs)
+
+
+@pytest.mark.parametrize("bfloat16", [False, True])
+def test_pictures_are_rounded_once_whatever_type_they_go_through(bfloat16):
+    encoder = agent_of(dtype=torch.float32, bfloat16=bfloat16).critic.module.encoder
+    every = torch.arange(256, dtype=torch.uint8)
+    expected = (every.double() / 255).to(torch.bfloat16 if bfloat16 else torch.float32)
+    assert torch.equal(encoder.pictures(every), expected)
+
+
+def test_the_actors_step_asks_for_no_gradient_of_the_critic():
+    agent = agent_of()
+    learned = agent.critic.learned
+    seen, actor_loss = [], agent.actor_loss
+    agent.actor_loss = lambda *given: (
+        seen.extend(p.requires_grad for p in learned),
+        actor_loss(*given),
+    )[1]
+    agent.update(*batch_and_draws(agent), 1)
+    assert not any(seen) and len(seen) == len(learned)
+    assert all(p.requires_grad for p in learned)
 
 
 def test_draws_have_independent_shifts_in_the_whole_range():
@@ -353,7 +373,8 @@ def test_scores_are_those_of_the_layers_on_unaugmented_pictures_and_change_nothi
     assert all(p.grad is None for p in agent.critic.module.parameters())
 
     critic, shown = agent.critic.module, 0
-    y = agent.target(batch, [batch.next_obs], draws.next_noise)
+    pictures = critic.encoder.pictures(batch.next_obs)
+    y = agent.target(batch, pictures, draws.next_noise)
     with tapped(critic) as taps:
         outputs = critic.outputs(critic.encoder(batch.obs), batch.action)
     for i, out in enumerate(outputs):
@@ -388,7 +409,8 @@ def test_the_share_of_targets_outside_the_histogram_is_told_of_a_classifying_cri
         batch, _ = batch_and_draws(agent)
         # half of them; 0 and 100 are the outer edges
         target = torch.tensor([-1.0, 101.0, 1e9, 0.0, 100.0, 50.0]).to(batch.reward)
-        _, info = agent.critic_loss(batch.obs, batch.action, target)
+        pictures = agent.critic.module.encoder.pictures(batch.obs)
+        _, info = agent.critic_loss(pictures, batch.action, target)
         assert info.get("clipped") == expected
 
 

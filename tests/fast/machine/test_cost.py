@@ -3,6 +3,7 @@ agent's update, and no preset that moves more than is on record."""
 
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,8 @@ from fast.__main__ import main
 from fast.agents import AGENTS
 from fast.agents.learner import Learner
 from fast.agents.sac import SAC
-from fast.machine import cost
+from fast.machine import cost, lowered
+from fast.nets import fused
 
 RECORD = Path(__file__).parents[3] / "results" / "costs.csv"
 COMMAND = "python -m fast cost --all > results/costs.csv"
@@ -91,6 +93,53 @@ def test_an_update_costs_what_is_on_record(agent, preset):
 
 def test_every_preset_is_on_record():
     assert RECORDED == PRESETS
+
+
+class Reading:
+    """What DrQ does with pictures before anything learns from them."""
+
+    pieces, device = ("pictures", "features"), torch.device("cpu")
+
+    def __init__(self, agent):
+        self.pictures, self.features = agent.pictures, agent.features
+
+    def update(self, batch, draws, count):
+        self.features(self.pictures(batch.obs, draws.obs_shift))
+        return {}
+
+
+def test_after_fusion_pictures_and_the_neurons_of_each_convolution_are_written_once(monkeypatch):
+    """By hand: one more tensor of the size of the pictures, or of a layer's values, is seen."""
+    monkeypatch.setattr(fused, "LEAST", 0)
+    config = configs.build("drq", "cartpole-swingup", preset="tiny")
+    config = replace(config, agent=replace(config.agent, bfloat16=True))
+    n, layer = config.agent.batch_size, config.agent.channels
+    with cost.shaped(config) as (agent, given, _):
+        found = lowered.update(Reading(agent), *given(n), 1)
+    numbers = [n * 9 * 32**2] + [n * layer * side**2 for side in (15, 7, 5, 3)]
+    weights = [layer * (inputs * 3**2 + 1) for inputs in (9, layer, layer, layer)]
+    assert found.operations["conv_relu"].bytes == sum(
+        2 * (read + w + written)
+        for read, w, written in zip(numbers[:-1], weights, numbers[1:], strict=True)
+    )
+    # uint8 pictures and int64 shifts to bfloat16; bfloat16 weights and float32 features
+    rest = (1 + 2) * numbers[0] + 8 * 2 * n + (4 + 2) * (sum(weights) + numbers[-1])
+    assert found.total("bytes") == found.operations["conv_relu"].bytes + rest
+
+
+@pytest.mark.slow
+def test_after_fusion_drqs_paper_moves_at_most_four_and_a_half_gigabytes_in_bfloat16():
+    config = configs.build("drq", "cartpole-swingup")
+    config = replace(config, agent=replace(config.agent, bfloat16=True))
+    assert cost.trace(config, ("fused",))["fused"].total("bytes") <= 4.5e9
+
+
+def test_without_a_compiler_the_count_after_fusion_is_refused(monkeypatch, capsys):
+    monkeypatch.setenv("CXX", "none")
+    assert main(["cost", "--agent", "sac", "--preset", "tiny", "--fused"]) == 2
+    assert "--fused: True is not usable here; no C++ compiler (none" in capsys.readouterr().err
+    assert main(["cost", "--agent", "sac", "--preset", "tiny", "--bfloat16"]) == 2
+    assert "the agent sac has no bfloat16" in capsys.readouterr().err
 
 
 def test_the_command_tells_costs_and_cards_in_words_and_for_programs(capsys):
