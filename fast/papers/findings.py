@@ -323,11 +323,12 @@ EXPERIMENTS: dict[str, Experiment] = {
         agent="ppo",
         settings=("--run.updates", "12800", "--run.score-interval", "320"),
     ),
-    # A million steps, again with a look at each rollout: so long that neurons die.
+    # A million steps, again with a look at each rollout: so long that neurons die. Five seeds since
+    # the first two of them were seen, which lie far apart.
     "ppo-long": Experiment(
         ("HalfCheetah-v4",),
         ("baseline", "no-activation"),
-        3,
+        5,
         (
             *("*/dormant_0", "*/zero_gradient", "*/weight_norm"),
             *("*/dormant_0_retention", "*/zero_gradient_retention"),
