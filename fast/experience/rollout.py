@@ -68,14 +68,14 @@ class Moments(nn.Module):
         self.register_buffer("variance", torch.ones(shape, dtype=torch.float64))
         self.register_buffer("count", torch.tensor(1e-4, dtype=torch.float64))
 
-    @torch.no_grad()
-    def add(self, x: Tensor) -> None:
+    def add(self, x: Tensor | float) -> None:
         """One more observation, of the shape of the mean."""
-        total, apart = self.count + 1, x - self.mean
-        self.mean += apart / total
-        spread = self.variance + apart.square() / total
-        self.variance.copy_(spread * (self.count / total))
-        self.count.copy_(total)
+        mean, variance, count, x = map(_quick, (self.mean, self.variance, self.count, x))
+        total, apart = count + 1, x - mean
+        mean += apart / total
+        spread = variance + apart * apart / total
+        variance[...] = spread * (count / total)
+        count[...] = total
 
     @property
     def deviation(self) -> Tensor:
@@ -84,6 +84,12 @@ class Moments(nn.Module):
     def normalised(self, x: Tensor) -> Tensor:
         """(x - mean) / deviation, cut, in float32; x (..., *shape)."""
         return ((x - self.mean) / self.deviation).clamp(-MOST, MOST).float()
+
+
+def _quick(x: Any) -> Any:
+    """A tensor as NumPy has it, the same memory: of so few numbers torch's own work around each
+    operation, which is the same to the last bit, takes most of the time. Not so on a GPU."""
+    return x.numpy() if isinstance(x, Tensor) and x.is_cpu else x
 
 
 class Rollout:
@@ -189,7 +195,7 @@ class Rollout:
     def _scaled(self, reward: float) -> float:
         """The reward over the deviation of the discounted returns so far, cut."""
         self._discounted = self.settings.discount * self._discounted + reward
-        self.rewards.add(torch.tensor(self._discounted, dtype=torch.float64))
+        self.rewards.add(self._discounted)
         return min(MOST, max(-MOST, reward / self.rewards.deviation.item()))
 
     def _end(self, why: str | None) -> None:

@@ -85,6 +85,20 @@ def test_the_moments_are_those_of_all_that_was_added_and_of_a_grain_before_it():
     assert far.tolist() == [MOST, -MOST]
 
 
+@pytest.mark.parametrize("shape", [(), (17,)])
+def test_the_moments_are_those_of_torchs_operations_to_the_last_bit(shape):
+    g, moments = torch.Generator().manual_seed(0), Moments(shape)
+    mean, variance, count = (held.clone() for held in moments.buffers())
+    for x in 10 ** torch.randn(200, *shape, generator=g):  # float32, as environments have it
+        moments.add(x)
+        total, apart = count + 1, x - mean
+        mean = mean + apart / total
+        variance = (variance + apart.square() / total) * (count / total)
+        count = total
+    for found, expected in zip(moments.buffers(), (mean, variance, count), strict=True):
+        assert torch.equal(found, expected) and found.dtype == torch.float64
+
+
 def test_observations_are_normalised_as_they_come_and_follow_each_other(monkeypatch):
     rollout, again = rollout_of(), Toy()
     wholes, _ = collected(rollout, monkeypatch, 2 * T)
