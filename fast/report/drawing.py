@@ -118,7 +118,7 @@ def content(figure: Figure, form: str) -> bytes:
     buffer = io.BytesIO()
     with house_style(), matplotlib.rc_context({"pdf.fonttype": 42, "svg.hashsalt": "figure"}):
         figure.savefig(buffer, format=form, metadata=stamp)
-    figure.set_layout_engine("none")  # what the first form has laid out holds for the others
+    figure.set_layout_engine(None)  # what the first form has laid out holds for the others
     return buffer.getvalue()
 
 

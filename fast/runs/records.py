@@ -4,24 +4,35 @@
 held by columns: 432 runs at the paper's length are 1.3 GB of lines and many times that as dicts.
 """
 
+import gc
 import json
 import os
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from itertools import chain
+from operator import itemgetter
 from pathlib import Path
 from types import NoneType
 from typing import Any, NamedTuple
 
 import numpy as np
+import orjson
 from numpy.typing import NDArray
 
 from fast.errors import InputError, as_input
 
 COUNTERS = ("kind", "agent_step", "environment_step", "update")  # that every record has
+ROUNDED = 2.0**63  # from here on a float may have been an integer: orjson's have 64 bits
 VERSION = 2  # of everything in a run's folder: other versions are refused, never guessed
 
 Floats = NDArray[np.float64]
 # Kind of record -> what of it is needed: keys, or measures, the last part of a score's key.
 Keep = Mapping[str, Collection[str]]
+# How far a run has come.
+PROGRESS: Keep = dict.fromkeys(
+    ("session", "episode", "update", "timing", "scores", "evaluation", "intervention"), ()
+)
 
 
 # What readers use of a config.json, by dotted name.
@@ -73,10 +84,10 @@ class Table:
     def __init__(self, records: Sequence[dict[str, Any]], keep: Collection[str] | None = None):
         self.length, self.keep = len(records), keep
         self.kind = records[0]["kind"] if records else ""
-        forms = dict.fromkeys(map(tuple, records))
-        every = dict.fromkeys(key for keys in forms for key in keys)
+        alike = _alike(records)
+        every = dict.fromkeys(key for record in records[: 1 if alike else None] for key in record)
         keys = [key for key in every if self.keeps(key) and key != "kind"]
-        self.columns = {key: _column(records, key, whole=len(forms) == 1) for key in keys}
+        self.columns = {key: _column(records, key, alike) for key in keys}
 
     def keeps(self, key: str) -> bool:
         return self.keep is None or not {key, key.rpartition("/")[2]}.isdisjoint(
@@ -117,13 +128,15 @@ class Table:
 def _column(records: Sequence[dict[str, Any]], key: str, whole: bool) -> Column:
     """The column of a key, which with `whole` all records have."""
     rows = [] if whole else [row for row, record in enumerate(records) if key in record]
-    values = [record[key] for record in (records if whole else map(records.__getitem__, rows))]
+    having = records if whole else map(records.__getitem__, rows)
+    values = [*map(itemgetter(key), having)]
     kinds, exact = set(map(type, values)), 2**53  # below it every integer is a float
     where = slice(None) if whole or len(rows) == len(records) else np.array(rows, dtype=np.int32)
     if kinds == {bool}:
         return Column(where, np.array(values))
+    whole_numbers = values if kinds == {int} else [v for v in values if type(v) is int]
     if not kinds <= {int, float, NoneType} or (
-        int in kinds and max(abs(value) for value in values if type(value) is int) >= exact
+        whole_numbers and not -exact < min(whole_numbers) <= max(whole_numbers) < exact
     ):
         return Column(where, values)
     if kinds == {int}:
@@ -154,13 +167,11 @@ class Run:
         keep: Keep | None = None,
     ):
         self.folder, self.config = folder, config
-        groups: dict[str, list[dict[str, Any]]] = {}
-        codes: dict[str, int] = {}
-        order = []
-        for record in records:
-            groups.setdefault(record["kind"], []).append(record)
-            order.append(codes.setdefault(record["kind"], len(codes)))
-        self._order = np.array(order, dtype=np.int32)  # which table each record is in
+        records = [*records]
+        groups = _by_kind(records)
+        codes = {kind: code for code, kind in enumerate(groups)}
+        # Which table each record is in.
+        self._order = np.array([codes[record["kind"]] for record in records], dtype=np.int32)
         self.tables = {kind: Table(group, (keep or {}).get(kind)) for kind, group in groups.items()}
 
     @property
@@ -230,7 +241,21 @@ def read_run(folder: Path | str, keep: Keep | None = None) -> Run:
             raise InputError("run folder", str(folder), accepted)
         settings = path.read_bytes()
         records = metrics.read_bytes() if metrics.is_file() else b""
-    return Run(folder, _config(settings, path), parse(records, metrics), keep)
+    with _uncollected():
+        return Run(folder, _config(settings, path), parse(records, metrics), keep)
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Python's search for garbage in circles, of which records have none, waits: a fifth of the
+    time of reading."""
+    usual = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if usual:
+            gc.enable()
 
 
 def _config(text: bytes, path: Path) -> dict[str, Any]:
@@ -256,8 +281,17 @@ def parse(text: bytes, source: Path) -> list[dict[str, Any]]:
     Raises InputError where a line is no record.
     """
     *whole, _cut = text.split(b"\n")
+    try:
+        records = [*map(orjson.loads, whole)]
+    except orjson.JSONDecodeError:  # NaN is no JSON, and Python's reader takes it
+        return _one_by_one(whole, source)
+    return records if _are_records(records) else _one_by_one(whole, source)
+
+
+def _one_by_one(lines: Sequence[bytes], source: Path) -> list[dict[str, Any]]:
+    """As `parse`, by Python's own reader, to say which line is no record."""
     records, scored = [], set()
-    for n, line in enumerate(whole, start=1):
+    for n, line in enumerate(lines, start=1):
         where = f"{source}:{n}"
         record = _object(line, where)
         scored |= {tuple(record)} if record.get("kind") == "scores" else set()
@@ -266,6 +300,60 @@ def parse(text: bytes, source: Path) -> list[dict[str, Any]]:
             raise InputError(where, line[:60].decode(errors="replace"), accepted)
         records.append(record)
     return records
+
+
+def _are_records(found: Sequence[Any]) -> bool:
+    """Whether all are as `_is_record` wants them and no number is one that orjson may have rounded;
+    asked of many at once, in a third of the time."""
+    try:
+        groups = _by_kind(found)
+        counters = [[*map(itemgetter(name), found)] for name in COUNTERS[1:]]
+    except (KeyError, TypeError):  # no object, or a counter that is not there
+        return False
+    return (
+        all(set(map(type, of)) <= {int} for of in counters)
+        and all(0 <= min(of, default=0) <= max(of, default=0) < 2**53 for of in counters)
+        and all(type(kind) is str and _are_of(kind, group) for kind, group in groups.items())
+    )
+
+
+def _are_of(kind: str, group: Sequence[dict[str, Any]]) -> bool:
+    """Whether the records have what those of their kind must."""
+    values = [*chain.from_iterable(map(dict.values, group))]
+    types = [*map(type, values)]
+    every = set(types)
+    floats = [value for value in values if type(value) is float]
+    if floats and not -ROUNDED < min(floats) <= max(floats) < ROUNDED:
+        return False
+    if not every.isdisjoint((list, dict)) and not all(map(_is_exact, values)):
+        return False
+    if kind in MEASURED:  # the kind is the one text
+        of_numbers = types.count(str) == len(group) and every <= {str, float, int, NoneType}
+        return of_numbers and (kind != "scores" or len(set(map(tuple, group))) == 1)
+    for name, of in FIELDS.get(kind, {}).items():
+        allowed = {float, int, NoneType} if of is float else {of}
+        if not allowed.issuperset(type(record[name]) for record in group if name in record):
+            return False
+    return kind != "evaluation" or all(map(_is_record, group))
+
+
+def _by_kind(records: Iterable[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
+    groups: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for record in records:
+        groups[record["kind"]].append(record)
+    return groups
+
+
+def _alike(records: Sequence[dict[str, Any]]) -> bool:
+    """Whether all have the same keys."""
+    return not records or all(map(records[0].keys().__eq__, map(dict.keys, records)))
+
+
+def _is_exact(value: object) -> bool:
+    """Whether there is no float in it that may have been an integer."""
+    if isinstance(value, list | dict):
+        return all(map(_is_exact, value.values() if isinstance(value, dict) else value))
+    return not isinstance(value, float) or -ROUNDED < value < ROUNDED
 
 
 def _is_record(record: dict[str, Any]) -> bool:

@@ -27,7 +27,7 @@ from fast.config import Config
 from fast.errors import InputError
 from fast.machine import terminal
 from fast.papers.grid import PlannedRun
-from fast.runs.records import flat, is_unused, read_run
+from fast.runs.records import PROGRESS, flat, is_unused, read_run
 from fast.runs.session import Stop
 
 COMMAND = (sys.executable, "-m", "fast")  # its `train` does the work
@@ -174,7 +174,7 @@ def _find(job: Job) -> Job:
     except OSError as error:
         return _damaged(job, error)
     try:
-        found = read_run(job.folder)
+        found = read_run(job.folder, PROGRESS)
     except (InputError, OSError) as error:
         return _damaged(job, error)
     there, wanted = flat(found.config), flat(json.loads(configs.to_json(job.config)))
