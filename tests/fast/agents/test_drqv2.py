@@ -1,6 +1,7 @@
 """What defines DrQ-v2: its noise, its shift, and which network reads what."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -41,11 +42,11 @@ def test_the_noise_falls_down_a_line_between_its_ends():
 @pytest.mark.parametrize("ratio", [2.0, 1.0, 0.5, 0.3])
 def test_an_update_has_the_noise_of_its_agent_step(ratio):
     agent = agent_of(updates_per_step=ratio, first_update=7)
-    play = Play(None, None, agent, type("Replay", (), {"stack": 1}), seed=0, clock=Clock())
-    count = 0
+    replay = SimpleNamespace(stack=1, sample=lambda size, generator: None)
+    play, count = Play(None, None, agent, replay, seed=0, clock=Clock()), 0
     for step in range(1, 40):
         play.agent_step = step
-        for _ in range(play._due()):
+        for _ in play._due():
             count += 1
             assert agent.settings.agent_step(count) == step
     agent.update(*batch_and_draws(agent), 5)
