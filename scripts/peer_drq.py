@@ -6,7 +6,7 @@ padding and cropping each picture, both observations of a transition stored whol
 of actor, temperature and target every second update. It needs PyTorch alone, and imports nothing
 of this project:
 
-    python scripts/peer_drq.py speed original STEPS             milliseconds a step, as JSON
+    python scripts/peer_drq.py speed drq original STEPS         milliseconds a step, as JSON
 
 With OMP_NUM_THREADS=1 they are the processor's, else the clock's.
 """
@@ -168,6 +168,6 @@ def speed(steps: int) -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    what, whose, steps = sys.argv[1:]
-    assert (what, whose) == ("speed", "original"), __doc__
+    what, agent, whose, steps = sys.argv[1:]
+    assert (what, agent[:3], whose) == ("speed", "drq", "original"), __doc__
     print(json.dumps(speed(int(steps))))
