@@ -192,20 +192,20 @@ def _ms(work: Callable[[], Any], device: str, least: float = 1.0) -> float:
 
 def steps(device: str, preset: str) -> dict[str, dict[str, float]]:
     """Agent steps a second of short trainings from pixels, all of it counted, in both orders."""
-    orders = {"update_last": "False", "update_first": "True"}
-    return {name: _trained(device, preset, first) for name, first in orders.items()}
+    orders = {"update_last": "--run.no-update-first", "update_first": "--run.update-first"}
+    return {name: _trained(device, preset, order) for name, order in orders.items()}
 
 
-def _trained(device: str, preset: str, update_first: str) -> dict[str, float]:
+def _trained(device: str, preset: str, order: str) -> dict[str, float]:
     """The last record of timing."""
     with tempfile.TemporaryDirectory() as folder:
         asked = {
             "agent": "drq", "task": "cartpole-swingup", "preset": preset, "device": device,
             "agent.first-update": 200, "agent.replay-capacity": 1000, "run.updates": 400,
-            "run.log-interval": 200, "run.evaluation-episodes": 1,
-            "run.update-first": update_first, "out": f"{folder}/run",
+            "run.log-interval": 200, "run.evaluation-episodes": 1, "out": f"{folder}/run",
         }  # fmt: skip
         options = [word for name, value in asked.items() for word in (f"--{name}", str(value))]
+        options.append(order)
         done = subprocess.run(
             [sys.executable, "-m", "fast", "train", *options], capture_output=True, text=True
         )
