@@ -300,7 +300,7 @@ def findings(arguments: list[str]) -> int:
 
 
 def demo(arguments: list[str]) -> int:
-    """train baseline and lnwd for a few minutes each and show what their neurons did"""
+    """train baseline and adam-eps side by side and show what their neurons did"""
     parser = argparse.ArgumentParser(prog="python -m fast demo", description=demo.__doc__)
     parser.add_argument("--out", type=Path, default=Path("runs/demo"))
     from fast.demo import demo as show
