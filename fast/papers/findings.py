@@ -269,6 +269,13 @@ KEEP = (
 )  # fmt: skip
 ARMS = ("baseline", "adam-eps", "lnwd", "hl-gauss")
 FURTHER = ("ln", "redo", "reset", "pruning")
+NONLINEARITIES = ("", "tanh", "sigmoid", "leaky-relu")  # the first: ReLU
+RECYCLING = ("", "redo-0.02", "regrama")
+
+
+def joined(*changes: str) -> str:
+    return "+".join(filter(None, changes)) or "baseline"
+
 
 EXPERIMENTS: dict[str, Experiment] = {
     # Half of the preset's length: random actions never meet the reward, so nothing is unmasked.
@@ -365,9 +372,10 @@ EXPERIMENTS: dict[str, Experiment] = {
         ),
     ),
     # A hundred and fiftieth of GraMa's three million steps, and another robot: its is Ant.
+    # ReGraMa's threshold is that of its A.2, 0.01, where its 5.3 has 0.
     "activations": Experiment(
         ("HalfCheetah-v4",),
-        ("baseline", "tanh", "sigmoid"),
+        tuple(joined(change, arm) for arm in RECYCLING for change in NONLINEARITIES),
         3,
         ("critic/*/dormant_0.02", "critic/*/dormant_0.1", "critic/*/zero_gradient",
          "critic/*/low_gradient_0.01"),
@@ -490,6 +498,30 @@ def _activations(name: str) -> dict[str, Finding]:
             "share of the critic without gradient, second half", Above(0.001),
         ),
     }  # fmt: skip
+
+
+def _recycled(change: str) -> dict[str, Finding]:
+    """What recycling is worth to SAC with one non-linearity in its critic."""
+    spoken, plain = change or "relu", joined(change)
+    redo, regrama = (joined(change, how) for how in RECYCLING[1:])
+    more = "mean of all evaluations, less that without"
+    found = {
+        f"sac.{spoken}-regrama-raises-return": Finding(
+            "GraMa, 5.3, Figure 12", f"with {spoken} ReGraMa raises the return",
+            "activations", (regrama, plain), gap(regrama, plain, area), more, Above(0),
+        ),
+        f"sac.{spoken}-regrama-lowers-low-gradient": Finding(
+            "GraMa, 5.3, Figure 12", f"with {spoken} ReGraMa leaves fewer neurons of low gradient",
+            "activations", (regrama, plain), gap(regrama, plain, later, INACTIVE, "critic"),
+            "share of low gradient (0.01) of the critic, second half, less that without", Below(0),
+        ),
+    }  # fmt: skip
+    if change:  # with ReLU it 'performs well'
+        found[f"sac.{spoken}-redo-costs-return"] = Finding(
+            "GraMa, 4.1 (ii) and 5.3, Figures 4 and 12", f"with {spoken} ReDo lowers the return",
+            "activations", (redo, plain), gap(redo, plain, area), more, Below(0),
+        )  # fmt: skip
+    return found
 
 
 INACTIVE = "low_gradient_0.01"
@@ -939,4 +971,5 @@ FINDINGS: dict[str, Finding] = {
     ),
     **_activations("tanh"),
     **_activations("sigmoid"),
+    **{name: found for change in NONLINEARITIES for name, found in _recycled(change).items()},
 }  # fmt: skip

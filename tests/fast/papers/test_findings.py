@@ -162,6 +162,18 @@ CASES = {
         for name in ("tanh", "sigmoid")
     },
     **{f"{name}-shows-in-gradients": ({}, {"zero_gradient": 0.0}) for name in ("tanh", "sigmoid")},
+    **{
+        f"{name}-{what}": case
+        for name in ("relu", "tanh", "sigmoid", "leaky-relu")
+        for what, case in {
+            "regrama-raises-return": ({"returns": (9, 9, 9)}, {"returns": (-9, -9, -9)}),
+            "regrama-lowers-low-gradient": (
+                {"low_gradient_0.01": 0.1},
+                {"low_gradient_0.01": 0.9},
+            ),
+            "redo-costs-return": ({"returns": (-9, -9, -9)}, {"returns": (9, 9, 9)}),
+        }.items()
+    },
     "baseline-never-learns": ({"returns": (9, 9, 9)}, {"returns": (-9, -9, -9)}),
     "hl-gauss-learns": ({"returns": (9, 9, 9)}, {"returns": (-9, -9, -9)}),
     "adam-eps-learns": ({"returns": (9, 9, 9)}, {"returns": (-9, -9, -9)}),
