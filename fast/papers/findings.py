@@ -269,6 +269,11 @@ KEEP = (
 )  # fmt: skip
 ARMS = ("baseline", "adam-eps", "lnwd", "hl-gauss")
 FURTHER = ("ln", "redo", "reset", "pruning")
+BRO_LAYERS = tuple(  # those with a ReLU
+    f"*dense*/{name}"
+    for name in ("dormant_0", "dormant_0.02", "dormant_0.1", "zero_gradient", "low_gradient_0.01",
+                 "low_gradient_0.01_retention", "lowest_quarters")
+)  # fmt: skip
 NONLINEARITIES = ("", "tanh", "sigmoid", "leaky-relu")  # the first: ReLU
 RECYCLING = ("", "redo-0.02", "regrama")
 
@@ -353,22 +358,40 @@ EXPERIMENTS: dict[str, Experiment] = {
         preset="grama-laptop",
         agent="classifier",
     ),
-    # 600 steps of learning, where the preset `paper` has a million; layers with a ReLU.
+    # 600 steps of learning, where the preset `paper` has a million.
     "bro": Experiment(
         ("dog-stand",),
         ("baseline", "redo", "regrama"),
         3,
-        tuple(
-            f"*dense*/{name}"
-            for name in ("dormant_0", "dormant_0.02", "dormant_0.1", "zero_gradient",
-                         "low_gradient_0.01", "low_gradient_0.01_retention", "lowest_quarters")
-        ),
+        BRO_LAYERS,
         preset="laptop",
         agent="bro",
         settings=(
             *("--agent.first-update", "200", "--run.updates", "1200"),
             *("--run.score-interval", "50", "--run.evaluation-interval", "200"),
             *("--run.evaluation-episodes", "1"),
+        ),
+    ),
+    # Of two of its tasks 5,000 steps of learning.
+    "bro-long": Experiment(
+        ("dog-stand", "humanoid-stand"),
+        ("baseline", "redo", "regrama"),
+        2,
+        BRO_LAYERS,
+        preset="laptop",
+        agent="bro",
+    ),
+    # A quarter of its denoising steps.
+    "dacer": Experiment(
+        ("Walker2d-v4",),
+        ("baseline", "redo", "regrama"),
+        3,
+        ("actor/*/dormant_0.02", "actor/*/low_gradient_0.01"),
+        preset="laptop",
+        agent="dacer",
+        settings=(
+            *("--run.updates", "10000", "--run.evaluation-interval", "2500"),
+            *("--run.score-interval", "500"),
         ),
     ),
     # A hundred and fiftieth of GraMa's three million steps, and another robot: its is Ant.
@@ -477,9 +500,84 @@ def _of(experiment: str, name: str) -> dict[str, Finding]:
     return {f"{name}.{key}": finding for key, finding in found.items()}
 
 
-def _bro(source: str, says: str, arms: tuple[str, ...], effect: Effect, measures: str,
-         holds: Above | Below) -> Finding:  # fmt: skip
-    return Finding(f"GraMa, {source}", says, "bro", arms, effect, measures, holds)
+def _bro(experiment: str, name: str, task: str, apart: int) -> dict[str, Finding]:
+    """What GraMa says of BRO-net; its neurons are looked at every `apart` updates."""
+
+    def of(source: str, says: str, arms: tuple[str, ...], effect: Effect, measures: str,
+           holds: Above | Below) -> Finding:  # fmt: skip
+        return Finding(f"GraMa, {source}", says, experiment, arms, effect, measures, holds)
+
+    plain, returns = ("baseline",), "5.1, Figure 8 and Table 8"
+    of_second = "share of low gradient (0.01) of the second half, less"
+    found = {
+        "activations-find-none": of(
+            "1 and 4.1, Figure 8",
+            "in BRO-net the activation score finds almost no inactive neuron",
+            plain, each(*plain, later, "dormant_0.02"),
+            "dormant share (0.02) of both networks' ReLU layers, second half", Below(0.01),
+        ),
+        "gradients-find-more": of(
+            "4.1 and 4.2, Figures 3 and 8",
+            "in BRO-net the gradient score finds more inactive neurons than the activation score",
+            plain, each(*plain, lambda run: later(run, INACTIVE) - later(run, "dormant_0.02")),
+            "share of low gradient (0.01) less the dormant share (0.02), second half", Above(0),
+        ),
+        "scores-disagree": of(
+            "4.1, Figure 3", "neurons of little activation are not those of little gradient",
+            plain, each(*plain, later, "lowest_quarters"),
+            "share of the lowest quarter by activation in that by gradient, second half",
+            Below(0.5),
+        ),
+        "inactive-for-good": of(
+            "4.2, Figure 6 (b)", "a neuron of low gradient stays so",
+            plain, each(*plain, stays, INACTIVE),
+            f"share of the neurons of low gradient (0.01) that still are {apart} updates later",
+            Above(0.95),
+        ),
+        "regrama-leaves-fewer-inactive": of(
+            "5.1, Figure 8", "ReGraMa leaves fewer neurons of low gradient",
+            ("regrama", "baseline"), gap("regrama", "baseline", later, INACTIVE),
+            f"{of_second} the baseline's", Below(0),
+        ),
+        "redo-leaves-more-inactive-than-regrama": of(
+            "5.1, Figure 8", "ReDo leaves more neurons of low gradient than ReGraMa",
+            ("redo", "regrama"), gap("redo", "regrama", later, INACTIVE),
+            f"{of_second} that of regrama", Above(0),
+        ),
+    }  # fmt: skip
+    for key, says, (arm, other), source, holds in (
+        ("regrama-raises-return", "ReGraMa raises BRO's return", ("regrama", "baseline"),
+         returns, Above(0)),
+        ("redo-lowers-return", "ReDo lowers BRO's return", ("redo", "baseline"),
+         "4.1, Figure 1, and Table 8", Below(0)),
+        ("regrama-returns-more-than-redo", "ReGraMa returns more than ReDo", ("regrama", "redo"),
+         returns, Above(0)),
+    ):  # fmt: skip
+        less = "the baseline's" if other == "baseline" else f"those of {other}"
+        found[key] = of(source, f"{says} on {task}", (arm, other), gap(arm, other, last_return),
+                        f"last three evaluations of {arm}, less {less}", holds)  # fmt: skip
+    return {f"{name}.{key}": finding for key, finding in found.items()}
+
+
+def _dacer() -> dict[str, Finding]:
+    """What GraMa says of a diffusion policy."""
+    pairs = ("regrama", "baseline"), ("regrama", "redo")
+    more = "mean of all evaluations of regrama, less"
+    return {
+        "dacer.regrama-raises-return": Finding(
+            "GraMa, 5.2, Figure 10", "ReGraMa raises DACER's return",
+            "dacer", pairs[0], gap(*pairs[0], area), f"{more} the baseline's", Above(0),
+        ),
+        "dacer.regrama-returns-more-than-redo": Finding(
+            "GraMa, 5.2, Figure 10", "ReGraMa returns more than ReDo to DACER",
+            "dacer", pairs[1], gap(*pairs[1], area), f"{more} those of redo", Above(0),
+        ),
+        "dacer.regrama-leaves-fewer-inactive": Finding(
+            "GraMa, 5.2, Figure 11", "ReGraMa leaves fewer neurons of the actor of low gradient",
+            "dacer", pairs[0], gap(*pairs[0], later, INACTIVE, "actor"),
+            "share of low gradient (0.01), second half, less the baseline's", Below(0),
+        ),
+    }  # fmt: skip
 
 
 def _activations(name: str) -> dict[str, Finding]:
@@ -897,78 +995,9 @@ FINDINGS: dict[str, Finding] = {
         "incremental", ("regrama", "redo-0.02"), gap("regrama", "redo-0.02", area),
         "mean of all tests of regrama, less those of redo", Above(-0.01),
     ),
-    "bro.activations-find-none": _bro(
-        "1 and 4.1, Figure 8",
-        "in BRO-net the activation score finds almost no inactive neuron",
-        ("baseline",),
-        each("baseline", later, "dormant_0.02"),
-        "dormant share (0.02) of both networks' ReLU layers, second half",
-        Below(0.01),
-    ),
-    "bro.gradients-find-more": _bro(
-        "4.1 and 4.2, Figures 3 and 8",
-        "in BRO-net the gradient score finds more inactive neurons than the activation score",
-        ("baseline",),
-        each("baseline", lambda run: later(run, INACTIVE) - later(run, "dormant_0.02")),
-        "share of low gradient (0.01) less the dormant share (0.02), second half",
-        Above(0),
-    ),
-    "bro.scores-disagree": _bro(
-        "4.1, Figure 3",
-        "neurons of little activation are not those of little gradient",
-        ("baseline",),
-        each("baseline", later, "lowest_quarters"),
-        "share of the lowest quarter by activation in that by gradient, second half",
-        Below(0.5),
-    ),
-    "bro.inactive-for-good": _bro(
-        "4.2, Figure 6 (b)",
-        "a neuron of low gradient stays so",
-        ("baseline",),
-        each("baseline", stays, INACTIVE),
-        "share of the neurons of low gradient (0.01) that still are 50 updates later",
-        Above(0.95),
-    ),
-    "bro.regrama-leaves-fewer-inactive": _bro(
-        "5.1, Figure 8",
-        "ReGraMa leaves fewer neurons of low gradient",
-        ("regrama", "baseline"),
-        gap("regrama", "baseline", later, INACTIVE),
-        "share of low gradient (0.01) of the second half, less the baseline's",
-        Below(0),
-    ),
-    "bro.redo-leaves-more-inactive-than-regrama": _bro(
-        "5.1, Figure 8",
-        "ReDo leaves more neurons of low gradient than ReGraMa",
-        ("redo", "regrama"),
-        gap("redo", "regrama", later, INACTIVE),
-        "share of low gradient (0.01) of the second half, less that of regrama",
-        Above(0),
-    ),
-    "bro.regrama-raises-return": _bro(
-        "5.1, Figure 8 and Table 8",
-        "ReGraMa raises BRO's return on Dog Stand",
-        ("regrama", "baseline"),
-        gap("regrama", "baseline", last_return),
-        "last three evaluations of regrama, less the baseline's",
-        Above(0),
-    ),
-    "bro.redo-lowers-return": _bro(
-        "4.1, Figure 1, and Table 8",
-        "ReDo lowers BRO's return on Dog Stand",
-        ("redo", "baseline"),
-        gap("redo", "baseline", last_return),
-        "last three evaluations of redo, less the baseline's",
-        Below(0),
-    ),
-    "bro.regrama-returns-more-than-redo": _bro(
-        "5.1, Figure 8 and Table 8",
-        "ReGraMa returns more than ReDo on Dog Stand",
-        ("regrama", "redo"),
-        gap("regrama", "redo", last_return),
-        "last three evaluations of regrama, less those of redo",
-        Above(0),
-    ),
+    **_bro("bro", "bro", "Dog Stand", 50),
+    **_bro("bro-long", "bro-long", "Dog Stand and Humanoid Stand", 200),
+    **_dacer(),
     **_activations("tanh"),
     **_activations("sigmoid"),
     **{name: found for change in NONLINEARITIES for name, found in _recycled(change).items()},
