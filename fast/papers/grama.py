@@ -7,9 +7,9 @@ weights, as in the paper's code. A method without a number recycles as its Appen
 at tau 0.02, ReGraMa at 0.01 (SAC's 0), every 1,000 updates. Figure 2 is a drawing of an idea.
 """
 
-from typing import Any
+from functools import partial
 
-from fast.papers.grid import Panel, Recipe
+from fast.papers.grid import Panel, Recipe, joined
 from fast.papers.neuron_dominance import RETURN, TEST
 
 INACTIVE = Panel("Low gradient, τ = 0.01", "scores", ("low_gradient_0.01",), "fraction")
@@ -29,7 +29,6 @@ FOUR = ("humanoid-stand", "dog-walk", "dog-stand", "humanoid-walk")
 ARMS = ("baseline", "redo", "regrama")
 TAUS = (0.0, 0.025, 0.05, 0.075, 0.1)
 MOST = (0.01, 0.05, 0.1)
-SAC = {"agent": "sac", "preset": "grama"}
 WALKERS = ("Ant-v4", "Walker2d-v4")
 OF_ACTOR = (
     Panel("Actor's neurons of low gradient", "scores", ("actor/low_gradient_0.01",), "fraction"),
@@ -39,39 +38,31 @@ ACTOR = "Recycled, and looked at, is the actor."
 TASKS = "tasks, seeds and methods: the paper"
 
 
-def _recipe(title: str, family: str, panels: tuple[Panel, ...], tasks: tuple[str, ...],
-            methods: tuple[str, ...], seeds: int, note: str, **of: Any) -> Recipe:  # fmt: skip
-    """Of BRO, where no other agent is named."""
-    return Recipe(
-        title, family, panels, tasks, methods, seeds, note, SHARES, True, **{"agent": "bro"} | of
-    )
+_bro = partial(Recipe, words=SHARES, own=True, agent="bro")
+_sac = partial(Recipe, words=SHARES, own=True, agent="sac", preset="grama")
+_dacer = partial(Recipe, seeds=4, words=ACTOR, own=True, agent="dacer")  # 4: the paper's number
 
 
 def _arms(change: str) -> tuple[str, ...]:
     """A change of the agent by itself, with ReDo and with ReGraMa."""
-    return tuple(change if arm == "baseline" else f"{change}+{arm}" for arm in ARMS)
-
-
-def _dacer(title: str, panels: tuple[Panel, ...], note: str) -> Recipe:
-    """Of DACER under 4 seeds, the paper's number."""
-    return Recipe(title, "dormancy", panels, WALKERS, ARMS, 4, note, ACTOR, True, "dacer")
+    return tuple(joined(change, arm) for arm in ARMS)
 
 
 RECIPES: dict[str, Recipe] = {
-    "grama-1": _recipe(
+    "grama-1": _bro(
         "ReDo in BRO-net", "efficiency", (RETURN,), ("dog-stand", "dog-walk", "dog-run"), ARMS[:2],
-        5, "tasks and 15 runs a method: the paper, which calls its states images",
+        "tasks and 15 runs a method: the paper, which calls its states images", 5,
     ),
-    "grama-3": _recipe(
+    "grama-3": _bro(
         "Neurons of little activation and of little gradient", "dormancy",
-        (QUARTERS, DORMANT, INACTIVE), WALK, ("baseline",), 4,
-        "task and the quarters: the paper; seeds, layer, and all looks in place of one: ours",
+        (QUARTERS, DORMANT, INACTIVE), WALK, ("baseline",),
+        "task and the quarters: the paper; seeds, layer, and all looks in place of one: ours", 4,
     ),
     **{
-        f"grama-4-{name}": _recipe(
-            f"SAC with {spoken}", "dormancy", (RETURN, DORMANT, WITHOUT), WALK, _arms(change), 3,
-            f"task, seeds and arms: the paper; what each score finds, in place of what was "
-            f"recycled{more}: ours", **SAC,
+        f"grama-4-{name}": _sac(
+            f"SAC with {spoken}", "dormancy", (RETURN, DORMANT, WITHOUT), WALK, _arms(change),
+            "task, seeds and arms: the paper; what each score finds, in place of what was "
+            f"recycled{more}: ours", 3,
         )
         for name, change, spoken, more in (
             ("residual", "residual", "residual blocks", ", and one block a network"),
@@ -79,76 +70,75 @@ RECIPES: dict[str, Recipe] = {
             ("layer-norm", "ln", "LayerNorm in the critic", ""),
         )
     },
-    "grama-5-time": _recipe(
-        "The time of both scores", "dormancy", (COST,), WALK, ARMS, 4,
-        "agent: the paper; task and seeds: ours. Here both are read from one and the same pass",
+    "grama-5-time": _bro(
+        "The time of both scores", "dormancy", (COST,), WALK, ARMS,
+        "agent: the paper; task and seeds: ours. Here both are read from one and the same pass", 4,
     ),
-    "grama-5-classes": _recipe(
+    "grama-5-classes": _bro(
         "Classes that come in one after the other", "dormancy", (TEST, INACTIVE),
-        ("cifar-100-incremental",), ("baseline", "redo-0.02", "regrama"), 5,
-        "data and arms: the paper; network and seeds: ours",
+        ("cifar-100-incremental",), ("baseline", "redo-0.02", "regrama"),
+        "data and arms: the paper; network and seeds: ours", 5,
         agent="classifier", preset="grama",
     ),
-    "grama-6-held": _recipe(
+    "grama-6-held": _bro(
         "Shares held inactive, and return", "dormancy", (INACTIVE, RETURN), WALK,
-        ("baseline", *(f"regrama-most-{share:g}" for share in MOST), "regrama"), 4,
-        "task and four agents: the paper; which shares of a layer are recycled at most: ours",
+        ("baseline", *(f"regrama-most-{share:g}" for share in MOST), "regrama"),
+        "task and four agents: the paper; which shares of a layer are recycled at most: ours", 4,
     ),
-    "grama-6-traced": _recipe(
-        "What is inactive stays inactive", "dormancy", (STAY, INACTIVE), WALK, ("baseline",), 4,
+    "grama-6-traced": _bro(
+        "What is inactive stays inactive", "dormancy", (STAY, INACTIVE), WALK, ("baseline",),
         "the claim: the paper (its 0.0095 is 0.01 here); layer, seeds, and every look with the one "
-        "before in place of 1,000 neurons traced: ours",
+        "before in place of 1,000 neurons traced: ours", 4,
     ),
-    "grama-7": _recipe(
+    "grama-7": _bro(
         "Pruning by either score", "curves", (RETURN,), WALK,
-        ("baseline", "prune-dormant", "prune-low-gradient"), 4,
-        "task and seeds: the paper; period and thresholds, those of recycling: ours",
+        ("baseline", "prune-dormant", "prune-low-gradient"),
+        "task and seeds: the paper; period and thresholds, those of recycling: ours", 4,
     ),
-    "grama-8": _recipe(
-        "Return and inactive neurons of BRO-net", "dormancy", (RETURN, INACTIVE), FOUR, ARMS, 4,
-        TASKS,
+    "grama-8": _bro(
+        "Return and inactive neurons of BRO-net", "dormancy", (RETURN, INACTIVE), FOUR, ARMS,
+        TASKS, 4,
     ),
     **{
-        f"grama-9-blocks-{depth}": _recipe(
+        f"grama-9-blocks-{depth}": _bro(
             f"BRO-net of depth {depth}", "aggregates", (RETURN,), FOUR, _arms(f"blocks-{depth}"),
-            12, "tasks, seeds and depths 1 to 4 of both networks: the paper",
+            "tasks, seeds and depths 1 to 4 of both networks: the paper", 12,
         )
         for depth in (1, 2, 3, 4)
     },
     "grama-10": _dacer(
-        "Return of a diffusion policy, DACER",
-        (RETURN,), "tasks, methods and 4 seeds: the paper, whose boxes are of normalised scores",
+        "Return of a diffusion policy, DACER", "dormancy", (RETURN,), WALKERS, ARMS,
+        "tasks, methods and 4 seeds: the paper, whose boxes are of normalised scores",
     ),
     "grama-11": _dacer(
-        "Inactive neurons of a diffusion policy, DACER",
-        OF_ACTOR, "tasks, methods and 4 seeds: the paper; when a neuron is inactive: ours",
+        "Inactive neurons of a diffusion policy, DACER", "dormancy", OF_ACTOR, WALKERS, ARMS,
+        "tasks, methods and 4 seeds: the paper; when a neuron is inactive: ours",
     ),
     **{
-        f"grama-12-{name}": _recipe(
+        f"grama-12-{name}": _sac(
             f"SAC with {name} in the critic", "dormancy", (RETURN, DORMANT, WITHOUT, INACTIVE),
-            ("Ant-v4",), methods, 4, f"robot, {TASKS.removeprefix('tasks, ')}; thresholds: ours",
-            **SAC,
+            ("Ant-v4",), _arms(change), "robot, seeds and methods: the paper; thresholds: ours", 4,
         )
-        for name, methods in (("relu", ARMS), ("sigmoid", _arms("sigmoid")),
-                              ("tanh", _arms("tanh")))
+        for name, change in (("relu", "baseline"), ("sigmoid", "sigmoid"), ("tanh", "tanh"))
     },
-    "grama-13": _recipe(
+    "grama-13": _bro(
         "Thresholds", "aggregates", (RETURN,), ("humanoid-walk",),
-        tuple(f"{arm}-tau-{tau:g}" for arm in ARMS[1:] for tau in TAUS), 4,
+        tuple(f"{arm}-tau-{tau:g}" for arm in ARMS[1:] for tau in TAUS),
         "task, seeds and the interval [0, 0.1]: the paper, which draws from it; five steps: ours",
+        4,
     ),
-    "grama-table-8": _recipe(
+    "grama-table-8": _bro(
         "Return with every remedy", "curves", (RETURN,),
         ("humanoid-stand", "humanoid-run", "dog-stand", "dog-walk"),
-        ("baseline", "regrama", "redo", "shrink-perturb", "reborn", "continual-backprop"), 3,
-        f"{TASKS}; their settings: ours, as it gives none",
+        ("baseline", "regrama", "redo", "shrink-perturb", "reborn", "continual-backprop"),
+        f"{TASKS}; their settings: ours, as it gives none", 3,
     ),
     "grama-table-9": Recipe(
         "ReGraMa with L2-init and with weight decay, DrQ-v2",
         "dormancy", (RETURN,), ("quadruped-run",),
         ("baseline", "regrama", "regrama+l2-init", "regrama+weight-decay",
          "regrama+l2-init+weight-decay"),
-        3, "task, methods and L2-init's 0.01: the paper; seeds, weight decay (ReDo's) and that "
-        "the critic is recycled: ours", "", True, "drqv2",
+        "task, methods and L2-init's 0.01: the paper; seeds, weight decay (ReDo's) and that "
+        "the critic is recycled: ours", 3, own=True, agent="drqv2",
     ),
 }  # fmt: skip

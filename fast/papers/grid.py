@@ -45,8 +45,8 @@ class Recipe:
     panels: tuple[Panel, ...]
     tasks: tuple[str, ...]
     methods: tuple[str, ...]
-    seeds: int
     note: str  # what of it the paper's text gives and what is our choice
+    seeds: int
     words: str = ""  # what its face says of the panels
     own: bool = False  # whether it can also be drawn of any other runs
     agent: str = "drq"
@@ -55,6 +55,11 @@ class Recipe:
     @property
     def runs(self) -> list[PlannedRun]:
         return plan(self.tasks, self.methods, self.seeds)
+
+
+def joined(*changes: str) -> str:
+    """The method of several, of which an empty one and the baseline change nothing."""
+    return "+".join(name for name in changes if name not in ("", "baseline")) or "baseline"
 
 
 def plan(tasks: Sequence[str], methods: Sequence[str], seeds: int) -> list[PlannedRun]:

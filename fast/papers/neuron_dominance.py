@@ -7,6 +7,8 @@ Both critic heads are recorded; the paper shows one, and so do these figures: he
 layer" is the head's `dense0`, which can hold a dominant neuron, "penultimate" its `dense1`.
 """
 
+from functools import partial
+
 from fast.papers.grid import Panel, Recipe
 
 # B.1: the suite's own, and two with other constants (fast/envs/dmc.py says which have an effect).
@@ -81,100 +83,88 @@ _SIX_SEEDS = "6 seeds: the paper (Figures 6 and 9); six dense tasks: ours"
 _EIGHT_OURS = "the number of seeds: ours, as in Figures 2 and 3"
 
 
-def _runs(
-    title: str,
-    panels: tuple[Panel, ...],
-    tasks: tuple[str, ...],
-    method: str,
-    note: str,
-    words: str = HEAD_0,
-) -> Recipe:
-    """A figure of single runs, of one method under 8 seeds."""
-    return Recipe(title, "runs", panels, tasks, (method,), 8, note, words)
-
+_runs = partial(Recipe, seeds=8, words=HEAD_0)  # single ones, of one method
 
 RECIPES: dict[str, Recipe] = {
     "2": _runs(
         "Largest activation score and next-layer saturation, sparse tasks",
-        (SCORE, SATURATED), UNMASKED_SPARSE, "baseline",
+        "runs", (SCORE, SATURATED), UNMASKED_SPARSE, ("baseline",),
         "8 seeds: the paper; that these three tasks are here and the masked ones in Figure 3: the "
         "caption of Figure 3 (the text also calls the masked reacher-easy Figure 2 (d))",
     ),
     "3": _runs(
         "Largest activation score and next-layer saturation, masked rewards",
-        (SCORE, SATURATED), PAPER_MASKED, "baseline",
+        "runs", (SCORE, SATURATED), PAPER_MASKED, ("baseline",),
         "8 seeds, reacher-easy: the paper; the two further tasks: ours",
     ),
     "4": Recipe(
         "A dominant neuron made in supervised training",
-        "dominated", DOMINATED, ("cifar-10",), ("baseline", "make-dominant"), 5,
-        "data: the paper; 5 seeds: ours", LEARNT, own=True, agent="classifier",
+        "dominated", DOMINATED, ("cifar-10",), ("baseline", "make-dominant"),
+        "data: the paper; 5 seeds: ours", 5, LEARNT, own=True, agent="classifier",
     ),
     "5": Recipe(
         "Aggregate return, 12 tasks",
-        "aggregates", (RETURN,), PAPER_TASKS, PAPER_METHODS, 6, _SIX_SEEDS, own=True,
+        "aggregates", (RETURN,), PAPER_TASKS, PAPER_METHODS, _SIX_SEEDS, 6, own=True,
     ),
     "6": Recipe(
         "Learning curves, 12 tasks",
-        "curves", (RETURN,), PAPER_TASKS, PAPER_METHODS, 6, _SIX_SEEDS, own=True,
+        "curves", (RETURN,), PAPER_TASKS, PAPER_METHODS, _SIX_SEEDS, 6, own=True,
     ),
     "7": Recipe(
         "Aggregate return, dense tasks",
-        "aggregates", (RETURN,), PAPER_DENSE, PAPER_METHODS, 6, _SIX_SEEDS,
+        "aggregates", (RETURN,), PAPER_DENSE, PAPER_METHODS, _SIX_SEEDS, 6,
     ),
     "8": Recipe(
         "Aggregate return, sparse tasks",
-        "aggregates", (RETURN,), PAPER_SPARSE, PAPER_METHODS, 6, "tasks and 6 seeds: the paper",
+        "aggregates", (RETURN,), PAPER_SPARSE, PAPER_METHODS, "tasks and 6 seeds: the paper", 6,
     ),
     "9": Recipe(
         "Largest activation score against srank, return and dormancy, by method",
-        "methods", POINTS, PAPER_TASKS, PAPER_METHODS, 6, _SIX_SEEDS, AVERAGED,
-        own=True,
+        "methods", POINTS, PAPER_TASKS, PAPER_METHODS, _SIX_SEEDS, 6, AVERAGED, own=True,
     ),
     "10": _runs(
         "LayerNorm added at half time",
-        (RETURN, SCORE, SATURATED), (MASKED_REACHER,), "late-ln",
+        "runs", (RETURN, SCORE, SATURATED), (MASKED_REACHER,), ("late-ln",),
         f"task: the paper; {_EIGHT_OURS}",
     ),
     "11": _runs(
         "HL-Gauss while the reward is masked and after",
-        UNMASKING, (MASKED_REACHER,), "hl-gauss", f"task: the paper; {_EIGHT_OURS}",
+        "runs", UNMASKING, (MASKED_REACHER,), ("hl-gauss",), f"task: the paper; {_EIGHT_OURS}",
     ),
     "12": _runs(
         "Dominance with a ResNet-18 encoder",
-        (SCORE, SATURATED), UNMASKED_SPARSE[:2], "resnet18",
+        "runs", (SCORE, SATURATED), UNMASKED_SPARSE[:2], ("resnet18",),
         f"two sparse tasks: the paper; which two: ours; {_EIGHT_OURS}",
     ),
     "13": _runs(
         "Gradient magnitude of the heads' layers",
-        GRADIENTS, ("cartpole-balance_sparse-narrow",), "baseline",
+        "runs", GRADIENTS, ("cartpole-balance_sparse-narrow",), ("baseline",),
         "the paper shows those runs of Figure 2 (c) that fail, this all of them",
-        "Critic head 0; mean absolute gradient of the layer's weights.",
+        words="Critic head 0; mean absolute gradient of the layer's weights.",
     ),
     "14": Recipe(
         "Largest activation score against srank, return and dormancy, by run",
-        "points", POINTS, PAPER_TASKS, PAPER_METHODS, 6, _SIX_SEEDS, AVERAGED,
-        own=True,
+        "points", POINTS, PAPER_TASKS, PAPER_METHODS, _SIX_SEEDS, 6, AVERAGED, own=True,
     ),
     "15": Recipe(
         "LayerNorm with and without weight decay",
-        "curves", (RETURN,), PAPER_TASKS, ("ln", "lnwd"), 6,
-        "12 tasks: the paper; six dense tasks and the number of seeds: ours, as in Figure 6",
+        "curves", (RETURN,), PAPER_TASKS, ("ln", "lnwd"),
+        "12 tasks: the paper; six dense tasks and the number of seeds: ours, as in Figure 6", 6,
     ),
     "16": _runs(
         "LayerNorm added at half time, further tasks",
-        (RETURN, SCORE, SATURATED), FURTHER_MASKED, "late-ln",
+        "runs", (RETURN, SCORE, SATURATED), FURTHER_MASKED, ("late-ln",),
         f"two tasks: the paper; which two: ours; {_EIGHT_OURS}",
     ),
     "17": _runs(
         "HL-Gauss while the reward is masked and after, further tasks",
-        UNMASKING, FURTHER_MASKED, "hl-gauss",
+        "runs", UNMASKING, FURTHER_MASKED, ("hl-gauss",),
         f"two tasks: the paper; which two: ours; {_EIGHT_OURS}",
     ),
     "survival": Recipe(
         "Living neurons, largest activation and largest share",
-        "survival", LIVES, (*UNMASKED_SPARSE, *PAPER_MASKED), ("baseline",), 8,
-        "ours, of the runs of Figures 2 and 3",
+        "survival", LIVES, (*UNMASKED_SPARSE, *PAPER_MASKED), ("baseline",),
+        "ours, of the runs of Figures 2 and 3", 8,
         "Living: above zero for some observation. A neuron that is dominant because it grows has a "
         "largest activation that grows; one that survives a layer which dies has not.",
         own=True,

@@ -8,8 +8,10 @@ a figure's methods on other tasks, such as MinAtar's.
 Not here: GPU hours.
 """
 
+from functools import partial
+
 from fast.papers import atari
-from fast.papers.grid import Panel, Recipe
+from fast.papers.grid import Panel, Recipe, joined
 from fast.papers.neuron_dominance import LEARNT, RETURN, TEST
 
 # Measures of every layer of all learners, or of one: the share of all their neurons.
@@ -48,32 +50,16 @@ SAME = "the methods: the paper"
 
 def _with_redo(ratios: tuple[str, ...], first: str, *more: str) -> tuple[str, ...]:
     """Each replay ratio without and with ReDo; `first` is ReDo at the first ratio."""
-    plain = ["+".join((*more, ratio) if ratio != "baseline" else more or (ratio,))
-             for ratio in ratios]  # fmt: skip
-    start = [name for name in plain[:1] if name != "baseline"]
-    recycled = ["+".join([*start, first]), *(f"{name}+redo-0.1" for name in plain[1:])]
-    return tuple(name for pair in zip(plain, recycled, strict=True) for name in pair)
+    return tuple(
+        joined(*more, ratio, redo)
+        for ratio in ratios
+        for redo in ("", first if ratio == ratios[0] else "redo-0.1")
+    )
 
 
-def _dqn(
-    title: str,
-    family: str,
-    panels: tuple[Panel, ...],
-    tasks: tuple[str, ...],
-    methods: tuple[str, ...],
-    note: str,
-    seeds: int = 5,
-    preset: str = "paper",
-) -> Recipe:
-    """Of DQN under 5 seeds, the paper's number."""
-    return Recipe(title, family, panels, tasks, methods, seeds, note, NETWORKS, True, "dqn", preset)
-
-
-def _sac(title: str, family: str, panels: tuple[Panel, ...], tasks: tuple[str, ...],
-         methods: tuple[str, ...], note: str) -> Recipe:  # fmt: skip
-    """Of SAC under 10 seeds, the paper's number."""
-    return Recipe(title, family, panels, tasks, methods, 10, note, NETWORKS, True, "sac")
-
+# Under the paper's numbers of seeds.
+_dqn = partial(Recipe, seeds=5, words=NETWORKS, own=True, agent="dqn")
+_sac = partial(Recipe, seeds=10, words=NETWORKS, own=True, agent="sac")
 
 RECIPES: dict[str, Recipe] = {
     "redo-1": _dqn(
@@ -86,8 +72,8 @@ RECIPES: dict[str, Recipe] = {
     ),
     "redo-3": Recipe(
         "Dormant neurons with fixed and with shuffled labels",
-        "shuffled", SHUFFLED, ("cifar-10", "cifar-10-shuffled"), ("baseline",), 3,
-        "data and 3 seeds: the paper", LEARNT, own=True, agent="classifier",
+        "shuffled", SHUFFLED, ("cifar-10", "cifar-10-shuffled"), ("baseline",),
+        "data and 3 seeds: the paper", 3, LEARNT, own=True, agent="classifier",
     ),
     "redo-4": _dqn(
         "Dormant neurons with stored episodes, and with fixed targets",
