@@ -6,13 +6,11 @@ A line is one run; nothing is smoothed, averaged or left out. x is updates, whic
 from collections.abc import Sequence
 from typing import Any
 
-from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from fast.errors import InputError
 from fast.report import drawing
 from fast.report.chosen import Chosen, face
-from fast.report.dormancy import rows_of
 from fast.report.drawing import Drawing, Row
 from fast.runs.records import Run
 
@@ -27,15 +25,13 @@ def dominated(chosen: Chosen) -> Drawing:
         raise InputError("--runs", f"{len(runs)} runs", "figure 4 needs make-dominant")
     made = {run.folder.name: at for run in runs for at in run.counter("update", "intervention")[:1]}
     widths = {run.config["agent"]["hidden"][0] for run in runs}
-    rows = [row for run in runs for row in rows_of(run, panels, "update")]
-    close = [Row(*row[:5], row[5] - made[row.run], row.value) for row in rows if row.run in made]
-    figure = Figure(figsize=(11, 7.0), dpi=150)
-    drawing.write_face(figure, face(chosen, chosen.recipe.words))
+    rows = drawing.rows_of(runs, panels, "update")
+    close = [row._replace(x=row.x - made[row.run]) for row in rows if row.run in made]
+    figure = drawing.sheet(11, 7, face(chosen, chosen.recipe.words))
     for panel, (above, below) in zip(panels, figure.subplots(2, 3).T, strict=True):
-        of_panel = widths if panel.axis == "score" else ()
-        drawing.lines(above, panel, rows, _look, of_panel)
+        drawing.lines(above, panel, rows, _look, widths)
         drawing.plain(above, panel.title, "updates")
-        drawing.lines(below, panel, close, _look, of_panel)
+        drawing.lines(below, panel, close, _look, widths)
         drawing.plain(below, panel.title, "updates since the intervention")
         below.axvline(0, color=drawing.GREY, linewidth=1, linestyle=drawing.DASHED)
         below.set_xlim(-10, 25)
@@ -49,9 +45,8 @@ def shuffled(chosen: Chosen) -> Drawing:
     if not any(task.endswith("-shuffled") for task in chosen.tasks):
         accepted = "figure redo-3 needs a task with -shuffled"
         raise InputError("--runs", f"{len(runs)} runs", accepted)
-    rows = [row for run in runs for row in rows_of(run, panels, "update")]
-    figure = Figure(figsize=(11, 7.0), dpi=150)
-    drawing.write_face(figure, face(chosen, chosen.recipe.words))
+    rows = drawing.rows_of(runs, panels, "update")
+    figure = drawing.sheet(11, 7, face(chosen, chosen.recipe.words))
     for panel, axes in zip(panels, figure.subplots(2, 2).flat, strict=True):
         drawing.lines(axes, panel, rows, _look)
         drawing.plain(axes, panel.title, "updates")

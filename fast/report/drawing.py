@@ -10,9 +10,10 @@ import csv
 import io
 import math
 import os
+import re
 import textwrap
 from collections.abc import Callable, Iterable, Sequence
-from itertools import groupby
+from itertools import groupby, pairwise, product
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -28,7 +29,7 @@ from numpy.typing import NDArray
 
 from fast.errors import InputError, as_input
 from fast.papers.grid import Panel
-from fast.runs.records import Floats, Run, series
+from fast.runs.records import Floats, Run, scored_layers, series
 
 # A method looks the same in every figure, and this is their order. Okabe and Ito's colours, told
 # apart by every kind of colour vision, and three more; the markers say it again.
@@ -93,13 +94,8 @@ def save(drawing: Drawing, path: Path) -> Path:
     """Write `path` (.png) and beside it the same as .pdf and .csv; returns `path`."""
     path.parent.mkdir(parents=True, exist_ok=True)
     write_table(drawing, path.with_suffix(".csv"))
-    return save_pictures(drawing.figure, path)
-
-
-def save_pictures(figure: Figure, path: Path) -> Path:
-    """Write `path` (.png) and beside it the same as .pdf; returns `path`."""
-    path.write_bytes(content(figure, "png"))
-    path.with_suffix(".pdf").write_bytes(content(figure, "pdf"))
+    for form in ("png", "pdf"):
+        path.with_suffix(f".{form}").write_bytes(content(drawing.figure, form))
     return path
 
 
@@ -146,26 +142,68 @@ def seed_colour(seed: int) -> str:
 # --- what runs say -----------------------------------------------------------------------------
 
 
-def rows_of(runs: Iterable[Run], panels: Sequence[Panel]) -> list[Row]:
-    """Every point that the panels draw of the runs."""
-    return [
-        Row(run.folder.name, run.config["task"], run.method, run.seed, key, *point)
-        for run in runs
-        for panel in panels
-        for key in panel.keys
-        for point in zip(*series(run, panel.kind, key), strict=True)
-    ]
+def neurons(run: Run, layer: str) -> int:
+    """How many a layer has, `learner/path`, by its settings; raises InputError where they do not
+    tell."""
+    agent = run.config["agent"]
+    place = re.search(r"(?:conv|dense|(blocks)[.])(\d+)(?(1)[.]dense)$", layer)
+    sizes = agent.get("channels" if "conv" in layer else "hidden")
+    if isinstance(sizes, int):  # of every layer (BRO)
+        return sizes
+    at = int(place[2]) + bool(place[1]) if place else 0  # blocks follow dense0
+    if place is None or not isinstance(sizes, list) or at >= len(sizes):
+        accepted = "of this agent no share of whole networks is known: a layer's width is not told"
+        raise InputError(f"--runs: {run.folder}", layer, accepted)
+    return max(1, round(agent.get("width", 1) * sizes[at]))
+
+
+def whole(run: Run, key: str) -> Floats:
+    """A share of the neurons of all layers, channels among them, (records,).
+
+    key: the measure, of all learners, or `learner/measure`.
+    """
+    learner, _, measure = key.rpartition("/")
+    layers = [x for x in scored_layers(run, measure) if not learner or x.startswith(f"{learner}/")]
+    if not layers:
+        raise InputError(f"--runs: {run.folder}", key, "accepted: what its layers are scored by")
+    counts = [neurons(run, layer) for layer in layers]
+    values = (run.tables["scores"].numbers(f"{layer}/{measure}") for layer in layers)
+    parts = [count * value for count, value in zip(counts, values, strict=True)]
+    return sum(parts[1:], parts[0]) / sum(counts)
+
+
+def points(run: Run, key: str, x: Floats, y: Floats) -> list[Row]:
+    """The points of a line of a run."""
+    head = (run.folder.name, run.config["task"], run.method, run.seed, key)
+    return [Row(*head, *point) for point in zip(x.tolist(), y.tolist(), strict=True)]
+
+
+def rows_of(
+    runs: Iterable[Run], panels: Sequence[Panel], counter: str = "environment_step"
+) -> list[Row]:
+    """Every point that the panels draw of the runs, over a counter; what is of no one layer is a
+    share of the `whole`."""
+    rows = []
+    for run, panel in product(runs, panels):
+        if panel.kind not in run.tables:
+            continue
+        table = run.tables[panel.kind]
+        for key in panel.keys:
+            if panel.kind == "scores" and key.count("/") < 2:
+                x, y = table.numbers(counter), whole(run, key)
+            else:
+                x, y = (
+                    table.numbers(counter)[table.column(key).rows],
+                    series(run, panel.kind, key)[1],
+                )
+            rows += points(run, key, x, y)
+    return rows
 
 
 def carried(y: Floats) -> list[tuple[int, int]]:
     """Where `y` is NaN after a number: (index of the last number, index of the last NaN)."""
-    defined = np.isfinite(y)
-    spans = []
-    for index in range(1, len(y)):
-        if not defined[index] and defined[index - 1]:
-            ends = np.flatnonzero(defined[index:])
-            spans.append((index - 1, index + int(ends[0]) - 1 if len(ends) else len(y) - 1))
-    return spans
+    numbers = [*np.flatnonzero(np.isfinite(y)).tolist(), len(y)]
+    return [(at, after - 1) for at, after in pairwise(numbers) if after - at > 1]
 
 
 def filled(y: Floats) -> Floats:
@@ -263,10 +301,10 @@ def incomplete(runs: Sequence[Run]) -> str | None:
     return f"INCOMPLETE: {percent} % of the planned updates ({which})"
 
 
-def write_face(figure: Figure, face: Face) -> None:
-    """Write the face at the top of the figure and give the layout what is left below."""
-    width, inch = figure.get_figwidth() - 0.24, 1 / figure.get_figheight()
-    left, y = 0.12 / figure.get_figwidth(), 1 - 0.12 * inch
+def sheet(width: float, height: float, face: Face) -> Figure:
+    """A figure of so many inches with its face at the top; the layout has what is left below."""
+    figure, inch = Figure(figsize=(width, height), dpi=150), 1 / height
+    left, y = 0.12 / width, 1 - 0.12 * inch
     parts = [
         (face.title, 13, "bold", "#111111"),
         (face.subtitle, 9, "normal", "#444444"),
@@ -276,11 +314,11 @@ def write_face(figure: Figure, face: Face) -> None:
     for text, size, weight, colour in parts:
         text = text.encode(errors="backslashreplace").decode()  # a folder's name need not be text
         letter = size * (0.68 if weight == "bold" else 0.6)  # points a letter, generously
-        for line in textwrap.wrap(text, int(width * 72 / letter)):
+        for line in textwrap.wrap(text, int((width - 0.24) * 72 / letter)):
             figure.text(left, y, line, size=size, weight=weight, color=colour, va="top")
             y -= size * 1.45 / 72 * inch
-    top = y - 0.04 * inch
-    figure.set_layout_engine("constrained", rect=(0, 0, 1, top), h_pad=0.09, w_pad=0.07)
+    figure.set_layout_engine("constrained", rect=(0, 0, 1, y - 0.04 * inch), h_pad=0.09, w_pad=0.07)
+    return figure
 
 
 # --- panels ------------------------------------------------------------------------------------
@@ -402,6 +440,20 @@ def bands(
     told = told[np.isfinite(told)]
     scale(axes, panel.axis, told, floor=_floor(told))
     return marks
+
+
+def trend(
+    axes: Axes,
+    panel: Panel,
+    rows: Sequence[Row],
+    looks: dict[str, tuple[str, str]],
+    single: bool,
+    **line: float,
+) -> set[str]:
+    """Draw the panel of each run as a line of its method's colour, else of each method its band."""
+    if single:
+        return lines(axes, panel, rows, lambda row: {"color": looks[row.method][0], **line})
+    return bands(axes, panel, rows, looks)
 
 
 def scale(

@@ -6,12 +6,11 @@ Which runs and panels a figure has is said in `fast/papers/`.
 import math
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
@@ -20,14 +19,11 @@ from fast.papers import atari
 from fast.papers.grid import Panel
 from fast.report import classifiers, drawing, stats
 from fast.report.chosen import Chosen, face, planned
-from fast.report.dormancy import FEW, dormancy
 from fast.report.drawing import Drawing, Row
 from fast.runs.records import Floats, Run, Table, scored_layers, series
 
-LAST = (
-    "Returns are the last evaluation of each run, not normalised but for Atari's: there random is "
-)
-LAST += "0 and a human 1."
+LAST = "Returns are the last evaluation of each run, not normalised but for Atari's: there random "
+LAST += "is 0 and a human 1."
 
 
 # --- single runs -----------------------------------------------------------------------------
@@ -37,63 +33,50 @@ def single_runs(chosen: Chosen) -> Drawing:
     """One line a run, coloured by seed: a column a task, or a column a panel for one task."""
     tasks, panels = chosen.tasks, chosen.recipe.panels
     rows = drawing.rows_of(chosen.runs, panels)
-    across = len(tasks) if len(tasks) > 1 else len(panels)
-    down = len(panels) if len(tasks) > 1 else 1
-    figure = Figure(figsize=(max(8.0, 0.6 + 3.3 * across), 1.9 + 2.5 * down), dpi=150)
-    drawing.write_face(figure, face(chosen, chosen.recipe.words))
+    many = len(tasks) > 1
+    across, down = (len(tasks), len(panels)) if many else (len(panels), 1)
+    size = (max(8.0, 0.6 + 3.3 * across), 1.9 + 2.5 * down)
+    figure = drawing.sheet(*size, face(chosen, chosen.recipe.words))
     grid = figure.subplots(down, across, squeeze=False)
-    if len(tasks) == 1:
-        grid = grid.T
     colours = {seed: drawing.seed_colour(seed) for seed in sorted({r.seed for r in chosen.runs})}
     spans: dict[int, float] = {}
     marks: set[str] = set()
     steps = drawing.steps(chosen.runs)
-    for task, column in zip(tasks, grid.T, strict=True):
-        of_task = [row for row in rows if row.task == task]
-        spans |= drawing.masked_spans(chosen.of(task))
-        marks |= _single_runs(column, chosen, task, of_task, colours)
+
+    def style(row: Row) -> dict[str, Any]:
+        return {"color": colours[row.seed], "linewidth": 1.2, "alpha": 0.9}
+
+    for task, column in zip(tasks, grid.T if many else grid, strict=True):
+        runs, of_task = chosen.of(task), [row for row in rows if row.task == task]
+        masked = drawing.masked_spans(runs)
+        spans |= masked
+        added = {
+            record["environment_step"]
+            for run in runs
+            for record in run.of("intervention")
+            if record.get("name") == "late_norm"
+        }
+        marks |= {"added"} if added else set()
+        last = max((row.x for row in of_task), default=0)
+        widths = {np.atleast_1d(run.config["agent"]["hidden"])[0] for run in runs}
         for axes, panel in zip(column, panels, strict=True):
+            drawing.over_steps(axes, last, masked.values())
+            for step in added:
+                axes.axvline(step, color="#333333", linewidth=1.2, linestyle="--")
+            marks |= drawing.lines(axes, panel, of_task, style, widths)
             title = panel.title.replace(", ", ",\n", 1)
-            if len(tasks) == 1:
-                drawing.plain(axes, panel.title if across < 4 else title, steps)
-            else:
+            if many:
                 x = steps if panel is panels[-1] else ""
                 y = title if task == tasks[0] else ""
                 drawing.plain(axes, task if panel is panels[0] else "", x, y)
+            else:
+                drawing.plain(axes, panel.title if across < 4 else title, steps)
     entries = [
         Line2D([], [], color=colour, linewidth=1.8, label=f"seed {seed}")
         for seed, colour in colours.items()
     ]
     drawing.legend(figure, entries, spans, marks)
     return Drawing(figure, drawing.HEADER, rows)
-
-
-def _single_runs(
-    column: Iterable[Axes], chosen: Chosen, task: str, rows: Sequence[Row], colours: dict[int, str]
-) -> set[str]:
-    """One task's axes, one a panel; which marks were needed."""
-    runs, marks = chosen.of(task), set()
-    added = {
-        record["environment_step"]
-        for run in runs
-        for record in run.of("intervention")
-        if record.get("name") == "late_norm"
-    }
-    last = max((row.x for row in rows), default=0)
-    for axes, panel in zip(column, chosen.recipe.panels, strict=True):
-        drawing.over_steps(axes, last, drawing.masked_spans(runs).values())
-        for step in added:
-            axes.axvline(step, color="#333333", linewidth=1.2, linestyle="--")
-            marks.add("added")
-
-        def style(row: Row) -> dict[str, Any]:
-            return {"color": colours[row.seed], "linewidth": 1.2, "alpha": 0.9}
-
-        scored = panel.axis == "score"
-        hidden = (run.config["agent"]["hidden"] for run in runs)
-        widths = {np.atleast_1d(sizes)[0] for sizes in hidden} if scored else ()
-        marks |= drawing.lines(axes, panel, rows, style, widths)
-    return marks
 
 
 # --- learning curves -------------------------------------------------------------------------
@@ -133,9 +116,8 @@ def learning_curves(chosen: Chosen) -> Drawing:
     looks = drawing.looks_of(methods)
     columns = min(4, len(tasks))
     down = -(-len(tasks) // columns)
-    figure = Figure(figsize=(max(8.0, 3.3 * columns), 1.9 + 2.4 * down), dpi=150)
     note = "Mean over seeds; the band is one standard deviation among them, to either side."
-    drawing.write_face(figure, face(chosen, note))
+    figure = drawing.sheet(max(8.0, 3.3 * columns), 1.9 + 2.4 * down, face(chosen, note))
     grid = figure.subplots(down, columns, squeeze=False)
     rows: list[CurvePoint] = []
     spans: dict[int, float] = {}
@@ -144,8 +126,8 @@ def learning_curves(chosen: Chosen) -> Drawing:
             axes.set_visible(False)
             continue
         runs, last = chosen.of(tasks[index]), 0.0
-        of_task = drawing.masked_spans(runs)
-        spans |= of_task
+        masked = drawing.masked_spans(runs)
+        spans |= masked
         for method in drawing.methods_of(runs):
             points = curve([run for run in runs if run.method == method], *chosen.recipe.panels)
             rows += points
@@ -153,19 +135,24 @@ def learning_curves(chosen: Chosen) -> Drawing:
                 np.array([getattr(point, name) for point in points])
                 for name in ("environment_step", "mean", "standard_deviation")
             )
-            colour, marker = looks[method]
-            axes.plot(x, mean, color=colour, linewidth=1.5, marker=marker, markersize=4,
-                      markevery=max(1, len(x) // 6))  # fmt: skip
-            axes.fill_between(x, mean - spread, mean + spread, color=colour, alpha=0.15,
-                              linewidth=0)  # fmt: skip
+            _band(axes, looks[method], x, mean, mean - spread, mean + spread)
             last = max([last, *x])
-        drawing.over_steps(axes, last, of_task.values())
+        drawing.over_steps(axes, last, masked.values())
         axes.set_ylim(min(0.0, axes.get_ylim()[0]), max(1.0, axes.get_ylim()[1]))
         below = index + columns >= len(tasks)
         left = "evaluation return" if index % columns == 0 else ""
         drawing.plain(axes, tasks[index], drawing.steps(chosen.runs) if below else "", left)
     drawing.legend(figure, drawing.method_entries(looks), spans, set())
     return Drawing(figure, CurvePoint._fields, rows)
+
+
+def _band(
+    axes: Axes, look: tuple[str, str], x: Floats, y: Floats, low: Floats, high: Floats
+) -> None:
+    colour, marker = look
+    axes.plot(x, y, color=colour, linewidth=1.5, marker=marker, markersize=4,
+              markevery=max(1, len(x) // 6))  # fmt: skip
+    axes.fill_between(x, low, high, color=colour, alpha=0.15, linewidth=0)
 
 
 # --- aggregates ------------------------------------------------------------------------------
@@ -248,12 +235,11 @@ def aggregate_returns(chosen: Chosen) -> Drawing:
         raise _unevaluated(chosen)
     methods = list(dict.fromkeys(row.method for row in rows))
     looks = drawing.looks_of(methods)
-    figure = Figure(figsize=(10.5, 2.1 + 0.48 * len(methods)), dpi=150)
     note = f"{LAST} Bars: 95 % intervals, stratified bootstrap over runs; line: the estimate."
     if min(Counter(planned(run)[:2] for run in chosen.runs).values()) < 2:
         note += " Tasks with one run of a method widen no interval: those are too narrow."
-    drawing.write_face(figure, face(chosen, note))
-    grid = figure.subplots(1, len(stats.STATISTICS), squeeze=False)[0]
+    figure = drawing.sheet(10.5, 2.1 + 0.48 * len(methods), face(chosen, note))
+    grid = figure.subplots(1, len(stats.STATISTICS))
     for axes, name in zip(grid, stats.STATISTICS, strict=True):
         shown = [row for row in rows if row.statistic == name]
         for y, row in enumerate(shown):
@@ -309,19 +295,11 @@ def efficiency(chosen: Chosen) -> Drawing:
             rows.append(Efficiency(method, float(step), *one[2:]))
     if not rows:
         raise _unevaluated(chosen)
-    figure = Figure(figsize=(8.0, 5.0), dpi=150)
     note = "Interquartile mean over all runs; the band is its 95 % bootstrap interval."
-    drawing.write_face(figure, face(chosen, note))
+    figure = drawing.sheet(8.0, 5.0, face(chosen, note))
     axes = figure.subplots()
-    for method, (colour, marker) in looks.items():
-        own = [row for row in rows if row.method == method]
-        x, mean, low, high = (
-            [getattr(row, name) for row in own]
-            for name in ("environment_step", "value", "low", "high")
-        )
-        axes.plot(x, mean, color=colour, marker=marker, markersize=4, linewidth=1.5,
-                  markevery=max(1, len(x) // 6))  # fmt: skip
-        axes.fill_between(x, low, high, color=colour, alpha=0.15, linewidth=0)
+    for method, look in looks.items():
+        _band(axes, look, *np.array([row[1:5] for row in rows if row.method == method]).T)
     drawing.over_steps(axes, max(row.environment_step for row in rows))
     drawing.plain(axes, "", drawing.steps(chosen.runs), "interquartile mean of returns")
     drawing.legend(figure, drawing.method_entries(looks), (), set())
@@ -381,8 +359,8 @@ def _scatter(
     """A row of axes for each of `titles`, a task (or "", all); `names` are who a point is."""
     x_panel, *against = panels = chosen.recipe.panels
     looks = drawing.looks_of(drawing.methods_of(chosen.runs))
-    figure = Figure(figsize=(10.5, 2.1 + 2.2 * len(titles)), dpi=150)
-    drawing.write_face(figure, face(chosen, f"{chosen.recipe.words} {LAST}"))
+    words = f"{chosen.recipe.words} {LAST}"
+    figure = drawing.sheet(10.5, 2.1 + 2.2 * len(titles), face(chosen, words))
     grid = figure.subplots(len(titles), len(against), squeeze=False)
     for title, line in zip(titles, grid, strict=True):
         points = [row for row in rows if not title or row[names.index("task")] == title]
@@ -425,6 +403,39 @@ def scatter_by_run(chosen: Chosen) -> Drawing:
     return _scatter(chosen, run_points(chosen), names, chosen.tasks)
 
 
+# --- dormancy --------------------------------------------------------------------------------
+
+FEW = 6  # runs, above which the mean of a method's is drawn in place of each
+
+
+def dormancy(chosen: Chosen) -> Drawing:
+    """A row of axes for each task, a column for each panel, over environment steps: of few runs
+    each a line, else of a method their mean and a band from the lowest to the highest."""
+    panels, looks = chosen.recipe.panels, drawing.looks_of(drawing.methods_of(chosen.runs))
+    rows = drawing.rows_of(chosen.runs, panels)
+    few = len(chosen.runs) <= FEW
+    told = "Each line is a run." if few else "Mean, and band from the lowest to the highest run."
+    size = (max(7.0, 5.0 * len(panels)), 2.0 + 2.4 * len(chosen.tasks))
+    figure = drawing.sheet(*size, face(chosen, f"{chosen.recipe.words} {told}"))
+    grid = figure.subplots(len(chosen.tasks), len(panels), squeeze=False)
+    marks: set[str] = set()
+    for task, line in zip(chosen.tasks, grid, strict=True):
+        of_task = [row for row in rows if row.task == task]
+        last = max((row.x for row in of_task), default=0)
+        for panel, axes in zip(panels, line, strict=True):
+            drawing.over_steps(axes, last)
+            marks |= drawing.trend(axes, panel, of_task, looks, few, linewidth=1.3, alpha=0.9)
+            shown = [row.value for row in of_task if row.panel in panel.keys]
+            if panel.axis == "fraction":  # of a few in a hundred more is to be seen
+                top = max([0.01, *(v for v in shown if v == v)])
+                axes.set_ylim(-0.03 * top, 1.05 * top)  # a line at 0 is seen
+            x = drawing.steps(chosen.runs) if task == chosen.tasks[-1] else ""
+            first = task == chosen.tasks[0]
+            drawing.plain(axes, panel.title if first else "", x, task if axes is line[0] else "")
+    drawing.legend(figure, drawing.method_entries(looks), (), marks)
+    return Drawing(figure, drawing.HEADER, rows)
+
+
 # --- survival --------------------------------------------------------------------------------
 
 LIFE = (*Row._fields[:5], "learning_rate_x_updates", "value")
@@ -452,8 +463,7 @@ def life_rows(run: Run, panels: Sequence[Panel]) -> list[Row]:
         for measure in (panel.keys[0] for panel in panels):
             values = table.numbers(f"{layer}/{measure}")
             name, y = ("living", 1 - values) if measure == "saturated" else (measure, values)
-            head = (run.folder.name, *planned(run), f"{layer}/{name}")
-            rows += [Row(*head, *point) for point in zip(x.tolist(), y.tolist(), strict=True)]
+            rows += drawing.points(run, f"{layer}/{name}", x, y)
     return rows
 
 
@@ -474,28 +484,17 @@ def survival(chosen: Chosen) -> Drawing:
     few = len(chosen.runs) <= FEW
     told = "Each line is one" if few else "Mean, and band from the lowest to the highest,"
     note = f"{chosen.recipe.words} {told} of the runs and critic heads."
-    figure = Figure(figsize=(10.5, 2.0 + 1.8 * len(every)), dpi=150)
-    drawing.write_face(figure, face(chosen, note))
+    figure = drawing.sheet(10.5, 2.0 + 1.8 * len(every), face(chosen, note))
     grid = figure.subplots(len(every), len(panels), squeeze=False)
-    spans = {
-        run.masked: run.masked * learning_rate(run, next(iter(every)))
-        for run in chosen.runs
-        if run.masked
-    }
+    rates = {run.masked: learning_rate(run, next(iter(every))) for run in chosen.runs if run.masked}
+    spans = {masked: masked * rate for masked, rate in rates.items()}
     last, marks = max(row.x for row in rows), set()
-
-    def style(row: Row) -> dict[str, Any]:
-        return {"color": looks[row.method][0], "linewidth": 1.1, "alpha": 0.8}
-
     for down, (layer, keys) in enumerate(every.items()):
         of_layer = [row for row in rows if row.panel in keys]
         for at, (axes, panel) in enumerate(zip(grid[down], panels, strict=True)):
             shown = panel._replace(keys=tuple(keys)[at :: len(panels)])
             drawing.over_steps(axes, last, spans.values())
-            if few:
-                marks |= drawing.lines(axes, shown, of_layer, style)
-            else:
-                marks |= drawing.bands(axes, shown, of_layer, looks)
+            marks |= drawing.trend(axes, shown, of_layer, looks, few, linewidth=1.1, alpha=0.8)
             x = "learning rate x updates" if down + 1 == len(grid) else ""
             drawing.plain(axes, "" if down else panel.title, x, "" if at else layer)
     drawing.legend(figure, drawing.method_entries(looks), spans, marks)

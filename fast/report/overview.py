@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from fast.errors import InputError
@@ -25,6 +24,7 @@ WORST = {
     "saturated": (np.fmax, "saturated neurons, most in a dense layer", "fraction"),
     "srank": (np.fmin, "srank of a layer's output, smallest", "linear"),
 }
+DOTS: dict[str, Any] = {"color": "#777777", "linewidth": 1, "linestyle": (0, (2, 2))}
 ALONE = "Each line is one run."
 MEAN = "Mean over seeds; the band is from the lowest to the highest."
 
@@ -41,8 +41,8 @@ def overview_rows(runs: Sequence[Run]) -> list[Row]:
         rows += drawing.rows_of([run], [RETURN, Panel("", "scores", tuple(keys))])
         steps, returns = random_returns(run)
         if len(steps):
-            head = (run.folder.name, run.config["task"], run.method, run.seed, RANDOM_POLICY)
-            rows.append(Row(*head, int(steps[-1]), float(np.mean(returns))))
+            last = steps[-1:].astype(int)
+            rows += drawing.points(run, RANDOM_POLICY, last, np.mean(returns, keepdims=True))
     return rows
 
 
@@ -64,9 +64,7 @@ def worst_rows(run: Run) -> list[Row]:
             values = pick.reduce(whole)
             defined = (whole == values) & np.isfinite(each)
             values = np.where(defined.any(axis=0), values, np.nan)
-            head = (run.folder.name, run.config["task"], run.method, run.seed)
-            points = zip(x.tolist(), values.tolist(), strict=True)
-            rows += [Row(*head, f"{learner}/{measure}", *point) for point in points]
+            rows += drawing.points(run, f"{learner}/{measure}", x, values)
     return rows
 
 
@@ -117,19 +115,14 @@ def _overview(runs: Sequence[Run], narrow: bool, alone: bool) -> Drawing:
     ]
     across = 1 if narrow else 2
     down = -(-len(panels) // across)
-    figure = Figure(
-        figsize=(4.8, 1.9 + 2.7 * down) if narrow else (10.5, 1.9 + 2.1 * down), dpi=150
-    )
+    size = (4.8, 1.9 + 2.7 * down) if narrow else (10.5, 1.9 + 2.1 * down)
     single = alone or len(runs) == len(looks)
-    drawing.write_face(figure, face(runs, ALONE if single else MEAN))
+    figure = drawing.sheet(*size, face(runs, ALONE if single else MEAN))
     spans = drawing.masked_spans(runs)
     last = max((row.x for row in rows), default=0)
     random = [row.value for row in rows if row.panel == RANDOM_POLICY]
 
-    def style(row: Row) -> dict[str, Any]:
-        return {"color": looks[row.method][0], "linewidth": 1.0, "alpha": 0.8}
-
-    marks = set()
+    marks: set[str] = set()
     grid = figure.add_gridspec(down, across)
     odd = len(panels) % across  # then the first has a whole line
     for place, panel in enumerate(panels, start=odd):
@@ -138,17 +131,13 @@ def _overview(runs: Sequence[Run], narrow: bool, alone: bool) -> Drawing:
         drawing.over_steps(axes, last, spans.values())
         if panel is RETURN:
             for value in [float(np.mean(random))] if random else ():
-                axes.axhline(value, color="#777777", linewidth=1, linestyle=(0, (2, 2)))
+                axes.axhline(value, **DOTS)
         shown = rows if panel is RETURN else worst
-        if alone:
-            marks |= drawing.lines(axes, panel, shown, style)
-        else:
-            marks |= drawing.bands(axes, panel, shown, looks)
+        marks |= drawing.trend(axes, panel, shown, looks, alone, linewidth=1.0, alpha=0.8)
         below = place + across >= len(panels) + odd
         drawing.plain(axes, panel.title, drawing.steps(runs) if below else "")
     entries = drawing.method_entries(looks)
     if random:
-        entries.append(Line2D([], [], color="#777777", linewidth=1, linestyle=(0, (2, 2)),
-                              label="return of a random policy"))  # fmt: skip
+        entries.append(Line2D([], [], **DOTS, label="return of a random policy"))
     drawing.legend(figure, entries, spans, marks)
     return Drawing(figure, drawing.HEADER, rows)

@@ -11,7 +11,7 @@ from fast import config as configs
 from fast.__main__ import main
 from fast.errors import InputError
 from fast.papers import atari, redo
-from fast.report import chosen, dormancy, drawing, figures
+from fast.report import chosen, drawing, figures
 from fast.runs.records import find_runs, read_run
 from fast.runs.session import Stop
 from fast.train import train
@@ -52,24 +52,24 @@ def write(folder, task, method, seed, dormant=(0.25, 0.5), returns=(0.0, 8.0), a
 def test_a_share_of_a_network_counts_neurons_not_layers(tmp_path):
     run = write(tmp_path, "atari-asterix", "baseline", 0)
     expected = [(4 * share + 16 * 2 * share) / 20 for share in (0.25, 0.5)]
-    assert dormancy.whole(run, "dormant_0").tolist() == pytest.approx(expected)
-    assert dormancy.whole(run, "critic/dormant_0").tolist() == pytest.approx(expected)
+    assert drawing.whole(run, "dormant_0").tolist() == pytest.approx(expected)
+    assert drawing.whole(run, "critic/dormant_0").tolist() == pytest.approx(expected)
     of_sac = write(tmp_path, "Ant-v4", "baseline", 0, agent="sac")
     shares = {"critic/dormant_0": (16 + 8 * 2) / 24, "actor/dormant_0": 0.5,
               "dormant_0": (16 + 8 * 2 + 16 * 0.5) / 40}  # fmt: skip
     for key, factor in shares.items():
         expected = [factor * share for share in (0.25, 0.5)]
-        assert dormancy.whole(of_sac, key).tolist() == pytest.approx(expected), key
+        assert drawing.whole(of_sac, key).tolist() == pytest.approx(expected), key
 
 
 def test_the_width_of_a_layer_is_that_of_its_settings(tmp_path):
     run = write(tmp_path, "atari-asterix", "baseline", 0)
     run.config["agent"]["width"] = 2.0
     layers = {"critic/encoder.conv0": 8, "critic/dense0": 32}
-    assert {layer: dormancy.neurons(run, layer) for layer in layers} == layers
+    assert {layer: drawing.neurons(run, layer) for layer in layers} == layers
     for layer in ("critic/encoder.block00.conv1", "critic/trunk", "critic/heads.0.blocks.0.out"):
         with pytest.raises(InputError, match="width"):
-            dormancy.neurons(run, layer)
+            drawing.neurons(run, layer)
 
 
 def test_the_widths_are_those_of_a_real_network():
@@ -85,7 +85,7 @@ def test_the_widths_are_those_of_a_real_network():
         fake = type("Run", (), {"config": json.loads(configs.to_json(config)), "folder": "here"})
         for learner, network in kind.file.networks(config.agent, shape, 6).items():
             for name, layer in figures_layers(network).items():
-                found = dormancy.neurons(fake, f"{learner}/{name}")
+                found = drawing.neurons(fake, f"{learner}/{name}")
                 assert found == layer.weight.shape[0], name
 
 
