@@ -31,9 +31,10 @@ from fast.errors import InputError, as_input
 from fast.papers.grid import Panel
 from fast.runs.records import Floats, Run, scored_layers, series
 
+Looks = dict[str, tuple[str, str]]  # (colour, marker) of each method
 # A method looks the same in every figure, and this is their order. Okabe and Ito's colours, told
 # apart by every kind of colour vision, and three more; the markers say it again.
-LOOKS = {
+LOOKS: Looks = {
     "baseline": ("#D55E00", "o"),
     "reset": ("#CC79A7", "D"),
     "redo": ("#E69F00", "v"),
@@ -127,7 +128,7 @@ def methods_of(runs: Iterable[Run]) -> list[str]:
     return [name for name in LOOKS if name in present] + sorted(present - LOOKS.keys())
 
 
-def looks_of(methods: Sequence[str]) -> dict[str, tuple[str, str]]:
+def looks_of(methods: Sequence[str]) -> Looks:
     """(colour, marker) of each method; raises InputError where there are more than looks."""
     if len(methods) > len(LOOKS):
         raise InputError("runs", methods, f"at most {len(LOOKS)} methods are accepted")
@@ -189,13 +190,9 @@ def rows_of(
             continue
         table = run.tables[panel.kind]
         for key in panel.keys:
-            if panel.kind == "scores" and key.count("/") < 2:
-                x, y = table.numbers(counter), whole(run, key)
-            else:
-                x, y = (
-                    table.numbers(counter)[table.column(key).rows],
-                    series(run, panel.kind, key)[1],
-                )
+            of_all = panel.kind == "scores" and key.count("/") < 2
+            y = whole(run, key) if of_all else series(run, panel.kind, key)[1]
+            x = table.numbers(counter)[slice(None) if of_all else table.column(key).rows]
             rows += points(run, key, x, y)
     return rows
 
@@ -335,6 +332,13 @@ def plain(axes: Axes, title: str, x: str = "", y: str = "") -> None:
     axes.spines[["top", "right"]].set_visible(False)
 
 
+def label(grid: Any, above: Sequence[str], x: str, left: Sequence[str]) -> None:
+    """The style of a grid of axes, (rows, columns): titles above it, x below, names on its left."""
+    for (row, column), axes in np.ndenumerate(grid):
+        title, name = above[column] if row == 0 else "", left[row] if column == 0 else ""
+        plain(axes, title, x if row == len(grid) - 1 else "", name)
+
+
 def over_steps(axes: Axes, last: float, spans: Iterable[float] = ()) -> None:
     """An x axis of environment steps, or of what counts them, with the masked phases shaded."""
     axes.set_xlim(0, 1.02 * max(last, 1))
@@ -409,9 +413,7 @@ def lines_of(rows: Iterable[Row]) -> list[tuple[Row, Floats, Floats]]:
     return found
 
 
-def bands(
-    axes: Axes, panel: Panel, rows: Sequence[Row], looks: dict[str, tuple[str, str]]
-) -> set[str]:
+def bands(axes: Axes, panel: Panel, rows: Sequence[Row], looks: Looks) -> set[str]:
     """Draw of each method the mean of the panel's lines, and a band from the lowest to the highest.
 
     Dotted is a mean in which an undefined value is carried on. Which MARKS were needed.
@@ -443,12 +445,7 @@ def bands(
 
 
 def trend(
-    axes: Axes,
-    panel: Panel,
-    rows: Sequence[Row],
-    looks: dict[str, tuple[str, str]],
-    single: bool,
-    **line: float,
+    axes: Axes, panel: Panel, rows: Sequence[Row], looks: Looks, single: bool, **line: float
 ) -> set[str]:
     """Draw the panel of each run as a line of its method's colour, else of each method its band."""
     if single:
@@ -508,7 +505,7 @@ MARKS = {
 }  # fmt: skip
 
 
-def method_entries(looks: dict[str, tuple[str, str]]) -> list[Line2D | Patch]:
+def method_entries(looks: Looks) -> list[Line2D | Patch]:
     return [
         Line2D([], [], color=colour, marker=marker, markersize=4.5, linewidth=1.8, label=method)
         for method, (colour, marker) in looks.items()

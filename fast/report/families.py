@@ -41,7 +41,6 @@ def single_runs(chosen: Chosen) -> Drawing:
     colours = {seed: drawing.seed_colour(seed) for seed in sorted({r.seed for r in chosen.runs})}
     spans: dict[int, float] = {}
     marks: set[str] = set()
-    steps = drawing.steps(chosen.runs)
 
     def style(row: Row) -> dict[str, Any]:
         return {"color": colours[row.seed], "linewidth": 1.2, "alpha": 0.9}
@@ -64,13 +63,12 @@ def single_runs(chosen: Chosen) -> Drawing:
             for step in added:
                 axes.axvline(step, color="#333333", linewidth=1.2, linestyle="--")
             marks |= drawing.lines(axes, panel, of_task, style, widths)
-            title = panel.title.replace(", ", ",\n", 1)
-            if many:
-                x = steps if panel is panels[-1] else ""
-                y = title if task == tasks[0] else ""
-                drawing.plain(axes, task if panel is panels[0] else "", x, y)
-            else:
-                drawing.plain(axes, panel.title if across < 4 else title, steps)
+    names = [panel.title.replace(", ", ",\n", 1) for panel in panels]
+    if many:
+        drawing.label(grid, tasks, drawing.steps(chosen.runs), names)
+    else:
+        titles = names if across > 3 else [panel.title for panel in panels]
+        drawing.label(grid, titles, drawing.steps(chosen.runs), [""])
     entries = [
         Line2D([], [], color=colour, linewidth=1.8, label=f"seed {seed}")
         for seed, colour in colours.items()
@@ -131,10 +129,8 @@ def learning_curves(chosen: Chosen) -> Drawing:
         for method in drawing.methods_of(runs):
             points = curve([run for run in runs if run.method == method], *chosen.recipe.panels)
             rows += points
-            x, mean, spread = (
-                np.array([getattr(point, name) for point in points])
-                for name in ("environment_step", "mean", "standard_deviation")
-            )
+            told = [(p.environment_step, p.mean, p.standard_deviation) for p in points]
+            x, mean, spread = np.array(told).reshape(-1, 3).T
             _band(axes, looks[method], x, mean, mean - spread, mean + spread)
             last = max([last, *x])
         drawing.over_steps(axes, last, masked.values())
@@ -262,16 +258,7 @@ def _counted(row: Aggregate) -> str:
 # --- sample efficiency -----------------------------------------------------------------------
 
 
-class Efficiency(NamedTuple):
-    """The interquartile mean of one method's runs at one step, and its 95 % interval."""
-
-    method: str
-    environment_step: float
-    value: float
-    low: float
-    high: float
-    tasks: int
-    runs: int
+EFFICIENCY = ("method", "environment_step", *Aggregate._fields[2:])
 
 
 def efficiency(chosen: Chosen) -> Drawing:
@@ -281,7 +268,7 @@ def efficiency(chosen: Chosen) -> Drawing:
     first update.
     """
     looks, (panel,) = drawing.looks_of(drawing.methods_of(chosen.runs)), chosen.recipe.panels
-    rows: list[Efficiency] = []
+    rows: list[tuple[Any, ...]] = []
     for method in looks:
         runs = [run for run in chosen.runs if run.method == method]
         told = [dict(zip(*series(run, panel.kind, panel.keys[0]), strict=True)) for run in runs]
@@ -292,18 +279,18 @@ def efficiency(chosen: Chosen) -> Drawing:
                 scores.setdefault(task, []).append(atari.normalised(task, float(values[step])))
             groups = [np.array(of_task) for of_task in scores.values()]
             one = _aggregate(method, "IQM", stats.interquartile_mean, groups)
-            rows.append(Efficiency(method, float(step), *one[2:]))
+            rows.append((method, float(step), *one[2:]))
     if not rows:
         raise _unevaluated(chosen)
     note = "Interquartile mean over all runs; the band is its 95 % bootstrap interval."
     figure = drawing.sheet(8.0, 5.0, face(chosen, note))
     axes = figure.subplots()
     for method, look in looks.items():
-        _band(axes, look, *np.array([row[1:5] for row in rows if row.method == method]).T)
-    drawing.over_steps(axes, max(row.environment_step for row in rows))
+        _band(axes, look, *np.array([row[1:5] for row in rows if row[0] == method]).T)
+    drawing.over_steps(axes, max(row[1] for row in rows))
     drawing.plain(axes, "", drawing.steps(chosen.runs), "interquartile mean of returns")
     drawing.legend(figure, drawing.method_entries(looks), (), set())
-    return Drawing(figure, Efficiency._fields, rows)
+    return Drawing(figure, EFFICIENCY, rows)
 
 
 # --- points in a plane -----------------------------------------------------------------------
@@ -429,9 +416,8 @@ def dormancy(chosen: Chosen) -> Drawing:
             if panel.axis == "fraction":  # of a few in a hundred more is to be seen
                 top = max([0.01, *(v for v in shown if v == v)])
                 axes.set_ylim(-0.03 * top, 1.05 * top)  # a line at 0 is seen
-            x = drawing.steps(chosen.runs) if task == chosen.tasks[-1] else ""
-            first = task == chosen.tasks[0]
-            drawing.plain(axes, panel.title if first else "", x, task if axes is line[0] else "")
+    titles = [panel.title for panel in panels]
+    drawing.label(grid, titles, drawing.steps(chosen.runs), chosen.tasks)
     drawing.legend(figure, drawing.method_entries(looks), (), marks)
     return Drawing(figure, drawing.HEADER, rows)
 
@@ -489,14 +475,13 @@ def survival(chosen: Chosen) -> Drawing:
     rates = {run.masked: learning_rate(run, next(iter(every))) for run in chosen.runs if run.masked}
     spans = {masked: masked * rate for masked, rate in rates.items()}
     last, marks = max(row.x for row in rows), set()
-    for down, (layer, keys) in enumerate(every.items()):
+    for line, keys in zip(grid, every.values(), strict=True):
         of_layer = [row for row in rows if row.panel in keys]
-        for at, (axes, panel) in enumerate(zip(grid[down], panels, strict=True)):
+        for at, (axes, panel) in enumerate(zip(line, panels, strict=True)):
             shown = panel._replace(keys=tuple(keys)[at :: len(panels)])
             drawing.over_steps(axes, last, spans.values())
             marks |= drawing.trend(axes, shown, of_layer, looks, few, linewidth=1.1, alpha=0.8)
-            x = "learning rate x updates" if down + 1 == len(grid) else ""
-            drawing.plain(axes, "" if down else panel.title, x, "" if at else layer)
+    drawing.label(grid, [panel.title for panel in panels], "learning rate x updates", [*every])
     drawing.legend(figure, drawing.method_entries(looks), spans, marks)
     return Drawing(figure, LIFE, rows)
 

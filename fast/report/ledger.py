@@ -18,6 +18,7 @@ from scipy.stats import t
 
 from fast.errors import InputError, as_input, unknown
 from fast.papers.findings import EXPERIMENTS, FINDINGS, Experiment, Finding, Told
+from fast.papers.grid import PlannedRun
 from fast.runs.records import Run, find_runs, flat
 
 RESULTS = Path("results/findings")
@@ -104,22 +105,22 @@ def collect(name: str, folder: Path, results: Path = RESULTS) -> list[str]:
         raise unknown("EXPERIMENT", name, EXPERIMENTS)
     experiment = EXPERIMENTS[name]
     damaged: list[InputError] = []
-    wanted = {(run.task, run.method, run.seed) for run in experiment.runs}
     left = []
-    rows = {(run.task, run.method, run.seed): run for run in read(name, results)}
-    sources = _sources(name, results)
+    rows = {PlannedRun(run.task, run.method, run.seed): run for run in read(name, results)}
+    path = results / f"{name}.json"
+    sources = json.loads(path.read_text()) if path.exists() else {}
     for run in find_runs(folder, damaged=damaged):
-        key = run.config["task"], run.method, run.seed
-        if key not in wanted or not run.finished:
-            why = "is not of the experiment" if key not in wanted else "is not finished"
-            left.append(f"{run.folder.name} {why}")
-            continue
-        _refuse_other(run, experiment)
-        rows[key] = kept(run, experiment)
-        sources["{}.{}.{}".format(*key)] = _source(run)
+        key = PlannedRun(run.config["task"], run.method, run.seed)
+        if key not in experiment.runs:
+            left.append(f"{run.folder.name} is not of the experiment")
+        elif not run.finished:
+            left.append(f"{run.folder.name} is not finished")
+        else:
+            _refuse_other(run, experiment)
+            rows[key] = kept(run, experiment)
+            sources[key.name] = _source(run)
     _write(name, [rows[key] for key in sorted(rows)], results)
-    text = json.dumps(dict(sorted(sources.items())), indent=1) + "\n"
-    (results / f"{name}.json").write_text(text)
+    path.write_text(json.dumps(dict(sorted(sources.items())), indent=1) + "\n")
     return [*left, *map(str, damaged)]
 
 
@@ -178,8 +179,8 @@ def _told(table: list[list[str]]) -> Iterable[Told]:
 
 def _write(name: str, runs: list[Told], results: Path) -> None:
     """One row a record; numbers to four digits, undefined ones empty."""
-    keys = [*dict.fromkeys(key for run in runs for key in run.scores if key != "update")]
-    keys = ["return", *(key for key in keys if key != "return")]
+    scored = (key for run in runs for key in run.scores if key != "update")
+    keys = [*dict.fromkeys(["return", *scored])]
     results.mkdir(parents=True, exist_ok=True)
     path = results / f"{name}.csv"
     partial = path.with_suffix(".tmp")
@@ -198,11 +199,6 @@ def _text(value: float) -> str:
     return "" if np.isnan(value) else f"{value:.4g}"
 
 
-def _sources(name: str, results: Path) -> dict[str, Any]:
-    path = results / f"{name}.json"
-    return json.loads(path.read_text()) if path.exists() else {}
-
-
 def sweep_of(name: str) -> str:
     """The command that makes the runs of a finding's experiment."""
     if name not in FINDINGS:
@@ -215,20 +211,19 @@ def sweep_of(name: str) -> str:
     return shlex.join(words)
 
 
-def decided(results: Path = RESULTS) -> dict[str, tuple[Finding, str, Verdict]]:
+Decided = tuple[Finding, str, Verdict]  # with the scale in words
+
+
+def decided(results: Path = RESULTS) -> dict[str, Decided]:
     """Every finding with its scale and its verdict."""
-    told = {name: read(name, results) for name in EXPERIMENTS}
-    return {
-        name: (
-            finding,
-            scale(EXPERIMENTS[finding.experiment], finding, told[finding.experiment]),
-            verdict(finding, told[finding.experiment]),
-        )
-        for name, finding in FINDINGS.items()
-    }
+    told, found = {name: read(name, results) for name in EXPERIMENTS}, {}
+    for name, finding in FINDINGS.items():
+        of, runs = EXPERIMENTS[finding.experiment], told[finding.experiment]
+        found[name] = finding, scale(of, finding, runs), verdict(finding, runs)
+    return found
 
 
-def as_json(found: Mapping[str, tuple[Finding, str, Verdict]]) -> str:
+def as_json(found: Mapping[str, Decided]) -> str:
     """The ledger for programs: undefined numbers are null."""
     rows = [
         {
@@ -244,7 +239,7 @@ def as_json(found: Mapping[str, tuple[Finding, str, Verdict]]) -> str:
     return json.dumps(plain, indent=1)
 
 
-def table(found: Mapping[str, tuple[Finding, str, Verdict]]) -> str:
+def table(found: Mapping[str, Decided]) -> str:
     """The ledger in Markdown, and how many have which verdict."""
     lines = [
         "| finding | source | what it says | scale | effect | verdict |",

@@ -94,6 +94,11 @@ def several(count: int, noun: str) -> Markup:
 WRITE = {"number": number, "percent": percent, "duration": duration}
 
 
+def spread(write: Callable[[float], Markup], *told: float) -> Markup:
+    """A value, and the ends of its range below it."""
+    return Markup("{}<br><small>{} to {}</small>").format(*map(write, told))
+
+
 def cell(values: Sequence[float | None], form: str) -> Markup:
     """The mean over runs, and lowest and highest below it; of steps each, which may be never."""
     if form == "step":
@@ -102,8 +107,7 @@ def cell(values: Sequence[float | None], form: str) -> Markup:
     write, defined = WRITE[form], [v for v in values if v is not None and math.isfinite(v)]
     if len(set(values)) <= 1 or not defined:
         return write(values[0] if values else None)
-    told = [write(float(np.mean(defined))), write(min(defined)), write(max(defined))]
-    text = Markup("{}<br><small>{} to {}</small>").format(*told)
+    text = spread(write, float(np.mean(defined)), min(defined), max(defined))
     if len(defined) < len(values):
         few = Markup("<br><small>of {} seeds; else undefined</small>")
         text += few.format(number(len(defined)))
@@ -115,6 +119,10 @@ def cell(values: Sequence[float | None], form: str) -> Markup:
 
 def tables(groups: Groups) -> dict[str, list[list[Any]]]:
     """Rows of (label, a cell for each method): of the runs, and of each of their layers."""
+
+    def of_layer(fs: Sequence[Facts], name: str, attribute: str) -> list[float | None]:
+        return [getattr(x, attribute) for f in fs for x in f.layers if x.name == name] or [None]
+
     facts = [
         [label, *(cell([attrgetter(name)(f) for f in fs], form) for fs in groups.values())]
         for label, name, form in TABLE
@@ -126,19 +134,10 @@ def tables(groups: Groups) -> dict[str, list[list[Any]]]:
     names = dict.fromkeys(x.name for fs in groups.values() for f in fs for x in f.layers)
     for label, attribute, form in LAYERS:
         found[label] = [
-            [name, *(cell(_of_layer(fs, name, attribute), form) for fs in groups.values())]
+            [name, *(cell(of_layer(fs, name, attribute), form) for fs in groups.values())]
             for name in names
         ]
     return found
-
-
-def fewest(groups: Groups) -> int:
-    """The seeds of the method that has fewest."""
-    return min(len({f.run.seed for f in fs}) for fs in groups.values())
-
-
-def _of_layer(fs: Sequence[Facts], name: str, attribute: str) -> list[float | None]:
-    return [getattr(x, attribute) for f in fs for x in f.layers if x.name == name] or [None]
 
 
 def statistics(rows: Sequence[Aggregate]) -> tuple[list[str], list[list[Any]]]:
@@ -146,17 +145,14 @@ def statistics(rows: Sequence[Aggregate]) -> tuple[list[str], list[list[Any]]]:
     names = list(dict.fromkeys(row.statistic for row in rows))
     table = []
     for method in dict.fromkeys(row.method for row in rows):
-        of_method = {row.statistic: row for row in rows if row.method == method}
-        some = next(iter(of_method.values()))
-        cells = [_interval(of_method[name]) if name in of_method else "" for name in names]
-        table.append([method, *cells, number(some.tasks), number(some.runs)])
+        own = [row for row in rows if row.method == method]
+        cells = {}
+        for row in own:
+            write = percent if row.statistic.startswith("beats") else number
+            cells[row.statistic] = spread(write, row.value, row.low, row.high)
+        told = [cells.get(name, "") for name in names]
+        table.append([method, *told, number(own[0].tasks), number(own[0].runs)])
     return [*names, "tasks", "runs"], table
-
-
-def _interval(row: Aggregate) -> Markup:
-    write = percent if row.statistic.startswith("beats") else number
-    told = (write(value) for value in (row.value, row.low, row.high))
-    return Markup("{}<br><small>{} to {}</small>").format(*told)
 
 
 def strip(run: Run) -> tuple[str, dict[int, str]]:
@@ -219,26 +215,9 @@ def go_on(runs: Sequence[Run]) -> dict[str, list[str]]:
             if not run.finished
         ],
         "Train at the scale of the paper, with other seeds as well:": [
-            shlex.join(
-                [
-                    "python",
-                    "-m",
-                    "fast",
-                    "train",
-                    "--agent",
-                    agent,
-                    "--task",
-                    task,
-                    "--method",
-                    method,
-                    "--preset",
-                    "paper",
-                    "--seed",
-                    "0",
-                    "--out",
-                    f"runs/{task}.{method}.0",
-                ]
-            )
+            shlex.join(["python", "-m", "fast", "train", "--agent", agent, "--task", task,
+                        "--method", method, "--preset", "paper", "--seed", "0",
+                        "--out", f"runs/{task}.{method}.0"])
             for agent, task, method in dict.fromkeys(
                 (run.config["agent"]["kind"], run.config["task"], run.method) for run in runs
             )
@@ -247,7 +226,7 @@ def go_on(runs: Sequence[Run]) -> dict[str, list[str]]:
             f"python -m fast report --runs {folder}",
             f"tensorboard --logdir {folder}",
         ],
-    }
+    }  # fmt: skip
 
 
 def uri(content: bytes, kind: str) -> str:
@@ -263,12 +242,9 @@ TEMPLATES = Environment(
     lstrip_blocks=True,
     undefined=StrictUndefined,
 )
-TEMPLATES.filters |= {"number": number, "percent": percent, "fewest": fewest}
-TEMPLATES.globals |= {
-    "several": several, "counts": story.counts, "layers_with": story.layers_with,
-    "tables": tables, "strip": strip, "each": drawing.each, "MANY": MANY,
-    "isfinite": math.isfinite,
-}  # fmt: skip
+TEMPLATES.filters |= WRITE
+TEMPLATES.globals |= {"several": several, "tables": tables, "strip": strip, "each": drawing.each,
+                      "MANY": MANY, "isfinite": math.isfinite}  # fmt: skip
 
 
 def page(
@@ -284,15 +260,15 @@ def page(
     papers' figures by title, as URIs; `returns` their statistics.
     """
     order, tasks = drawing.methods_of(runs), dict[str, Groups]()
-    for f in map(
-        Facts, sorted(runs, key=lambda run: (run.config["task"], order.index(run.method)))
-    ):
+    ordered = sorted(runs, key=lambda run: (run.config["task"], order.index(run.method)))
+    for f in map(Facts, ordered):
         tasks.setdefault(f.run.config["task"], {}).setdefault(f.run.method, []).append(f)
     html = TEMPLATES.get_template("page.html.jinja").render(
         runs=runs,
         methods=order,
         tasks=tasks,
         every=[f for groups in tasks.values() for fs in groups.values() for f in fs],
+        seeds=min(len({f.run.seed for f in fs}) for of in tasks.values() for fs in of.values()),
         agents=[ALGORITHMS.get(kind, kind)
                 for kind in dict.fromkeys(run.config["agent"]["kind"] for run in runs)],
         differing=[name for name in differing(runs) if name not in ("task", "method", "seed")],
@@ -326,15 +302,16 @@ def _views(runs: Sequence[Run], out: Path) -> list[dict[str, str]]:
     drawn = overview.overview(runs)
     with as_input("--out", out, "nothing can be written there"):
         drawing.save(drawn, out / "overview.png")
-    single = len(runs) == len(drawing.methods_of(runs))
 
-    def svg(drawing_: Drawing) -> str:
-        return uri(drawing.content(drawing_.figure, "svg"), "svg+xml")
+    def svg(made: Drawing) -> str:
+        return uri(drawing.content(made.figure, "svg"), "svg+xml")
 
     views = [{"wide": svg(drawn), "narrow": svg(overview.overview(runs, narrow=True))}]
-    if not single:
-        alone = (overview.overview(runs, narrow, alone=True) for narrow in (False, True))
-        views.append(dict(zip(("wide", "narrow"), map(svg, alone), strict=True)))
+    if len(runs) > len(drawing.methods_of(runs)):
+        wide, narrow = (
+            svg(overview.overview(runs, narrow, alone=True)) for narrow in (False, True)
+        )
+        views.append({"wide": wide, "narrow": narrow})
     return views
 
 

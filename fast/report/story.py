@@ -5,7 +5,7 @@ are environment steps, those of what never was are None.
 """
 
 import re
-from collections.abc import Iterable
+from operator import attrgetter
 from typing import NamedTuple
 
 import numpy as np
@@ -26,8 +26,6 @@ class Layer(NamedTuple):
     saturated_max: float | None
     saturated_final: float | None
     collapsed_step: float | None  # when every neuron was first seen to be saturated
-    srank_first: float | None
-    srank_min: float | None
     srank_final: float | None
 
 
@@ -47,11 +45,12 @@ class Facts:
         self.random_return = float(np.mean(random)) if len(random) else None
 
         self.layers = [_layer(run, name) for name in scored_layers(run, "largest_share")]
-        self.dominated = [layer for layer in self.layers if layer.dominant_step is not None]
-        self.collapsed = [layer for layer in self.layers if layer.collapsed_step is not None]
+        self.dominated, self.collapsed = map(self._with, ("dominant_step", "collapsed_step"))
         self.sequence = any(order == "dominance first" for _, _, order in self.orders)
-        self.dominant_step = _earliest(layer.dominant_step for layer in self.layers)
-        self.collapsed_step = _earliest(layer.collapsed_step for layer in self.layers)
+        self.dominant_step = min(map(attrgetter("dominant_step"), self.dominated), default=None)
+        self.collapsed_step = min(map(attrgetter("collapsed_step"), self.collapsed), default=None)
+        self.share_max = getattr(self.most("share_max"), "share_max", None)
+        self.saturated_max = getattr(self.most("saturated_max"), "saturated_max", None)
         self.seconds = _last(series(run, "timing", "seconds")[1])
         self.milliseconds = {
             key.removesuffix("_ms"): float(np.mean(series(run, "timing", key)[1]))
@@ -72,22 +71,17 @@ class Facts:
                 told.append((layer, after, order if first != then else "both at one score"))
         return told
 
+    def _with(self, name: str) -> list[Layer]:
+        """The layers of which a number of that name is recorded."""
+        return [layer for layer in self.layers if getattr(layer, name) is not None]
+
     def most(self, name: str) -> Layer | None:
         """The layer of the largest number of that name, None where it was nowhere recorded."""
-        found = [layer for layer in self.layers if getattr(layer, name) is not None]
         return max(
-            found, key=lambda layer: np.nan_to_num(getattr(layer, name), nan=-1.0), default=None
+            self._with(name),
+            key=lambda layer: np.nan_to_num(getattr(layer, name), nan=-1.0),
+            default=None,
         )
-
-    @property
-    def share_max(self) -> float | None:
-        most = self.most("share_max")
-        return most and most.share_max
-
-    @property
-    def saturated_max(self) -> float | None:
-        most = self.most("saturated_max")
-        return most and most.saturated_max
 
 
 Groups = dict[str, list[Facts]]  # by method
@@ -95,52 +89,27 @@ Groups = dict[str, list[Facts]]  # by method
 
 def _layer(run: Run, name: str) -> Layer:
     steps, share = series(run, "scores", f"{name}/largest_share")
-    saturated = series(run, "scores", f"{name}/saturated")[1]
-    srank = series(run, "scores", f"{name}/srank")[1]
+    saturated, srank = (series(run, "scores", f"{name}/{it}")[1] for it in ("saturated", "srank"))
     return Layer(
         name,
-        _extreme(np.fmax, share),
+        _largest(share),
         _last(share),
         _first(steps, share > DOMINANT_SHARE),
-        _extreme(np.fmax, saturated),
+        _largest(saturated),
         _last(saturated),
         _first(steps, saturated >= 1),
-        float(srank[0]) if len(srank) else None,
-        _extreme(np.fmin, srank),
         _last(srank),
     )
 
 
-def _extreme(pick: np.ufunc, values: Floats) -> float | None:
-    """The largest or smallest that is defined; NaN if none is, None if there is no record."""
-    return float(pick.reduce(values)) if len(values) else None
+def _largest(values: Floats) -> float | None:
+    """The largest that is defined; NaN if none is, None if there is no record."""
+    return float(np.fmax.reduce(values)) if len(values) else None
 
 
 def _last(values: Floats) -> float | None:
     return float(values[-1]) if len(values) else None
 
 
-def _earliest(steps: Iterable[float | None]) -> float | None:
-    return min((step for step in steps if step is not None), default=None)
-
-
 def _first(steps: Floats, holds: np.ndarray) -> float | None:
     return float(steps[np.argmax(holds)]) if holds.any() else None
-
-
-def counts(every: Iterable[Facts]) -> dict[str, int]:
-    """In how many of the scored runs was seen what the paper reports."""
-    scored = [f for f in every if f.layers]
-    return {
-        "scored": len(scored),
-        "dominant": sum(bool(f.dominated) for f in scored),
-        "collapsed": sum(bool(f.collapsed) for f in scored),
-        "sequence": sum(f.sequence for f in scored),
-    }
-
-
-def layers_with(every: Iterable[Facts], name: str) -> list[str]:
-    """The layers, by name, in which a step of that name was seen in a run."""
-    return list(dict.fromkeys(
-        layer.name for f in every for layer in f.layers if getattr(layer, name) is not None
-    ))  # fmt: skip

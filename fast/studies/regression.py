@@ -13,6 +13,7 @@ stand beside it, and decide what its figure means:
 """
 
 from collections.abc import Iterator, Sequence
+from itertools import product, starmap
 from pathlib import Path
 from typing import NamedTuple
 
@@ -169,15 +170,8 @@ class Fit(NamedTuple):
 
 def fits(runs: Sequence[Trained], rates: Sequence[float], seeds: int) -> list[Fit]:
     """Of every run, kind of inputs, seed, network and rate; dead are ReLUs alone."""
-    return [
-        Fit(run, inputs, seed, which, rate)
-        for run in runs
-        for inputs in SHOWN
-        for seed in range(seeds)
-        for which in LOOKS
-        if which != "dead" or run.settings.activation == "relu"
-        for rate in rates
-    ]
+    every = starmap(Fit, product(runs, SHOWN, range(seeds), LOOKS, rates))
+    return [fit for fit in every if fit.network != "dead" or fit.run.settings.activation == "relu"]
 
 
 def rows(of: Fit, epochs: int) -> Iterator[Row]:
@@ -201,9 +195,7 @@ def figure(found: Sequence[Row]) -> Figure:
     with drawing.house_style():
         made = Figure(figsize=(3.2 * len(rates) + 1, 2.4 * len(kinds) + 0.6), layout="constrained")
         grid = made.subplots(len(kinds), len(rates), squeeze=False, sharex=True)
-        for (kind, rate), axes in zip(
-            ((k, r) for k in kinds for r in rates), grid.flat, strict=True
-        ):
+        for (kind, rate), axes in zip(product(kinds, rates), grid.flat, strict=True):
             here = [r for r in found if (r.run, r.agent_step, r.inputs, r.rate) == (*kind, rate)]
             for which, (colour, marker) in LOOKS.items():
                 lines = [r for r in here if r.network == which]
