@@ -36,10 +36,9 @@ def draw_all(
     """Every figure, one after the other so that no two need be held, or why it cannot be drawn."""
     for name in OWN if own else RECIPES:
         try:
-            drawn: Drawing | InputError = draw(name, runs, preset, own)
+            yield name, draw(name, runs, preset, own)
         except InputError as error:
-            drawn = error
-        yield name, drawn
+            yield name, error
 
 
 def write(
@@ -56,10 +55,9 @@ def write(
     damaged: list[InputError] = []
     runs = find_runs(folder, damaged=damaged, keep=KEEP)
     drawn: Iterable[tuple[str, Drawing | InputError]]
-    if name == "all":
-        drawn = draw_all(runs, preset, own)
-    else:
-        drawn = [(name, draw(name, runs, preset, own))]
+    drawn = (
+        draw_all(runs, preset, own) if name == "all" else [(name, draw(name, runs, preset, own))]
+    )
     paths, refused = [], {}
     for name, made in drawn:
         if isinstance(made, InputError):

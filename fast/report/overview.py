@@ -4,7 +4,9 @@ Of any agent: each of its networks is drawn by the dense layer that is worst off
 all layers. A convolution has so few channels that one of them often outweighs the others.
 """
 
+from collections import Counter
 from collections.abc import Sequence
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -12,12 +14,12 @@ from matplotlib.lines import Line2D
 
 from fast.errors import InputError
 from fast.papers.grid import Panel
+from fast.papers.neuron_dominance import RETURN
 from fast.report import drawing
 from fast.report.drawing import Drawing, Face, Row
 from fast.runs.records import Run, random_returns, scored_layers, series
 
 RANDOM_POLICY = "random policy's return"
-RETURN = Panel("Evaluation return", "evaluation", ("return",))
 # Measure: which of a network's layers is drawn at each score, in words, and the axis.
 WORST = {
     "largest_share": (np.fmax, "largest activation share in a dense layer", "share"),
@@ -25,8 +27,6 @@ WORST = {
     "srank": (np.fmin, "srank of a layer's output, smallest", "linear"),
 }
 DOTS: dict[str, Any] = {"color": "#777777", "linewidth": 1, "linestyle": (0, (2, 2))}
-ALONE = "Each line is one run."
-MEAN = "Mean over seeds; the band is from the lowest to the highest."
 
 
 def overview_rows(runs: Sequence[Run]) -> list[Row]:
@@ -51,33 +51,18 @@ def worst_rows(run: Run) -> list[Row]:
 
     A layer that is wholly dead counts with its last value, and NaN where that is the worst.
     """
-    rows = []
-    dense = scored_layers(run, "srank")
-    for measure, (pick, _, _) in WORST.items():
-        of_learner: dict[str, list[str]] = {}
-        for layer in dense:
-            of_learner.setdefault(layer.partition("/")[0], []).append(f"{layer}/{measure}")
-        for learner, keys in of_learner.items():
-            x = series(run, "scores", keys[0])[0]
-            each = np.stack([series(run, "scores", key)[1] for key in keys])
-            whole = np.stack([drawing.filled(y) for y in each])
-            values = pick.reduce(whole)
-            defined = (whole == values) & np.isfinite(each)
-            values = np.where(defined.any(axis=0), values, np.nan)
-            rows += drawing.points(run, f"{learner}/{measure}", x, values)
+    rows, of_learner = [], dict[str, list[str]]()
+    for layer in scored_layers(run, "srank"):
+        of_learner.setdefault(layer.partition("/")[0], []).append(layer)
+    for (measure, (pick, _, _)), (learner, layers) in product(WORST.items(), of_learner.items()):
+        lines = [series(run, "scores", f"{layer}/{measure}") for layer in layers]
+        each = np.stack([y for _, y in lines])
+        whole = np.stack([drawing.filled(y) for y in each])
+        values = pick.reduce(whole)
+        defined = (whole == values) & np.isfinite(each)
+        values = np.where(defined.any(axis=0), values, np.nan)
+        rows += drawing.points(run, f"{learner}/{measure}", lines[0][0], values)
     return rows
-
-
-def require_comparable(runs: Sequence[Run]) -> None:
-    """Raises InputError where the runs cannot be compared in one figure."""
-    tasks = sorted({run.config["task"] for run in runs})
-    if len(tasks) != 1:
-        raise InputError("runs", tasks, "one or more runs of one task are accepted")
-    names = [run.folder.name for run in runs]
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise InputError("runs", twice, "folders whose names differ are accepted")
-    drawing.looks_of(drawing.methods_of(runs))
 
 
 def face(runs: Sequence[Run], note: str = "") -> Face:
@@ -99,7 +84,12 @@ def overview(runs: Sequence[Run], narrow: bool = False, alone: bool = False) -> 
 
     Raises InputError where the runs do not belong in one figure.
     """
-    require_comparable(runs)
+    tasks = sorted({run.config["task"] for run in runs})
+    if len(tasks) != 1:
+        raise InputError("runs", tasks, "one or more runs of one task are accepted")
+    twice = [name for name, n in Counter(run.folder.name for run in runs).items() if n > 1]
+    if twice:
+        raise InputError("runs", sorted(twice), "folders whose names differ are accepted")
     with drawing.house_style():
         return _overview(runs, narrow, alone)
 
@@ -116,12 +106,14 @@ def _overview(runs: Sequence[Run], narrow: bool, alone: bool) -> Drawing:
     across = 1 if narrow else 2
     down = -(-len(panels) // across)
     size = (4.8, 1.9 + 2.7 * down) if narrow else (10.5, 1.9 + 2.1 * down)
-    single = alone or len(runs) == len(looks)
-    figure = drawing.sheet(*size, face(runs, ALONE if single else MEAN))
+    if alone or len(runs) == len(looks):
+        note = "Each line is one run."
+    else:
+        note = "Mean over seeds; the band is from the lowest to the highest."
+    figure = drawing.sheet(*size, face(runs, note))
     spans = drawing.masked_spans(runs)
     last = max((row.x for row in rows), default=0)
     random = [row.value for row in rows if row.panel == RANDOM_POLICY]
-
     marks: set[str] = set()
     grid = figure.add_gridspec(down, across)
     odd = len(panels) % across  # then the first has a whole line
@@ -129,9 +121,8 @@ def _overview(runs: Sequence[Run], narrow: bool, alone: bool) -> Drawing:
         at = grid[0, :] if odd and place == 1 else grid[place // across, place % across]
         axes = figure.add_subplot(at)
         drawing.over_steps(axes, last, spans.values())
-        if panel is RETURN:
-            for value in [float(np.mean(random))] if random else ():
-                axes.axhline(value, **DOTS)
+        if panel is RETURN and random:
+            axes.axhline(float(np.mean(random)), **DOTS)
         shown = rows if panel is RETURN else worst
         marks |= drawing.trend(axes, panel, shown, looks, alone, linewidth=1.0, alpha=0.8)
         below = place + across >= len(panels) + odd

@@ -10,12 +10,11 @@ in it. With three to five runs a task every interval is a rough guide: it covers
 from collections.abc import Callable, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.stats import trim_mean
 
 from fast.errors import InputError
+from fast.runs.records import Floats
 
-Floats = NDArray[np.float64]
 Scores = Sequence[Floats]
 
 RESAMPLES = 50_000  # rliable's own
