@@ -20,7 +20,7 @@ from fast.papers.grid import Panel
 from fast.report import classifiers, drawing, stats
 from fast.report.chosen import Chosen, face, planned
 from fast.report.drawing import Drawing, Row
-from fast.runs.records import Floats, Run, Table, scored_layers, series
+from fast.runs.records import Floats, Run, scored_layers, series
 
 LAST = "Returns are the last evaluation of each run, not normalised but for Atari's: there random "
 LAST += "is 0 and a human 1."
@@ -396,8 +396,7 @@ FEW = 6  # runs, above which the mean of a method's is drawn in place of each
 
 
 def dormancy(chosen: Chosen) -> Drawing:
-    """A row of axes for each task, a column for each panel, over environment steps: of few runs
-    each a line, else of a method their mean and a band from the lowest to the highest."""
+    """A row of axes for each task, a column for each panel, over environment steps."""
     panels, looks = chosen.recipe.panels, drawing.looks_of(drawing.methods_of(chosen.runs))
     rows = drawing.rows_of(chosen.runs, panels)
     few = len(chosen.runs) <= FEW
@@ -441,10 +440,11 @@ def life_rows(run: Run, panels: Sequence[Panel]) -> list[Row]:
 
     x is learning rate x updates: about the longest way of a weight under Adam.
     """
-    rows, table = [], run.tables.get("scores", Table([]))
+    rows = []
     for layer in scored_layers(run, "saturated"):
         if not re.split("[./]", layer)[-1].startswith("dense"):
             continue
+        table = run.tables["scores"]
         x = learning_rate(run, layer) * table.numbers("update")
         for measure in (panel.keys[0] for panel in panels):
             values = table.numbers(f"{layer}/{measure}")
@@ -454,11 +454,7 @@ def life_rows(run: Run, panels: Sequence[Panel]) -> list[Row]:
 
 
 def survival(chosen: Chosen) -> Drawing:
-    """A row of axes for each dense layer, the critic's heads in one: a column for each panel.
-
-    Of few runs each is a line, else of a method their mean and a band from the lowest to the
-    highest.
-    """
+    """A row of axes for each dense layer, the critic's heads in one: a column for each panel."""
     panels, looks = chosen.recipe.panels, drawing.looks_of(drawing.methods_of(chosen.runs))
     rows = [row for run in chosen.runs for row in life_rows(run, panels)]
     every: dict[str, dict[str, None]] = {}  # layer of any head: its keys

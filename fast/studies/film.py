@@ -50,14 +50,10 @@ def film(run: Path, out: Path, size: int = 240, episode: int = 0) -> float:
         out.parent.mkdir(parents=True, exist_ok=True)
     assert isinstance(config.env, envs.PixelSettings | envs.StateSettings)  # of dm_control
     repeat = config.env.action_repeat
-    with contextlib.ExitStack() as opened:
-        seen, camera = (
-            opened.enter_context(contextlib.closing(env))
-            for env in (
-                envs.make(config.task, config.env),
-                dmc.make(config.task, size=size, action_repeat=repeat),
-            )
-        )
+    with (
+        contextlib.closing(envs.make(config.task, config.env)) as seen,
+        contextlib.closing(dmc.make(config.task, size=size, action_repeat=repeat)) as camera,
+    ):
         state = checkpoint["state"]
         step = state["experience"]["agent_step"]
         agent = _agent(config, state["agent"], seen)
