@@ -164,7 +164,7 @@ def strip(run: Run) -> tuple[str, dict[int, str]]:
         with np.load(files[-1]) as episode:
             frames = episode["frames"]
         pictures = {}
-        for index in sorted(set(np.linspace(0, len(frames) - 1, STRIP).round().astype(int))):
+        for index in np.unique(np.linspace(0, len(frames) - 1, STRIP).round().astype(int)):
             file = io.BytesIO()
             picture = frames[index].transpose(1, 2, 0).copy()
             matplotlib.image.imsave(file, picture, format="png", origin="upper")
