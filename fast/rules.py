@@ -5,7 +5,7 @@ machine is refused by its size in memory, not here.
 """
 
 from dataclasses import dataclass
-from typing import Annotated, TypeVar, dataclass_transform
+from typing import Annotated, Any, TypeVar, dataclass_transform
 
 from pydantic import ConfigDict, Field
 
@@ -33,3 +33,10 @@ def settings(kind: type[Kind]) -> type[Kind]:
     """A frozen dataclass whose fields are held to their types: no unknown names, "3" no number."""
     kind.__pydantic_config__ = ConfigDict(extra="forbid", strict=True)  # type: ignore[attr-defined]
     return dataclass(frozen=True)(kind)
+
+
+def unusual(settings: Any, *names: str) -> list[str]:
+    """Those of the named fields that are not what they are by default, each with its value."""
+    usual = type(settings)()
+    return [f"{name} {getattr(settings, name)}" for name in names
+            if getattr(settings, name) != getattr(usual, name)]  # fmt: skip

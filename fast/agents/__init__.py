@@ -1,6 +1,6 @@
 """The agents: one file each, which reads as its paper.
 
-An agent has (there is no base class):
+An agent has (there is no base class; BRO is SAC with other networks):
 
     learners        {"critic": Learner, ...}, what interventions act on
     act(obs, generator)             actions in [-1, 1], or the number of one, (batch, 1); without a

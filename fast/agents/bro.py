@@ -24,16 +24,27 @@ from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
 from fast import losses
-from fast.agents.learner import Learner, chains
-from fast.agents.sac import Actor, Draws, actor_loss, draw_as, temperature_loss
+from fast.agents.learner import TINY_RUN, Learner, RandomFirst, adam, as_made
+from fast.agents.sac import SAC, Actor, actor_loss, draw_as
 from fast.experience.replay import Batch
-from fast.nets.heads import LOG_STD, Temperature, squashed_action, squashed_sample
+from fast.nets.heads import LOG_STD, Temperature, squashed_sample
 from fast.nets.layers import ResidualMLP, layer_norm
-from fast.rules import Beta, Count, Few, Finite, NonNegative, Positive, Share, Size, settings
+from fast.rules import (
+    Beta,
+    Count,
+    Few,
+    Finite,
+    NonNegative,
+    Positive,
+    Share,
+    Size,
+    settings,
+    unusual,
+)
 
 
 @settings
-class BROSettings:
+class BROSettings(RandomFirst):
     """The defaults are GraMa's (Tables 2 and 3), where it is silent those of BRO's code in JAX."""
 
     kind: Literal["bro"] = "bro"
@@ -63,21 +74,15 @@ class BROSettings:
     replay_capacity: Count = 1_000_000  # Table 3
 
     normalisation: ClassVar[str] = "layer_norm"
-    evaluation_exploration: ClassVar[float] = 0.0
-
-    def exploration(self, agent_step: int) -> float:
-        """The share of uniformly random actions."""
-        return float(agent_step < self.first_update)
-
-    def require(self, shape: Sequence[int]) -> None:
-        """Whatever the fields allow."""
+    # Of SAC's, which its update is: each does all.
+    target_period: ClassVar[int] = 1
+    actor_period: ClassVar[int] = 1
+    actor_steps: ClassVar[int] = 1
 
     def told(self) -> list[str]:
         """What of it is not GraMa's, for the line that announces a run."""
-        usual = BROSettings()
         names = ("hidden", "critic_blocks", "actor_blocks", "quantiles", "pessimism")
-        return [f"{name} {getattr(self, name)}" for name in names
-                if getattr(self, name) != getattr(usual, name)]  # fmt: skip
+        return unusual(self, *names)
 
 
 def _acting(every: int | float, reset: dict[str, Any]) -> dict[str, Any]:
@@ -121,15 +126,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     "tiny": {
         "agent": {"batch_size": 8, "hidden": 16, "first_update": 20, "replay_capacity": 2000},
         "interventions": _acting(0.02, {"every": 0.1}),
-        "run": {
-            "updates": 300,
-            "evaluation_interval": 500,
-            "evaluation_episodes": 1,
-            "score_interval": 50,
-            "score_batch": 32,
-            "log_interval": 50,
-            "checkpoint_interval": 1,
-        },
+        "run": TINY_RUN,
     },
 }
 
@@ -140,7 +137,6 @@ class Critic(nn.Module):
     def __init__(self, heads: Sequence[ResidualMLP]):
         super().__init__()
         self.heads = nn.ModuleList(heads)
-        self.chains = [path for j, head in enumerate(heads) for path in head.chains(f"heads.{j}")]
 
     def forward(self, obs: Tensor, action: Tensor) -> Tensor:
         x = torch.cat([obs, action], dim=1)
@@ -171,10 +167,10 @@ def networks(settings: BROSettings, shape: Sequence[int], actions: int) -> Netwo
     }
 
 
-class BRO:
-    """Observations are float vectors, actions in [-1, 1]."""
+class BRO(SAC):
+    """SAC with BRO-nets, whose value of both heads is another."""
 
-    pieces = ("target", "critic_loss", "actor_loss")
+    settings: BROSettings
 
     def __init__(self, settings: BROSettings, shape: Sequence[int], actions: int,
                  generator: Generator, device: torch.device | str = "cpu"):  # fmt: skip
@@ -182,65 +178,16 @@ class BRO:
         self.settings, self.actions, self.device = s, actions, torch.device(device)
         with torch.random.fork_rng(devices=[]):  # torch's own initial draws are thrown away
             made = networks(s, shape, actions)
-        critic, actor = made["critic"], made["actor"]
-        draw = draw_as("orthogonal")
-        common: dict[str, Any] = {"eps": s.adam_eps, "device": device}
-        how: dict[str, Any] = {
-            "betas": s.betas, "decay": s.weight_decay, "decay_vectors": s.decay_biases,
-            "decay_in_loss": s.decay_in_loss, "norm_eps": s.layer_norm_eps, **common,
-        }  # fmt: skip
-        self.critic = Learner(critic, draw, generator, rate=s.critic_learning_rate, slow=True,
-                              readers=chains(critic, critic.chains), **how)  # fmt: skip
-        self.actor = Learner(actor, draw, generator, rate=s.actor_learning_rate,
-                             readers=chains(actor, actor.head.chains("head")), **how)  # fmt: skip
-        self.temperature = Learner(
-            made["temperature"], lambda module, generator: None, generator,
-            rate=s.temperature_learning_rate, betas=(s.temperature_beta, s.betas[1]), **common,
-        )  # fmt: skip
+        draw, how = draw_as("orthogonal"), adam(s, device)
+        self.critic = Learner(made["critic"], draw, generator, rate=s.critic_learning_rate,
+                              slow=True, **how)  # fmt: skip
+        self.actor = Learner(made["actor"], draw, generator, rate=s.actor_learning_rate, **how)
+        plain = adam(s, device, decays=False) | {"betas": (s.temperature_beta, s.betas[1])}
+        self.temperature = Learner(made["temperature"], as_made, generator,
+                                   rate=s.temperature_learning_rate, **plain)  # fmt: skip
         self.learners: dict[str, Learner[nn.Module]] = {
-            "critic": self.critic,
-            "actor": self.actor,
-            "temperature": self.temperature,
-        }
-
-    @property
-    def alpha(self) -> Tensor:
-        """The temperature, without gradient."""
-        return self.temperature.module().detach()
-
-    @torch.no_grad()
-    def act(self, obs: Tensor, generator: Generator | None = None) -> Tensor:
-        """Actions (batch, actions); without a generator, tanh of the mean."""
-        return squashed_action(self.actor.module(obs), generator)
-
-    def draws(self, batch: int, generator: Generator) -> Draws:
-        """The random numbers of one update, on the agent's device."""
-        noise = torch.randn(2, batch, self.actions, generator=generator)
-        noise = noise.to(self.device, non_blocking=True)
-        return Draws(noise[0], noise[1:])
-
-    def update(self, batch: Batch, draws: Draws, count: int) -> dict[str, Tensor]:
-        """The `count`-th update (from 1); returns scalars of it, still on the device."""
-        y = self.target(batch, draws.next_noise)
-        q = self.critic.module(batch.obs, batch.action)
-        critic_loss = self.critic_loss(q, y)
-        self.critic.step(critic_loss)
-        self.critic.follow(self.settings.averaging_rate)
-        loss, entropy = self.actor_loss(batch.obs, draws.noise[0])
-        self.actor.step(loss)
-        wanted = self.settings.target_entropy_per_action * self.actions
-        self.temperature.step(temperature_loss(self.temperature.module, entropy, wanted))
-        return {
-            "critic_loss": critic_loss.detach(), "value": q.detach().mean(), "target": y.mean(),
-            "actor_loss": loss.detach(), "entropy": entropy, "temperature": self.alpha,
+            "critic": self.critic, "actor": self.actor, "temperature": self.temperature,
         }  # fmt: skip
-
-    def loss(self, learner: str, batch: Batch, draws: Draws) -> Tensor:
-        """What critic or actor descend on a batch: for the measures."""
-        if learner == "critic":
-            y = self.target(batch, draws.next_noise)
-            return self.critic_loss(self.critic.module(batch.obs, batch.action), y)
-        return self.actor_loss(batch.obs, draws.noise[0])[0]
 
     def of_both(self, first: Tensor, second: Tensor) -> Tensor:
         """What stands for the values of both heads: their mean, less pessimism."""
@@ -257,9 +204,11 @@ class BRO:
         value = q - (self.alpha * log_prob)[:, None]
         return batch.reward[:, None] + batch.discount[:, None] * value
 
-    def critic_loss(self, q: Tensor, y: Tensor) -> Tensor:
-        """Of q (2, batch, quantiles) against y (batch, quantiles)."""
-        return losses.mse(q, y) if self.settings.quantiles == 1 else losses.quantile_huber(q, y)
+    def critic_loss(self, batch: Batch, y: Tensor) -> tuple[Tensor, Tensor]:
+        """Of both heads' quantiles against y (batch, quantiles), and the mean of their values."""
+        q = self.critic.module(batch.obs, batch.action)
+        loss = losses.mse if self.settings.quantiles == 1 else losses.quantile_huber
+        return loss(q, y), q.detach().mean()
 
     def actor_loss(self, obs: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
         def value(first: Tensor, second: Tensor) -> Tensor:

@@ -19,11 +19,21 @@ from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
 from fast import losses
-from fast.agents.learner import Learner, chains
+from fast.agents.learner import Learner, adam
 from fast.errors import InputError
 from fast.experience.labels import Batch
 from fast.nets.layers import MLP, Conv, initialise, layer_norm, lecun
-from fast.rules import Beta, NonNegative, Positive, Size, Sizes, Strides, Widths, settings
+from fast.rules import (
+    Beta,
+    NonNegative,
+    Positive,
+    Size,
+    Sizes,
+    Strides,
+    Widths,
+    settings,
+    unusual,
+)
 
 
 @settings
@@ -78,9 +88,7 @@ class ClassifierSettings:
 
     def told(self) -> list[str]:
         """What of it is not the network of B.3, for the line that announces a run."""
-        usual, names = ClassifierSettings(), ("channels", "hidden", "optimizer", "normalisation")
-        return [f"{name} {getattr(self, name)}" for name in names
-                if getattr(self, name) != getattr(usual, name)]  # fmt: skip
+        return unusual(self, "channels", "hidden", "optimizer", "normalisation")
 
 
 # What a preset changes of the defaults, which are `paper`. The intervention comes when half of the
@@ -213,11 +221,8 @@ class Classifier:
             made = networks(s, shape, classes)["classifier"]
         # Of variance 1 / inputs, as flax draws by default; biases 0, as Theorem 1 assumes (ours).
         self.classifier = Learner(
-            made, partial(initialise, kernel=lecun), generator, rate=s.learning_rate, betas=s.betas,
-            eps=s.adam_eps, momentum=s.momentum if s.optimizer == "sgd" else None,
-            decay=s.weight_decay, decay_vectors=s.decay_biases, decay_in_loss=s.decay_in_loss,
-            readers=chains(made, made.mlp.chains("mlp")), body=("mlp",),
-            norm_eps=s.layer_norm_eps, device=device,
+            made, partial(initialise, kernel=lecun), generator, rate=s.learning_rate, body=("mlp",),
+            momentum=s.momentum if s.optimizer == "sgd" else None, **adam(s, device),
         )  # fmt: skip
         self.learners: dict[str, Learner[nn.Module]] = {"classifier": self.classifier}
 

@@ -21,7 +21,7 @@ import math
 import warnings
 from collections.abc import Sequence
 from functools import partial
-from typing import Annotated, Any, ClassVar, Literal, NamedTuple, TypedDict
+from typing import Annotated, Any, Literal, NamedTuple, TypedDict
 
 import numpy as np
 import torch
@@ -30,7 +30,7 @@ from pydantic import Field
 from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
-from fast.agents.learner import Learner, chains
+from fast.agents.learner import TINY_RUN, Learner, RandomFirst, adam, as_made
 from fast.agents.sac import Activations
 from fast.errors import InputError
 from fast.experience.replay import Batch
@@ -43,7 +43,7 @@ EPSILON = 0.1  # in the critic's loss (public code)
 
 
 @settings
-class DACERSettings:
+class DACERSettings(RandomFirst):
     """The defaults are GraMa's (Tables 4 and 5), where it is silent the public code's.
 
     GraMa's text has a U-net with Swish and 'official defaults'; its Table 4, which we take, an MLP
@@ -80,12 +80,6 @@ class DACERSettings:
     first_update: Count = 30_001
     updates_per_step: Positive = 0.05
     replay_capacity: Count = 1_000_000
-
-    evaluation_exploration: ClassVar[float] = 0.0
-
-    def exploration(self, agent_step: int) -> float:
-        """The share of uniformly random actions."""
-        return float(agent_step < self.first_update)
 
     def require(self, shape: Sequence[int]) -> None:
         """Refuse what these settings cannot be, together.
@@ -141,15 +135,7 @@ PRESETS: dict[str, dict[str, Any]] = {
             "updates_per_step": 1.0,
             "replay_capacity": 2000,
         },
-        "run": {
-            "updates": 300,
-            "evaluation_interval": 500,
-            "evaluation_episodes": 1,
-            "score_interval": 50,
-            "score_batch": 32,
-            "log_interval": 50,
-            "checkpoint_interval": 1,
-        },
+        "run": TINY_RUN,
     },
 }
 
@@ -212,7 +198,6 @@ class Critic(nn.Module):
         norm = layer_norm(s.layer_norm_eps) if s.normalisation == "layer_norm" else None
         heads = [MLP(inputs, s.hidden, 2, activation, norm) for _ in range(2)]
         self.heads = nn.ModuleList(heads)
-        self.chains = [path for j, head in enumerate(heads) for path in head.chains(f"heads.{j}")]
         self.register_buffer("spread", torch.zeros(2))
 
     def forward(self, obs: Tensor, action: Tensor) -> tuple[Tensor, Tensor]:
@@ -273,26 +258,16 @@ class DACER:
         self.settings, self.actions, self.device = s, actions, torch.device(device)
         with torch.random.fork_rng(devices=[]):  # torch's own initial draws are thrown away
             made = networks(s, shape, actions)
-        critic, actor = made["critic"], made["actor"]
-        adam: dict[str, Any] = {"betas": s.betas, "eps": s.adam_eps, "device": device}
+        how = adam(s, device, decays=False)
         draw = partial(initialise, kernel=lecun)  # as haiku
-        self.critic = Learner(
-            critic, draw, generator, rate=s.critic_learning_rate, slow=True,
-            readers=chains(critic, critic.chains), norm_eps=s.layer_norm_eps, **adam,
-        )  # fmt: skip
-        self.actor = Learner(
-            actor, draw, generator, rate=s.actor_learning_rate,
-            readers=chains(actor, actor.head.chains("head")), norm_eps=s.layer_norm_eps, **adam,
-        )  # fmt: skip
-        self.temperature = Learner(
-            made["temperature"], lambda module, generator: None, generator,
-            rate=s.temperature_learning_rate, **adam,
-        )  # fmt: skip
+        self.critic = Learner(made["critic"], draw, generator, rate=s.critic_learning_rate,
+                              slow=True, **how)  # fmt: skip
+        self.actor = Learner(made["actor"], draw, generator, rate=s.actor_learning_rate, **how)
+        self.temperature = Learner(made["temperature"], as_made, generator,
+                                   rate=s.temperature_learning_rate, **how)  # fmt: skip
         self.learners: dict[str, Learner[nn.Module]] = {
-            "critic": self.critic,
-            "actor": self.actor,
-            "temperature": self.temperature,
-        }
+            "critic": self.critic, "actor": self.actor, "temperature": self.temperature,
+        }  # fmt: skip
 
     @property
     def alpha(self) -> Tensor:

@@ -19,7 +19,7 @@ from torch import Generator, Tensor, nn
 
 from fast import losses
 from fast.agents.drq import random_shift
-from fast.agents.learner import Learner, chains
+from fast.agents.learner import TINY_RUN, Learner, adam, chains
 from fast.agents.sac import Activations
 from fast.errors import InputError
 from fast.experience.replay import Batch
@@ -207,15 +207,7 @@ PRESETS: dict[str, dict[str, Any]] = {
             "replay_capacity": 400,
         },
         "env": {"most_steps": 60},
-        "run": {
-            "updates": 300,
-            "evaluation_interval": 150,
-            "evaluation_episodes": 1,
-            "score_interval": 50,
-            "score_batch": 32,
-            "log_interval": 50,
-            "checkpoint_interval": 1,
-        },
+        "run": TINY_RUN | {"evaluation_interval": 150},
     },
 }
 
@@ -288,10 +280,8 @@ class DQN:
         with torch.random.fork_rng(devices=[]):  # torch's own initial draws are thrown away
             made = networks(s, shape, actions)["critic"]
         self.critic = Learner(
-            made, partial(initialise, kernel=xavier), generator, rate=s.learning_rate,
-            betas=s.betas, eps=s.adam_eps, decay=s.weight_decay, decay_vectors=s.decay_biases,
-            decay_in_loss=s.decay_in_loss, readers=made.readers(), body=(made.hidden[-1],),
-            slow=True, norm_eps=s.layer_norm_eps, device=device,
+            made, partial(initialise, kernel=xavier), generator, rate=s.learning_rate, slow=True,
+            readers=made.readers(), body=(made.hidden[-1],), **adam(s, device),
         )  # fmt: skip
         if s.targets == "fixed":
             assert self.critic.slow is not None

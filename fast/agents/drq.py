@@ -20,14 +20,14 @@ a' in the very first update that is the encoder shared here.
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Annotated, Any, ClassVar, Literal, NamedTuple, TypedDict
+from typing import Annotated, Any, Literal, NamedTuple, TypedDict
 
 import torch
 from pydantic import Field
 from torch import Generator, Tensor, nn
 
 from fast import losses
-from fast.agents.learner import Learner, chains
+from fast.agents.learner import TINY_RUN, Learner, RandomFirst, adam, as_made
 from fast.agents.sac import actor_loss, soft_value, temperature_loss
 from fast.errors import InputError
 from fast.experience.replay import Batch
@@ -50,7 +50,7 @@ from fast.rules import (
 
 
 @settings
-class DrQSettings:
+class DrQSettings(RandomFirst):
     """The defaults are those of Neuron Dominance; "B.2" and the like are its appendices, "jaxrl"
     the implementation that B.2 names as its default, "drq" the original DrQ."""
 
@@ -99,12 +99,6 @@ class DrQSettings:
     first_update: Count = 1000  # agent step of it; before it actions are random (jaxrl)
     updates_per_step: Positive = 1.0  # jaxrl
     replay_capacity: Count = 100_000  # agent steps, B.2
-
-    evaluation_exploration: ClassVar[float] = 0.0
-
-    def exploration(self, agent_step: int) -> float:
-        """The share of uniformly random actions."""
-        return float(agent_step < self.first_update)
 
     def smallest_picture(self) -> int:
         """Side in pixels of the smallest picture that the encoder takes."""
@@ -221,15 +215,7 @@ PRESETS: dict[str, dict[str, Any]] = {
             "first_update": 20,
             "replay_capacity": 400,
         },
-        "run": {
-            "updates": 300,
-            "evaluation_interval": 150,
-            "evaluation_episodes": 1,
-            "score_interval": 50,
-            "score_batch": 32,
-            "log_interval": 50,
-            "checkpoint_interval": 1,
-        },
+        "run": TINY_RUN | {"evaluation_interval": 150},
     },
 }
 
@@ -281,7 +267,6 @@ class Critic(nn.Module):
         inputs, outputs = s.latent + actions, s.bins if self.classifies else 1
         heads = [MLP(inputs, s.hidden, outputs, norm=norm) for _ in range(2)]
         self.heads = nn.ModuleList(heads)
-        self.chains = [path for j, head in enumerate(heads) for path in head.chains(f"heads.{j}")]
         edges, dtype = losses.bin_edges(s.low, s.high, s.bins), torch.get_default_dtype()
         self.register_buffer("edges", edges.to(dtype), persistent=False)
         self.register_buffer("centres", losses.centres(edges).to(dtype), persistent=False)
@@ -366,27 +351,16 @@ class DrQ:
         self.settings, self.actions, self.device = s, actions, torch.device(device)
         with torch.random.fork_rng(devices=[]):  # torch's own initial draws are thrown away
             made = networks(s, shape, actions)
-        critic, actor = made["critic"], made["actor"]
-        adam: dict[str, Any] = {"betas": s.betas, "eps": s.adam_eps, "device": self.device}
-        draw, rate = draw_as(s.initialisation), s.learning_rate
-        self.critic = Learner(
-            critic, draw, generator, rate=rate, slow=True, readers=chains(critic, critic.chains),
-            body=("trunk", "heads"), norm_eps=s.layer_norm_eps, decay=s.weight_decay,
-            decay_vectors=s.decay_biases, decay_in_loss=s.decay_in_loss, **adam,
-        )  # fmt: skip
-        self.actor = Learner(
-            actor, draw, generator, rate=rate, readers=chains(actor, actor.head.chains("head")),
-            body=("trunk", "head"), norm_eps=s.layer_norm_eps, **adam,
-        )  # fmt: skip
-        self.temperature = Learner(
-            made["temperature"], lambda module, generator: None, generator,
-            rate=s.temperature_learning_rate, **adam,
-        )  # fmt: skip
+        draw, plain = draw_as(s.initialisation), adam(s, device, decays=False)
+        self.critic = Learner(made["critic"], draw, generator, rate=s.learning_rate, slow=True,
+                              body=("trunk", "heads"), **adam(s, device))  # fmt: skip
+        self.actor = Learner(made["actor"], draw, generator, rate=s.learning_rate,
+                             body=("trunk", "head"), **plain)  # fmt: skip
+        self.temperature = Learner(made["temperature"], as_made, generator,
+                                   rate=s.temperature_learning_rate, **plain)  # fmt: skip
         self.learners: dict[str, Learner[nn.Module]] = {
-            "critic": self.critic,
-            "actor": self.actor,
-            "temperature": self.temperature,
-        }
+            "critic": self.critic, "actor": self.actor, "temperature": self.temperature,
+        }  # fmt: skip
 
     @property
     def alpha(self) -> Tensor:

@@ -20,14 +20,14 @@ from the code: an episode's last n - 1 steps are learnt from too, with the rewar
 
 import math
 from collections.abc import Sequence
-from typing import Any, ClassVar, Literal, NamedTuple, TypedDict
+from typing import Any, Literal, NamedTuple, TypedDict
 
 import torch
 from torch import Generator, Tensor, nn
 
 from fast import losses
 from fast.agents.drq import Critic, DrQSettings, draw_as, random_shift, trunk
-from fast.agents.learner import Learner, chains
+from fast.agents.learner import TINY_RUN, Learner, RandomFirst, adam
 from fast.errors import InputError
 from fast.experience.replay import Batch
 from fast.nets.encoders import Convolutions
@@ -49,7 +49,7 @@ LIMIT = 1 - 1e-6  # of an action: the public code's
 
 
 @settings
-class DrQv2Settings:
+class DrQv2Settings(RandomFirst):
     """The defaults are the paper's, Table 2, and its code's for tasks of medium difficulty."""
 
     kind: Literal["drqv2"] = "drqv2"
@@ -78,12 +78,6 @@ class DrQv2Settings:
     first_update: Count = 2001  # agent step of it; before it actions are random
     updates_per_step: Positive = 0.5
     replay_capacity: Count = 1_000_000
-
-    evaluation_exploration: ClassVar[float] = 0.0
-
-    def exploration(self, agent_step: int) -> float:
-        """The share of uniformly random actions."""
-        return float(agent_step < self.first_update)
 
     def noise(self, agent_step: int) -> float:
         """sigma at an agent step."""
@@ -163,15 +157,7 @@ PRESETS: dict[str, dict[str, Any]] = {
             "updates_per_step": 1.0,
             "replay_capacity": 400,
         },
-        "run": {
-            "updates": 300,
-            "evaluation_interval": 150,
-            "evaluation_episodes": 1,
-            "score_interval": 50,
-            "score_batch": 32,
-            "log_interval": 50,
-            "checkpoint_interval": 1,
-        },
+        "run": TINY_RUN | {"evaluation_interval": 150},
     },
 }
 
@@ -232,19 +218,11 @@ class DrQv2:
         self.settings, self.actions, self.device = s, actions, torch.device(device)
         with torch.random.fork_rng(devices=[]):  # torch's own initial draws are thrown away
             made = networks(s, shape, actions)
-        critic, actor = made["critic"], made["actor"]
-        how: dict[str, Any] = {"rate": s.learning_rate, "betas": s.betas, "eps": s.adam_eps,
-                               "norm_eps": s.layer_norm_eps, "device": self.device}  # fmt: skip
-        draw = draw_as("drq")
-        self.critic = Learner(
-            critic, draw, generator, slow=True, readers=chains(critic, critic.chains),
-            body=("trunk", "heads"), decay=s.weight_decay, decay_vectors=s.decay_biases,
-            decay_in_loss=s.decay_in_loss, **how,
-        )  # fmt: skip
-        self.actor = Learner(
-            actor, draw, generator, readers=chains(actor, actor.head.chains("head")),
-            body=("trunk", "head"), **how,
-        )  # fmt: skip
+        draw, plain = draw_as("drq"), adam(s, device, decays=False)
+        self.critic = Learner(made["critic"], draw, generator, rate=s.learning_rate, slow=True,
+                              body=("trunk", "heads"), **adam(s, device))  # fmt: skip
+        self.actor = Learner(made["actor"], draw, generator, rate=s.learning_rate,
+                             body=("trunk", "head"), **plain)  # fmt: skip
         self.learners: dict[str, Learner[nn.Module]] = {"critic": self.critic, "actor": self.actor}
 
     @torch.no_grad()

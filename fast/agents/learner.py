@@ -3,27 +3,52 @@
 import copy
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 import torch
 from torch import Generator, Tensor, nn
 
 from fast import mitigations
-from fast.nets.layers import Draw, layers
+from fast.nets.layers import MLP, Draw, ResidualMLP, layers
 
 Network = TypeVar("Network", bound=nn.Module, covariant=True)
 
 SLOTS = ("step", "exp_avg", "exp_avg_sq")  # of Adam's state, in torch's words
 KERNELS = {torch.optim.Adam: torch._fused_adam_, torch.optim.AdamW: torch._fused_adamw_}
 
+# A run of seconds, for the tests: of the presets `tiny`.
+TINY_RUN = {
+    "updates": 300,
+    "evaluation_interval": 500,
+    "evaluation_episodes": 1,
+    "score_interval": 50,
+    "score_batch": 32,
+    "log_interval": 50,
+    "checkpoint_interval": 1,
+}
+
+
+class RandomFirst:
+    """Of settings: actions are random before the first update, and none where it is evaluated."""
+
+    first_update: int
+    evaluation_exploration: ClassVar[float] = 0.0
+
+    def exploration(self, agent_step: int) -> float:
+        """The share of uniformly random actions."""
+        return float(agent_step < self.first_update)
+
+    def require(self, shape: Sequence[int]) -> None:
+        """Whatever the fields allow, for observations of any shape."""
+
 
 class Learner(Generic[Network]):
     """A network, its optimizer, its slow copy (the target network), and weights held at 0.
 
     Mitigations act on a learner and on nothing else. `readers` are the layers of neurons that may
-    be recycled, each with who reads it. `body` names what Reset draws anew and what is pruned: the
-    parts of the network behind its encoder, or all of it where none are named. `draw` fills a
-    network of this shape with new initial values.
+    be recycled, each with who reads it: those of its MLPs, where no others are given. `body` names
+    what Reset draws anew and what is pruned: the parts of the network behind its encoder, or all of
+    it where none are named. `draw` fills a network of this shape with new initial values.
     """
 
     def __init__(
@@ -54,8 +79,8 @@ class Learner(Generic[Network]):
             slow: whether there is a target network.
             norm_eps: of a LayerNorm that comes late.
         """
-        self.draw, self.readers, self.norm_eps = draw, readers or {}, norm_eps
-        self.rate = rate
+        self.draw, self.norm_eps, self.rate = draw, norm_eps, rate
+        self.readers = readers_of_mlps(module) if readers is None else readers
         draw(module, generator)
         self.module: Network = module.to(device)
         self.body = tuple(body) or tuple(name for name, _ in module.named_children())
@@ -216,6 +241,26 @@ def advance(optimizer: torch.optim.Optimizer) -> None:
         kernel(group["params"], gradient, means, variances, [], counts, lr=group["lr"],
                beta1=beta1, beta2=beta2, weight_decay=group["weight_decay"], eps=group["eps"],
                amsgrad=False, maximize=False)  # fmt: skip
+
+
+def as_made(module: nn.Module, generator: Generator) -> None:
+    """Draws nothing: a network that begins with what it was made of."""
+
+
+def adam(settings: Any, device: torch.device | str, decays: bool = True) -> dict[str, Any]:
+    """How a Learner of an agent with these settings descends; `decays`: with their weight decay."""
+    s = settings
+    how = {"betas": s.betas, "eps": s.adam_eps, "norm_eps": s.layer_norm_eps, "device": device}
+    decay = {"decay": s.weight_decay, "decay_vectors": s.decay_biases,
+             "decay_in_loss": s.decay_in_loss} if decays else {}  # fmt: skip
+    return how | decay
+
+
+def readers_of_mlps(network: nn.Module) -> mitigations.Readers:
+    """The readers of the layers of every MLP in it."""
+    paths = [path for name, part in network.named_modules() if isinstance(part, MLP | ResidualMLP)
+             for path in part.chains(name)]  # fmt: skip
+    return chains(network, paths)
 
 
 def chains(module: nn.Module, paths: Sequence[Sequence[str]]) -> mitigations.Readers:

@@ -28,12 +28,12 @@ import torch
 from torch import Generator, Tensor, nn
 
 from fast import losses
-from fast.agents.learner import Learner, chains
+from fast.agents.learner import Learner, adam
 from fast.agents.sac import Activations
 from fast.errors import InputError
 from fast.experience.rollout import Batch, Moments, Steps
 from fast.nets.layers import ACTIVATIONS, MLP, Activation, Norm, initialise, layer_norm, orthogonal
-from fast.rules import Beta, Few, NonNegative, Positive, Share, Size, Widths, settings
+from fast.rules import Beta, Few, NonNegative, Positive, Share, Size, Widths, settings, unusual
 
 
 @settings
@@ -90,9 +90,7 @@ class PPOSettings:
 
     def told(self) -> list[str]:
         """What of it is not plain PPO, for the line that announces a run."""
-        usual, names = PPOSettings(), ("activation", "normalisation", "time_limits", "hidden")
-        return [f"{name} {getattr(self, name)}" for name in names
-                if getattr(self, name) != getattr(usual, name)]  # fmt: skip
+        return unusual(self, "activation", "normalisation", "time_limits", "hidden")
 
 
 def _run(rollouts: int, look: int, updates: int = 320) -> dict[str, int]:
@@ -228,20 +226,10 @@ class PPO:
         self.settings, self.actions, self.device = s, actions, torch.device(device)
         with torch.random.fork_rng(devices=[]):  # torch's own initial draws are thrown away
             made = networks(s, shape, actions)
-        critic, actor = made["critic"], made["actor"]
-        how: dict[str, Any] = {
-            "rate": s.learning_rate, "betas": s.betas, "eps": s.adam_eps,
-            "decay": s.weight_decay, "decay_vectors": s.decay_biases,
-            "decay_in_loss": s.decay_in_loss, "norm_eps": s.layer_norm_eps, "device": device,
-        }  # fmt: skip
-        self.critic = Learner(
-            critic, partial(draw, last=1.0), generator,
-            readers=chains(critic, critic.head.chains("head")), **how,
-        )  # fmt: skip
-        self.actor = Learner(
-            actor, partial(draw, last=0.01), generator, body=("head", "log_std"),
-            readers=chains(actor, actor.head.chains("head")), **how,
-        )  # fmt: skip
+        how = adam(s, device) | {"rate": s.learning_rate}
+        self.critic = Learner(made["critic"], partial(draw, last=1.0), generator, **how)
+        self.actor = Learner(made["actor"], partial(draw, last=0.01), generator,
+                             body=("head", "log_std"), **how)  # fmt: skip
         self.learners: dict[str, Learner[nn.Module]] = {"critic": self.critic, "actor": self.actor}
 
     # --- playing ------------------------------------------------------------------------------

@@ -14,13 +14,13 @@ below the settings are those of every soft actor-critic here: drq.py reads them.
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, ClassVar, Literal, NamedTuple, TypedDict
+from typing import Any, Literal, NamedTuple, TypedDict
 
 import torch
 from torch import Generator, Tensor, nn
 
 from fast import losses
-from fast.agents.learner import Learner, chains
+from fast.agents.learner import TINY_RUN, Learner, RandomFirst, adam, as_made
 from fast.errors import InputError
 from fast.experience.replay import Batch
 from fast.nets.heads import Temperature, normal, squashed_action, squashed_sample
@@ -47,13 +47,14 @@ from fast.rules import (
     Size,
     Widths,
     settings,
+    unusual,
 )
 
 Activations = Literal["relu", "leaky_relu", "tanh", "sigmoid", "mish", "swish", "none"]
 
 
 @settings
-class SACSettings:
+class SACSettings(RandomFirst):
     """The defaults are ReDo's for SAC on MuJoCo (Table 4), where it is silent jaxrl's."""
 
     kind: Literal["sac"] = "sac"
@@ -89,12 +90,6 @@ class SACSettings:
     updates_per_step: Positive = 1.0
     replay_capacity: Count = 1_000_000
 
-    evaluation_exploration: ClassVar[float] = 0.0
-
-    def exploration(self, agent_step: int) -> float:
-        """The share of uniformly random actions."""
-        return float(agent_step < self.first_update)
-
     def require(self, shape: Sequence[int]) -> None:
         """Refuse what these settings cannot be, together.
 
@@ -108,9 +103,7 @@ class SACSettings:
 
     def told(self) -> list[str]:
         """What of it is not plain SAC, for the line that announces a run."""
-        usual, names = SACSettings(), ("activation", "normalisation", "residual", "width")
-        return [f"{name} {getattr(self, name)}" for name in names
-                if getattr(self, name) != getattr(usual, name)]  # fmt: skip
+        return unusual(self, "activation", "normalisation", "residual", "width")
 
 
 # What a preset changes of the defaults, which are `paper`. ReDo's Table 4: recycled every 200,000
@@ -155,15 +148,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     # Seconds: for the tests. All of it is ours.
     "tiny": {
         "agent": {"batch_size": 8, "hidden": (16, 16), "first_update": 20, "replay_capacity": 2000},
-        "run": {
-            "updates": 300,
-            "evaluation_interval": 500,
-            "evaluation_episodes": 1,
-            "score_interval": 50,
-            "score_batch": 32,
-            "log_interval": 50,
-            "checkpoint_interval": 1,
-        },
+        "run": TINY_RUN,
     },
 }
 
@@ -187,7 +172,6 @@ class Critic(nn.Module):
         body = ResidualMLP if residual else MLP
         heads = [body(inputs, hidden, 1, activation, norm) for _ in range(2)]
         self.heads = nn.ModuleList(heads)
-        self.chains = [path for j, head in enumerate(heads) for path in head.chains(f"heads.{j}")]
 
     def forward(self, obs: Tensor, action: Tensor) -> Tensor:
         x = torch.cat([obs, action], dim=1)
@@ -266,6 +250,9 @@ class SAC:
     """Observations are float vectors, actions in [-1, 1]."""
 
     pieces = ("target", "critic_loss", "actor_loss")
+    settings: Any  # SACSettings here
+    critic: Learner[nn.Module]
+    actor: Learner[nn.Module]
 
     def __init__(self, settings: SACSettings, shape: Sequence[int], actions: int,
                  generator: Generator, device: torch.device | str = "cpu"):  # fmt: skip
@@ -273,28 +260,15 @@ class SAC:
         self.settings, self.actions, self.device = s, actions, torch.device(device)
         with torch.random.fork_rng(devices=[]):  # torch's own initial draws are thrown away
             made = networks(s, shape, actions)
-        critic, actor = made["critic"], made["actor"]
-        adam: dict[str, Any] = {"betas": s.betas, "eps": s.adam_eps, "device": device}
-        draw = draw_as(s.initialisation)
-        self.critic = Learner(
-            critic, draw, generator, rate=s.critic_learning_rate, slow=True,
-            decay=s.weight_decay, decay_vectors=s.decay_biases, decay_in_loss=s.decay_in_loss,
-            readers=chains(critic, critic.chains),
-            norm_eps=s.layer_norm_eps, **adam,
-        )  # fmt: skip
-        self.actor = Learner(
-            actor, draw, generator, rate=s.actor_learning_rate,
-            readers=chains(actor, actor.head.chains("head")), norm_eps=s.layer_norm_eps, **adam,
-        )  # fmt: skip
-        self.temperature = Learner(
-            made["temperature"], lambda module, generator: None, generator,
-            rate=s.temperature_learning_rate, **adam,
-        )  # fmt: skip
+        draw, plain = draw_as(s.initialisation), adam(s, device, decays=False)
+        self.critic = Learner(made["critic"], draw, generator, rate=s.critic_learning_rate,
+                              slow=True, **adam(s, device))  # fmt: skip
+        self.actor = Learner(made["actor"], draw, generator, rate=s.actor_learning_rate, **plain)
+        self.temperature = Learner(made["temperature"], as_made, generator,
+                                   rate=s.temperature_learning_rate, **plain)  # fmt: skip
         self.learners: dict[str, Learner[nn.Module]] = {
-            "critic": self.critic,
-            "actor": self.actor,
-            "temperature": self.temperature,
-        }
+            "critic": self.critic, "actor": self.actor, "temperature": self.temperature,
+        }  # fmt: skip
 
     @property
     def alpha(self) -> Tensor:

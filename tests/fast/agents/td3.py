@@ -1,19 +1,19 @@
 """A toy TD3 (Fujimoto et al. 2018), to see that an agent is one file and one row."""
 
-from typing import ClassVar, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from fast import losses
-from fast.agents.learner import Learner, chains
+from fast.agents.learner import Learner, RandomFirst
 from fast.agents.sac import Critic, draw_as
 from fast.nets.layers import ACTIVATIONS, MLP
 from fast.rules import Count, Few, NonNegative, Positive, Share, Size, Widths, settings
 
 
 @settings
-class TD3Settings:
+class TD3Settings(RandomFirst):
     kind: Literal["td3"] = "td3"
     batch_size: Size = 8
     discount: Share = 0.99
@@ -29,14 +29,6 @@ class TD3Settings:
     first_update: Count = 20
     updates_per_step: Positive = 1.0
     replay_capacity: Count = 2000
-
-    evaluation_exploration: ClassVar[float] = 0.0
-
-    def exploration(self, agent_step):
-        return float(agent_step < self.first_update)
-
-    def require(self, shape):
-        pass
 
     def told(self):
         return []
@@ -77,11 +69,9 @@ class TD3:
         self.settings, self.actions, self.device = settings, actions, torch.device(device)
         self.learners = {}
         for name, module in networks(settings, shape, actions).items():
-            heads = ("heads.0", "heads.1") if name == "critic" else ("head",)
-            paths = [path for head in heads for path in module.get_submodule(head).chains(head)]
             self.learners[name] = Learner(
                 module, draw_as("torch"), generator, rate=settings.learning_rate, slow=True,
-                readers=chains(module, paths), device=device,
+                device=device,
             )  # fmt: skip
         self.critic, self.actor = self.learners.values()
 
