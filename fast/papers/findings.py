@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import spearmanr
 
-from fast.papers.grid import PlannedRun, plan
+from fast.papers.grid import PlannedRun, joined, plan
 from fast.papers.neuron_dominance import MASKED_REACHER
 
 Floats = NDArray[np.float64]
@@ -31,7 +31,7 @@ class Told(NamedTuple):
 
 
 Arms = Mapping[str, Sequence[Told]]  # the runs of each method, by task and seed
-Effect = Callable[[Arms], list[float]]  # one number of each run or pair; NaN: undefined there
+Value = Callable[[Told], float]  # a number of a run; NaN: undefined there
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ class Below(NamedTuple):
 
 @dataclass(frozen=True)
 class Finding:
-    """A sentence about runs.
+    """A sentence about the runs of a method, or about what one has more than another.
 
     `holds` is asked of the whole interval of the mean of `effect`.
     """
@@ -85,11 +85,21 @@ class Finding:
     source: str  # paper and place, or "ours"
     says: str  # in our words
     experiment: str
-    arms: tuple[str, ...]  # the methods that it looks at
-    effect: Effect
+    arms: tuple[str, ...]  # one method, or two
+    value: Value
     measures: str  # what `effect` is, with its unit
     holds: Above | Below
     seeds: int = 3  # at least so many are asked
+
+    def effect(self, arms: Arms) -> list[float]:
+        """The value of every run, or of two arms its difference, task by task and seed by seed."""
+        first, *others = (
+            {(run.task, run.seed): self.value(run) for run in arms[name]} for name in self.arms
+        )
+        if not others:
+            return list(first.values())
+        (other,) = others
+        return [value - other[key] for key, value in first.items() if key in other]
 
 
 # What is read of a run of DrQ: its critic has two heads of two hidden layers, of which the last is
@@ -245,20 +255,9 @@ def apart(run: Told) -> float:
     return float(np.abs(pairs[:, 0] - pairs[:, 1]).mean()) if pairs.any() else np.nan
 
 
-def each(method: str, value: Callable[..., float], *given: str) -> Effect:
-    """A number of every run of a method."""
-    return lambda arms: [value(run, *given) for run in arms[method]]
-
-
-def gap(method: str, other: str, value: Callable[..., float], *given: str) -> Effect:
-    """What a method has more than another, task by task and seed by seed."""
-
-    def effect(arms: Arms) -> list[float]:
-        pairs = {(run.task, run.seed): run for run in arms[other]}
-        ours = [run for run in arms[method] if (run.task, run.seed) in pairs]
-        return [value(run, *given) - value(pairs[run.task, run.seed], *given) for run in ours]
-
-    return effect
+def read(value: Callable[..., float], *given: str) -> Value:
+    """A number of a run that asks for more than the run."""
+    return lambda run: value(run, *given)
 
 
 KEEP = (
@@ -274,13 +273,9 @@ BRO_LAYERS = tuple(  # those with a ReLU
     for name in ("dormant_0", "dormant_0.02", "dormant_0.1", "zero_gradient", "low_gradient_0.01",
                  "low_gradient_0.01_retention", "lowest_quarters")
 )  # fmt: skip
-NONLINEARITIES = ("", "tanh", "sigmoid", "leaky-relu")  # the first: ReLU
-RECYCLING = ("", "redo-0.02", "regrama")
+NONLINEARITIES = ("baseline", "tanh", "sigmoid", "leaky-relu")  # the first: ReLU
+RECYCLING = ("baseline", "redo-0.02", "regrama")
 RECYCLED = ("redo", "ReDo", "redo-0.02"), ("regrama", "ReGraMa", "regrama")
-
-
-def joined(*changes: str) -> str:
-    return "+".join(filter(None, changes)) or "baseline"
 
 
 EXPERIMENTS: dict[str, Experiment] = {
@@ -431,8 +426,8 @@ def _phenomenon(experiment: str) -> dict[str, Finding]:
 
     def seen(source: str, says: str, value: Callable[..., float], *rest: Any) -> Finding:
         *given, measures, holds = rest
-        effect = each("baseline", value, *given)
-        return Finding(source, says, experiment, ("baseline",), effect, measures, holds)
+        reads = read(value, *given)
+        return Finding(source, says, experiment, ("baseline",), reads, measures, holds)
 
     return {
         "arises": seen(
@@ -502,7 +497,7 @@ def _prevented(experiment: str) -> dict[str, Finding]:
     return {
         f"{method}-prevents": Finding(
             source, f"with {name} no neuron of the critic's heads becomes dominant",
-            experiment, (method,), each(method, largest, FIRST, LAST),
+            experiment, (method,), read(largest, FIRST, LAST),
             "largest share of a hidden layer ever", Below(0.5),
         )
         for method, (name, source) in PREVENTS.items()
@@ -515,29 +510,55 @@ def _of(experiment: str, name: str) -> dict[str, Finding]:
     return {f"{name}.{key}": finding for key, finding in found.items()}
 
 
+def _activated(experiment: str) -> dict[str, Finding]:
+    """What OCP says of PPO with ReLU beside PPO without activations."""
+    both = ("baseline", "no-activation")
+    found = {
+        "relu-is-more-dormant": Finding(
+            "OCP, 1 and 3.2, Figure 1",
+            "with ReLU more neurons are dormant (score 0) than without activations",
+            experiment, both, read(later, "dormant_0"),
+            "dormant share of the second half, less that without activations", Above(0),
+        ),
+        "the-more-dormant-converges-faster": Finding(
+            "OCP, 1, Figure 1",
+            "PPO with ReLU, of which more is dormant, converges faster than without activations",
+            experiment, both, area,
+            "mean of all evaluations, less that without activations", Above(0),
+        ),
+        "all-have-a-gradient-without-activations": Finding(
+            "ours",
+            "without activations every neuron has a gradient",
+            experiment, both[1:], read(ever, "zero_gradient"),
+            "largest share without gradient of a layer ever", Below(0.01),
+        ),
+    }  # fmt: skip
+    return {f"{experiment}.{name}": finding for name, finding in found.items()}
+
+
 def _incremental(experiment: str) -> dict[str, Finding]:
     """What GraMa says of classes that come in one after the other."""
 
-    def of(says: str, arms: tuple[str, ...], effect: Effect, measures: str,
+    def of(says: str, arms: tuple[str, ...], value: Value, measures: str,
            holds: Above | Below) -> Finding:  # fmt: skip
-        return Finding("GraMa, 4.3, Figure 5", says, experiment, arms, effect, measures, holds)
+        return Finding("GraMa, 4.3, Figure 5", says, experiment, arms, value, measures, holds)
 
     plain = "baseline"
     found = {
         "accuracy-declines": of(
             "the accuracy of a plain classifier declines as one class after the other comes in",
-            (plain,), each(plain, decline),
+            (plain,), decline,
             "accuracy in the first tenth less that in the last, of the classes there", Above(0),
         ),
         "low-gradient-grows": of(
             "the share of neurons of little gradient grows meanwhile",
-            (plain,), each(plain, growth, INACTIVE),
+            (plain,), read(growth, INACTIVE),
             "their share (GraMa at most 0.01) in the last tenth, less that in the first", Above(0),
         ),
         **{
             f"{name}-raises-accuracy": of(
                 f"{spoken} at each new class raises the accuracy",
-                (arm, plain), gap(arm, plain, area),
+                (arm, plain), area,
                 "mean of all tests, less the baseline's", Above(0),
             )
             for name, spoken, arm in RECYCLED
@@ -545,7 +566,7 @@ def _incremental(experiment: str) -> dict[str, Finding]:
         **{
             f"{name}-lowers-low-gradient": of(
                 f"{spoken} leaves fewer neurons of little gradient",
-                (arm, plain), gap(arm, plain, later, INACTIVE),
+                (arm, plain), read(later, INACTIVE),
                 "their share (GraMa at most 0.01) in the second half, less the baseline's",
                 Below(0),
             )
@@ -553,7 +574,7 @@ def _incremental(experiment: str) -> dict[str, Finding]:
         },
         "regrama-does-as-redo": of(
             "ReGraMa is worth as much as ReDo: at most one picture in a hundred less",
-            ("regrama", "redo-0.02"), gap("regrama", "redo-0.02", area),
+            ("regrama", "redo-0.02"), area,
             "mean of all tests of regrama, less those of redo", Above(-0.01),
         ),
     }  # fmt: skip
@@ -563,9 +584,9 @@ def _incremental(experiment: str) -> dict[str, Finding]:
 def _bro(experiment: str, name: str, task: str, apart: int) -> dict[str, Finding]:
     """What GraMa says of BRO-net; its neurons are looked at every `apart` updates."""
 
-    def of(source: str, says: str, arms: tuple[str, ...], effect: Effect, measures: str,
+    def of(source: str, says: str, arms: tuple[str, ...], value: Value, measures: str,
            holds: Above | Below) -> Finding:  # fmt: skip
-        return Finding(f"GraMa, {source}", says, experiment, arms, effect, measures, holds)
+        return Finding(f"GraMa, {source}", says, experiment, arms, value, measures, holds)
 
     plain, returns = ("baseline",), "5.1, Figure 8 and Table 8"
     of_second = "share of low gradient (0.01) of the second half, less"
@@ -573,35 +594,35 @@ def _bro(experiment: str, name: str, task: str, apart: int) -> dict[str, Finding
         "activations-find-none": of(
             "1 and 4.1, Figure 8",
             "in BRO-net the activation score finds almost no inactive neuron",
-            plain, each(*plain, later, "dormant_0.02"),
+            plain, read(later, "dormant_0.02"),
             "dormant share (0.02) of both networks' ReLU layers, second half", Below(0.01),
         ),
         "gradients-find-more": of(
             "4.1 and 4.2, Figures 3 and 8",
             "in BRO-net the gradient score finds more inactive neurons than the activation score",
-            plain, each(*plain, lambda run: later(run, INACTIVE) - later(run, "dormant_0.02")),
+            plain, lambda run: later(run, INACTIVE) - later(run, "dormant_0.02"),
             "share of low gradient (0.01) less the dormant share (0.02), second half", Above(0),
         ),
         "scores-disagree": of(
             "4.1, Figure 3", "neurons of little activation are not those of little gradient",
-            plain, each(*plain, later, "lowest_quarters"),
+            plain, read(later, "lowest_quarters"),
             "share of the lowest quarter by activation in that by gradient, second half",
             Below(0.5),
         ),
         "inactive-for-good": of(
             "4.2, Figure 6 (b)", "a neuron of low gradient stays so",
-            plain, each(*plain, stays, INACTIVE),
+            plain, read(stays, INACTIVE),
             f"share of the neurons of low gradient (0.01) that still are {apart} updates later",
             Above(0.95),
         ),
         "regrama-leaves-fewer-inactive": of(
             "5.1, Figure 8", "ReGraMa leaves fewer neurons of low gradient",
-            ("regrama", "baseline"), gap("regrama", "baseline", later, INACTIVE),
+            ("regrama", "baseline"), read(later, INACTIVE),
             f"{of_second} the baseline's", Below(0),
         ),
         "redo-leaves-more-inactive-than-regrama": of(
             "5.1, Figure 8", "ReDo leaves more neurons of low gradient than ReGraMa",
-            ("redo", "regrama"), gap("redo", "regrama", later, INACTIVE),
+            ("redo", "regrama"), read(later, INACTIVE),
             f"{of_second} that of regrama", Above(0),
         ),
     }  # fmt: skip
@@ -614,7 +635,7 @@ def _bro(experiment: str, name: str, task: str, apart: int) -> dict[str, Finding
          returns, Above(0)),
     ):  # fmt: skip
         less = "the baseline's" if other == "baseline" else f"those of {other}"
-        found[key] = of(source, f"{says} on {task}", (arm, other), gap(arm, other, last_return),
+        found[key] = of(source, f"{says} on {task}", (arm, other), last_return,
                         f"last three evaluations of {arm}, less {less}", holds)  # fmt: skip
     return {f"{name}.{key}": finding for key, finding in found.items()}
 
@@ -626,15 +647,15 @@ def _dacer() -> dict[str, Finding]:
     return {
         "dacer.regrama-raises-return": Finding(
             "GraMa, 5.2, Figure 10", "ReGraMa raises DACER's return",
-            "dacer", pairs[0], gap(*pairs[0], area), f"{more} the baseline's", Above(0),
+            "dacer", pairs[0], area, f"{more} the baseline's", Above(0),
         ),
         "dacer.regrama-returns-more-than-redo": Finding(
             "GraMa, 5.2, Figure 10", "ReGraMa returns more than ReDo to DACER",
-            "dacer", pairs[1], gap(*pairs[1], area), f"{more} those of redo", Above(0),
+            "dacer", pairs[1], area, f"{more} those of redo", Above(0),
         ),
         "dacer.regrama-leaves-fewer-inactive": Finding(
             "GraMa, 5.2, Figure 11", "ReGraMa leaves fewer neurons of the actor of low gradient",
-            "dacer", pairs[0], gap(*pairs[0], later, INACTIVE, "actor"),
+            "dacer", pairs[0], read(later, INACTIVE, "actor"),
             "share of low gradient (0.01), second half, less the baseline's", Below(0),
         ),
     }  # fmt: skip
@@ -646,13 +667,13 @@ def _activations(name: str) -> dict[str, Finding]:
         f"sac.{name}-hides-from-activations": Finding(
             "GraMa, 4.1 (ii) and 5.3, Figure 12",
             f"with {name} in the critic the activation score finds almost no inactive neuron",
-            "activations", (name,), each(name, later, "dormant_0.02", "critic"),
+            "activations", (name,), read(later, "dormant_0.02", "critic"),
             "dormant share (0.02) of the critic, second half", Below(0.01),
         ),
         f"sac.{name}-shows-in-gradients": Finding(
             "GraMa, 5.3, Figure 12",
             f"with {name} the gradient score finds inactive neurons, at its threshold of 0",
-            "activations", (name,), each(name, later, "zero_gradient", "critic"),
+            "activations", (name,), read(later, "zero_gradient", "critic"),
             "share of the critic without gradient, second half", Above(0.001),
         ),
     }  # fmt: skip
@@ -660,24 +681,24 @@ def _activations(name: str) -> dict[str, Finding]:
 
 def _recycled(change: str) -> dict[str, Finding]:
     """What recycling is worth to SAC with one non-linearity in its critic."""
-    spoken, plain = change or "relu", joined(change)
+    spoken, plain = change.replace("baseline", "relu"), joined(change)
     redo, regrama = (joined(change, how) for how in RECYCLING[1:])
     more = "mean of all evaluations, less that without"
     found = {
         f"sac.{spoken}-regrama-raises-return": Finding(
             "GraMa, 5.3, Figure 12", f"with {spoken} ReGraMa raises the return",
-            "activations", (regrama, plain), gap(regrama, plain, area), more, Above(0),
+            "activations", (regrama, plain), area, more, Above(0),
         ),
         f"sac.{spoken}-regrama-lowers-low-gradient": Finding(
             "GraMa, 5.3, Figure 12", f"with {spoken} ReGraMa leaves fewer neurons of low gradient",
-            "activations", (regrama, plain), gap(regrama, plain, later, INACTIVE, "critic"),
+            "activations", (regrama, plain), read(later, INACTIVE, "critic"),
             "share of low gradient (0.01) of the critic, second half, less that without", Below(0),
         ),
     }  # fmt: skip
-    if change:  # with ReLU it 'performs well'
+    if change != "baseline":  # with ReLU it 'performs well'
         found[f"sac.{spoken}-redo-costs-return"] = Finding(
             "GraMa, 4.1 (ii) and 5.3, Figures 4 and 12", f"with {spoken} ReDo lowers the return",
-            "activations", (redo, plain), gap(redo, plain, area), more, Below(0),
+            "activations", (redo, plain), area, more, Below(0),
         )  # fmt: skip
     return found
 
@@ -690,325 +711,300 @@ FINDINGS: dict[str, Finding] = {
     "sparse.gradient-vanishes": Finding(
         f"{ND}, C.2, Figure 13 (a)",
         "the gradient of the layer with the dominant neuron converges to 0",
-        "sparse", ("baseline",), each("baseline", gradient, FIRST),
+        "sparse", ("baseline",), read(gradient, FIRST),
         "its mean magnitude in the last tenth over that in the first", Below(0.01),
     ),
     "sparse.baseline-fails": Finding(
         f"{ND}, 3.1",
         "DrQ often ends at a return of zero in sparse tasks",
-        "sparse", ("baseline",), each("baseline", last_return),
+        "sparse", ("baseline",), last_return,
         "mean of the last three evaluations", Below(1),
     ),
     "sparse.lnwd-keeps-srank": Finding(
         f"{ND}, 4.1.3, Figure 9",
         "LayerNorm with weight decay keeps a higher srank than the baseline",
-        "sparse", ("lnwd", "baseline"), gap("lnwd", "baseline", at_end, FIRST, "srank"),
+        "sparse", ("lnwd", "baseline"), read(at_end, FIRST, "srank"),
         _SRANK, Above(0),
     ),
     "sparse.hl-gauss-keeps-srank": Finding(
         f"{ND}, 4.1.3, Figure 9",
         "HL-Gauss keeps a higher srank than the baseline",
-        "sparse", ("hl-gauss", "baseline"), gap("hl-gauss", "baseline", at_end, FIRST, "srank"),
+        "sparse", ("hl-gauss", "baseline"), read(at_end, FIRST, "srank"),
         _SRANK, Above(0),
     ),
     "sparse.adam-eps-keeps-srank": Finding(
         "ours",
         "Adam's epsilon at 1e-5 keeps a higher srank than LayerNorm with weight decay",
-        "sparse", ("adam-eps", "lnwd"), gap("adam-eps", "lnwd", at_end, FIRST, "srank"),
+        "sparse", ("adam-eps", "lnwd"), read(at_end, FIRST, "srank"),
         "srank of the first hidden layer at the end, less that of lnwd", Above(0),
     ),
     "sparse.lnwd-keeps-the-next-layer-awake": Finding(
         f"{ND}, 4.1.3, Figure 9",
         "LayerNorm with weight decay keeps the next layer less dormant than the baseline",
-        "sparse", ("lnwd", "baseline"), gap("lnwd", "baseline", at_end, LAST, "dormant_0.1"),
+        "sparse", ("lnwd", "baseline"), read(at_end, LAST, "dormant_0.1"),
         "dormant share (0.1) of the next layer at the end, less the baseline's", Below(0),
     ),
     "sparse.hl-gauss-never-saturates": Finding(
         f"{ND}, 4.1.4, Figures 11 and 17",
         "with HL-Gauss the penultimate layer is never saturated completely, without any reward",
         "sparse", ("hl-gauss",),
-        each("hl-gauss", lambda run: float(np.nanmax(both(run, LAST, "saturated")))),
+        lambda run: float(np.nanmax(both(run, LAST, "saturated"))),
         "largest saturated share of the penultimate layer ever", Below(0.99),
     ),
     "sparse.pruning-does-not-prevent": Finding(
         f"{ND}, 4.1.3",
         "under pruning the largest score is not kept low",
-        "sparse", ("pruning",), each("pruning", largest, FIRST, LAST),
+        "sparse", ("pruning",), read(largest, FIRST, LAST),
         "largest share of a hidden layer ever, of pruning", Above(0.5),
     ),
     "sparse.redo-keeps-srank": Finding(
         f"{ND}, 4.1.3, Figure 9",
         "ReDo keeps a higher srank than the baseline",
-        "sparse", ("redo", "baseline"), gap("redo", "baseline", at_end, FIRST, "srank"),
+        "sparse", ("redo", "baseline"), read(at_end, FIRST, "srank"),
         _SRANK, Above(0),
     ),
     "sparse.reset-keeps-srank": Finding(
         f"{ND}, 4.1.3, Figure 9",
         "Reset keeps a higher srank than the baseline",
-        "sparse", ("reset", "baseline"), gap("reset", "baseline", at_end, FIRST, "srank"),
+        "sparse", ("reset", "baseline"), read(at_end, FIRST, "srank"),
         _SRANK, Above(0),
     ),
     **_of("masked", "masked"),
     "masked.baseline-never-learns": Finding(
         f"{ND}, 4.1.4, Figure 6",
         "the baseline does not learn any more once the reward is there; LNWD does",
-        "masked", ("lnwd", "baseline"), gap("lnwd", "baseline", last_return),
+        "masked", ("lnwd", "baseline"), last_return,
         "last three evaluations of lnwd, less the baseline's", Above(0),
     ),
     "masked.hl-gauss-learns": Finding(
         f"{ND}, 4.1.4, Figure 6",
         "HL-Gauss learns once the reward is there; the baseline does not",
-        "masked", ("hl-gauss", "baseline"), gap("hl-gauss", "baseline", last_return),
+        "masked", ("hl-gauss", "baseline"), last_return,
         "last three evaluations of hl-gauss, less the baseline's", Above(0),
     ),
     "masked.adam-eps-learns": Finding(
         "ours",
         "with Adam's epsilon at 1e-5 alone the baseline learns once the reward is there",
-        "masked", ("adam-eps", "baseline"), gap("adam-eps", "baseline", last_return),
+        "masked", ("adam-eps", "baseline"), last_return,
         "last three evaluations of adam-eps, less the baseline's", Above(0),
     ),
     "masked.adam-eps-learns-as-lnwd": Finding(
         "ours",
         "with Adam's epsilon at 1e-5 alone it learns at least as well as LNWD",
-        "masked", ("adam-eps", "lnwd"), gap("adam-eps", "lnwd", last_return),
+        "masked", ("adam-eps", "lnwd"), last_return,
         "last three evaluations of adam-eps, less those of lnwd", Above(0),
     ),
     "masked.hl-gauss-wakes-up": Finding(
         f"{ND}, 4.1.4, Figures 11 and 17",
         "with HL-Gauss the penultimate layer wakes up when the reward appears",
         "masked", ("hl-gauss",),
-        each("hl-gauss", lambda run: at_end(run, LAST, "saturated")
-             - at_unmasking(run, LAST, "saturated")),
+        lambda run: at_end(run, LAST, "saturated")
+             - at_unmasking(run, LAST, "saturated"),
         "its saturated share at the end, less that before the reward", Below(0),
     ),
     "masked.lnwd-wakes-up": Finding(
         f"{ND}, 4.1.4",
         "with LNWD the srank comes back when the reward appears",
         "masked", ("lnwd",),
-        each("lnwd", lambda run: at_end(run, FIRST, "srank") - at_unmasking(run, FIRST, "srank")),
+        lambda run: at_end(run, FIRST, "srank") - at_unmasking(run, FIRST, "srank"),
         "srank of the first hidden layer at the end, less that before the reward", Above(0),
     ),
     **_of("masked-reacher", "reacher"),
     "sac.dormancy-grows": Finding(
         "ReDo, 3 and Appendix B",
         "the share of dormant neurons (score 0) grows while SAC trains",
-        "halfcheetah", ("baseline",), each("baseline", growth, "dormant_0"),
+        "halfcheetah", ("baseline",), read(growth, "dormant_0"),
         "dormant share of all layers in the last tenth, less that in the first", Above(0),
     ),
     "sac.critic-dormancy-grows": Finding(
         "ReDo, 3 and Appendix B",
         "so does that of the critic at a score of at most 0.1",
-        "halfcheetah", ("baseline",), each("baseline", growth, "dormant_0.1", "critic"),
+        "halfcheetah", ("baseline",), read(growth, "dormant_0.1", "critic"),
         "dormant share (0.1) of the critic in the last tenth, less that in the first", Above(0),
     ),
     "sac.replay-ratio-grows-dormancy": Finding(
         "ReDo, 3, Figure 7",
         "four updates a step leave more neurons dormant than one, after as many updates",
-        "halfcheetah", ("replay-ratio-4", "baseline"),
-        gap("replay-ratio-4", "baseline", later, "dormant_0.1"),
+        "halfcheetah", ("replay-ratio-4", "baseline"), read(later, "dormant_0.1"),
         "dormant share (0.1) of the second half, less the baseline's", Above(0),
     ),
     "sac.redo-lowers-dormancy": Finding(
         "ReDo, 5.4 and Appendix B",
         "ReDo leaves fewer neurons dormant",
-        "halfcheetah", ("redo", "baseline"), gap("redo", "baseline", later, "dormant_0.1"),
+        "halfcheetah", ("redo", "baseline"), read(later, "dormant_0.1"),
         "dormant share (0.1) of the second half, less the baseline's", Below(0),
     ),
     "sac.redo-costs-no-return": Finding(
         "ReDo, 5.4, Figure 14",
         "of ReDo, Reset and weight decay only ReDo does not lower SAC's return: it beats Reset",
-        "halfcheetah", ("redo", "reset"), gap("redo", "reset", last_return),
+        "halfcheetah", ("redo", "reset"), last_return,
         "last three evaluations of redo, less those of reset", Above(0),
     ),
     "sac.weight-decay-costs-return": Finding(
         "ReDo, 5.4, Figure 14",
         "weight decay lowers SAC's return",
-        "halfcheetah", ("weight-decay", "baseline"), gap("weight-decay", "baseline", last_return),
+        "halfcheetah", ("weight-decay", "baseline"), last_return,
         "last three evaluations of weight-decay, less the baseline's", Below(0),
     ),
     "sac.reset-costs-return": Finding(
         "ReDo, 5.4, Figure 14",
         "Reset lowers SAC's return",
-        "halfcheetah", ("reset", "baseline"), gap("reset", "baseline", last_return),
+        "halfcheetah", ("reset", "baseline"), last_return,
         "last three evaluations of reset, less the baseline's", Below(0),
     ),
     "sac.regrama-does-as-redo": Finding(
         "GraMa, 4.2, Figure 5",
         "in a plain MLP with ReLU ReGraMa returns at least what ReDo does",
-        "halfcheetah", ("regrama", "redo"), gap("regrama", "redo", last_return),
+        "halfcheetah", ("regrama", "redo"), last_return,
         "last three evaluations of regrama, less those of redo", Above(0),
     ),
     "sac.no-neuron-dominates": Finding(
         f"{ND}, 4.1",
         "where rewards are dense no neuron becomes dominant",
         "halfcheetah", ("baseline",),
-        each("baseline", ever, "largest_share"), "largest share of any layer ever", Below(0.5),
+        read(ever, "largest_share"), "largest share of any layer ever", Below(0.5),
     ),
     "dqn.dormancy-grows": Finding(
         "ReDo, 3, Figure 2",
         "the share of dormant neurons (score 0) grows while DQN trains",
-        "minatar", ("baseline",), each("baseline", growth, "dormant_0"),
+        "minatar", ("baseline",), read(growth, "dormant_0"),
         "dormant share of all layers in the last tenth, less that in the first", Above(0),
     ),
     "dqn.dormancy-grows-at-1e-8": Finding(
         "ours",
         "it grows where Adam's epsilon is 1e-8",
-        "minatar", ("adam-eps-1e-8",), each("adam-eps-1e-8", growth, "dormant_0"),
+        "minatar", ("adam-eps-1e-8",), read(growth, "dormant_0"),
         "dormant share of all layers in the last tenth, less that in the first", Above(0),
     ),
     "dqn.adam-eps-decides": Finding(
         "ours",
         "Adam's epsilon at 1e-8 leaves more neurons dormant (0.1) than at ReDo's 1.5e-4",
-        "minatar", ("adam-eps-1e-8", "baseline"),
-        gap("adam-eps-1e-8", "baseline", later, "dormant_0.1"),
+        "minatar", ("adam-eps-1e-8", "baseline"), read(later, "dormant_0.1"),
         "dormant share (0.1) of the second half, less the baseline's", Above(0),
     ),
     "dqn.replay-ratio-grows-dormancy": Finding(
         "ReDo, 3, Figure 7",
         "a replay ratio of 1 leaves more neurons dormant than one of 0.25, after as many steps",
-        "minatar", ("replay-ratio-1", "baseline"),
-        gap("replay-ratio-1", "baseline", later, "dormant_0"),
+        "minatar", ("replay-ratio-1", "baseline"), read(later, "dormant_0"),
         "dormant share of the second half, less the baseline's", Above(0),
     ),
     "dqn.replay-ratio-grows-dormancy-at-1e-8": Finding(
         "ours",
         "so it does where Adam's epsilon is 1e-8",
-        "minatar", ("replay-ratio-1+adam-eps-1e-8", "adam-eps-1e-8"),
-        gap("replay-ratio-1+adam-eps-1e-8", "adam-eps-1e-8", later, "dormant_0"),
+        "minatar", ("replay-ratio-1+adam-eps-1e-8", "adam-eps-1e-8"), read(later, "dormant_0"),
         "dormant share of the second half, less that at a ratio of 0.25", Above(0),
     ),
     "dqn.replay-ratio-costs-return": Finding(
         "ReDo, 3 and 5.1, Figures 7 and 10",
         "a replay ratio of 1 lowers DQN's return",
-        "minatar", ("replay-ratio-1", "baseline"), gap("replay-ratio-1", "baseline", last_return),
+        "minatar", ("replay-ratio-1", "baseline"), last_return,
         "last three evaluations, less the baseline's", Below(0),
     ),
     "dqn.redo-lowers-dormancy": Finding(
         "ReDo, 4, Figure 9",
         "ReDo leaves fewer neurons dormant",
-        "minatar", ("redo", "baseline"), gap("redo", "baseline", later, "dormant_0"),
+        "minatar", ("redo", "baseline"), read(later, "dormant_0"),
         "dormant share of the second half, less the baseline's", Below(0),
     ),
     "dqn.redo-lowers-dormancy-at-1e-8": Finding(
         "ours",
         "so it does where Adam's epsilon is 1e-8",
-        "minatar", ("adam-eps-1e-8+redo", "adam-eps-1e-8"),
-        gap("adam-eps-1e-8+redo", "adam-eps-1e-8", later, "dormant_0"),
+        "minatar", ("adam-eps-1e-8+redo", "adam-eps-1e-8"), read(later, "dormant_0"),
         "dormant share of the second half, less that without ReDo", Below(0),
     ),
     "dqn.redo-raises-return": Finding(
         "ReDo, 4 and 5, Figures 9 and 10",
         "ReDo raises DQN's return at the default replay ratio",
-        "minatar", ("redo", "baseline"), gap("redo", "baseline", last_return),
+        "minatar", ("redo", "baseline"), last_return,
         "last three evaluations of redo, less the baseline's", Above(0),
     ),
     "dqn.redo-raises-return-at-ratio-1": Finding(
         "ReDo, 5.1, Figures 1 and 10",
         "ReDo raises DQN's return at a replay ratio of 1",
-        "minatar", ("replay-ratio-1+redo-0.1", "replay-ratio-1"),
-        gap("replay-ratio-1+redo-0.1", "replay-ratio-1", last_return),
+        "minatar", ("replay-ratio-1+redo-0.1", "replay-ratio-1"), last_return,
         "last three evaluations of redo, less those without", Above(0),
     ),
     "dqn.no-neuron-dominates": Finding(
         f"{ND}, 4.1",
         "where rewards are dense no neuron of the hidden layer becomes dominant",
-        "minatar", ("baseline",),
-        each("baseline", ever, "largest_share"),
+        "minatar", ("baseline",), read(ever, "largest_share"),
         "largest share of the dense layer ever", Below(0.5),
     ),
-    "ppo.relu-is-more-dormant": Finding(
-        "OCP, 1 and 3.2, Figure 1",
-        "with ReLU more neurons are dormant (score 0) than without activations",
-        "ppo", ("baseline", "no-activation"),
-        gap("baseline", "no-activation", later, "dormant_0"),
-        "dormant share of the second half, less that without activations", Above(0),
-    ),
+    **_activated("ppo"),
     "ppo.relu-is-more-dormant-at-0.1": Finding(
         "ours",
         "so it is at a score of at most 0.1, which a linear neuron can have too",
-        "ppo", ("baseline", "no-activation"),
-        gap("baseline", "no-activation", later, "dormant_0.1"),
+        "ppo", ("baseline", "no-activation"), read(later, "dormant_0.1"),
         "dormant share (0.1) of the second half, less that without activations", Above(0),
     ),
-    "ppo.the-more-dormant-converges-faster": Finding(
-        "OCP, 1, Figure 1",
-        "PPO with ReLU, of which more is dormant, converges faster than without activations",
-        "ppo", ("baseline", "no-activation"), gap("baseline", "no-activation", area),
-        "mean of all evaluations, less that without activations", Above(0),
-    ),
+    **_activated("ppo-long"),
     "ppo.dormancy-grows": Finding(
         "OCP, 3.3 and Appendix B",
         "the share of dormant neurons (score 0) grows while PPO trains",
-        "ppo-long", ("baseline",), each("baseline", growth, "dormant_0"),
+        "ppo-long", ("baseline",), read(growth, "dormant_0"),
         "dormant share of all layers in the last tenth, less that in the first", Above(0),
     ),
     "ppo.zero-gradient-grows": Finding(
         "OCP, 3.3 and Appendix B",
         "so does the share of neurons without gradient",
-        "ppo-long", ("baseline",), each("baseline", growth, "zero_gradient"),
+        "ppo-long", ("baseline",), read(growth, "zero_gradient"),
         "share without gradient of all layers in the last tenth, less that in the first", Above(0),
     ),
     "ppo.dormant-for-good": Finding(
         "OCP, 3.3, Figure 4",
         "a dormant neuron stays dormant",
-        "ppo-long", ("baseline",), each("baseline", stays, "dormant_0"),
+        "ppo-long", ("baseline",), read(stays, "dormant_0"),
         "share of the dormant neurons that still are after a rollout", Above(0.95),
     ),
     "ppo.without-gradient-for-good": Finding(
         "OCP, 3.3 and Appendix B, Figures 4 and 6",
         "a neuron without gradient stays without",
-        "ppo-long", ("baseline",), each("baseline", stays, "zero_gradient"),
+        "ppo-long", ("baseline",), read(stays, "zero_gradient"),
         "share of the neurons without gradient that still are after a rollout", Above(0.95),
     ),
     "ppo.value-0-recovers": Finding(
         "OCP, Appendix B",
         "in the value network's first layer neurons without gradient recover",
-        "ppo-long", ("baseline",), each("baseline", stays, "zero_gradient", "critic/head.dense0"),
+        "ppo-long", ("baseline",), read(stays, "zero_gradient", "critic/head.dense0"),
         "share of those in this layer that still are after a rollout", Below(0.95),
     ),
     "ppo.last-layer-is-dormant-most": Finding(
         "OCP, Appendix B",
         "more of the last hidden layer is dormant than of the layer before",
-        "ppo-long", ("baseline",), each("baseline", deeper, "dormant_0"),
+        "ppo-long", ("baseline",), read(deeper, "dormant_0"),
         "dormant share of the last hidden layers less that of the first, second half", Above(0),
     ),
     "ppo.last-layer-has-least-gradient": Finding(
         "OCP, Appendix B",
         "more of the last hidden layer is without gradient than of the layer before",
-        "ppo-long", ("baseline",), each("baseline", deeper, "zero_gradient"),
+        "ppo-long", ("baseline",), read(deeper, "zero_gradient"),
         "share without gradient of the last hidden layers less that of the first, second half",
         Above(0),
     ),
     "ppo.dormant-are-those-without-gradient": Finding(
         "OCP, Theorem 1 and Appendix B, Figures 4 and 6",
         "in the last hidden layer as many neurons are dormant as are without gradient",
-        "ppo-long", ("baseline",), each("baseline", apart),
+        "ppo-long", ("baseline",), apart,
         "how far the two shares of a look lie apart", Below(0.05),
     ),
     "ppo.more-are-dormant-than-without-gradient": Finding(
         "OCP, Appendix B",
         "in the value network's first layer more are dormant than without gradient",
         "ppo-long", ("baseline",),
-        each("baseline", lambda run: later(run, "dormant_0", "critic/head.dense0")
-             - later(run, "zero_gradient", "critic/head.dense0")),
+        lambda run: later(run, "dormant_0", "critic/head.dense0")
+             - later(run, "zero_gradient", "critic/head.dense0"),
         "dormant share of that layer less that without gradient, second half", Above(0),
-    ),
-    "ppo.all-have-a-gradient-without-activations": Finding(
-        "ours",
-        "without activations every neuron has a gradient",
-        "ppo", ("no-activation",), each("no-activation", ever, "zero_gradient"),
-        "largest share without gradient of a layer ever", Below(0.01),
     ),
     "ppo.weights-grow": Finding(
         "ours",
         "the norm of a layer's weights grows while PPO trains",
-        "ppo-long", ("baseline",), each("baseline", growth, "weight_norm"),
+        "ppo-long", ("baseline",), read(growth, "weight_norm"),
         "mean norm in the last tenth, less that in the first", Above(0),
     ),
     "ppo.tanh-converges-faster": Finding(
         "ours",
         "PPO with tanh, CleanRL's, converges faster than with ReLU",
-        "ppo", ("tanh", "baseline"), gap("tanh", "baseline", area),
+        "ppo", ("tanh", "baseline"), area,
         "mean of all evaluations of tanh, less those of ReLU", Above(0),
     ),
     **_incremental("incremental"),

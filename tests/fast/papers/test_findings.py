@@ -20,6 +20,7 @@ from fast.papers.findings import (
     Told,
     before,
     dominance,
+    last_return,
     next_layer,
     survival,
 )
@@ -214,9 +215,11 @@ def test_the_bound_itself_is_on_neither_side(holds, edge):
     assert holds(edge + 0.1) != holds(edge - 0.1)
 
 
-def made(values, holds):
-    chosen = lambda arms: list(values)  # noqa: E731
-    return Finding("ours", "", "sparse", ("baseline",), chosen, "", holds)
+def judged(values, holds):
+    """The verdict on runs whose last evaluations are these."""
+    finding = Finding("ours", "", "sparse", ("baseline",), last_return, "", holds)
+    told = [run(seed=seed, returns=(value,)) for seed, value in enumerate(values)]
+    return ledger.verdict(finding, told)
 
 
 def test_an_interval_that_crosses_the_condition_decides_nothing():
@@ -225,16 +228,16 @@ def test_an_interval_that_crosses_the_condition_decides_nothing():
     ends = ((2 - reach - 1e-9, "reproduced"), (2 - reach + 1e-9, "not decided"),
             (2 + reach - 1e-9, "not decided"), (2 + reach + 1e-9, "contradicted"))  # fmt: skip
     for bound, word in ends:
-        assert ledger.verdict(made((1, 2, 3), Above(bound)), [run()]).word.startswith(word)
+        assert judged((1, 2, 3), Above(bound)).word.startswith(word)
 
 
 @pytest.mark.parametrize("holds", [Above(0), Below(0)])
 def test_an_effect_that_is_the_bound_itself_in_every_run_decides_nothing(holds):
-    assert ledger.verdict(made((0, 0, 0), holds), [run()]).word == "not decided"
+    assert judged((0, 0, 0), holds).word == "not decided"
 
 
 def test_runs_where_the_effect_is_undefined_are_counted_and_do_not_decide():
-    result = ledger.verdict(made((1, 1.1, np.nan), Above(0)), [run()])
+    result = judged((1, 1.1, np.nan), Above(0))
     assert (result.word, result.undefined, len(result.values)) == ("not decided", 1, 2)
 
 
