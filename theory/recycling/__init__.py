@@ -15,6 +15,7 @@ from theory.recycling import (
     gradients,
     redo,
     said,
+    whole_layers,
 )
 
 # What `python -m theory show` says of the letters.
@@ -24,6 +25,7 @@ E is a mean over the batch, s_i = E|h_i| / ((1/N) Σ_j E|h_j|) the score; τ-dor
 G_i is the same of |dL/dh_i|, the gradient of the loss L, in the place of |h_i|.
 ReDo: a τ-dormant neuron gets fresh incoming weights, and its outgoing ones become 0.
 An instance scores on `batch` and compares the output at `asked`.
+Of two layers: g = relu(w x + b), h = relu(V g + c), f = out·h + d, r = f - y.
 """
 
 
@@ -33,4 +35,5 @@ CLAIMS: tuple[Claim[Any], ...] = (
     *gradients.CLAIMS,
     *balance.CLAIMS,
     *said.CLAIMS,
+    *whole_layers.CLAIMS,
 )
