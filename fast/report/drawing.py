@@ -497,7 +497,7 @@ def _threshold(axes: Axes, height: float, text: str) -> None:
 
 MARKS = {
     "carried": Line2D([], [], color=GREY, linewidth=1.8, linestyle=":",
-                      label="undefined (layer wholly dead): last value"),
+                      label="undefined (layer wholly dead, or an empty set): last value"),
     "zero": Line2D([], [], color=GREY, linestyle="", marker="v", markersize=3.5,
                    label="exactly zero"),
     "added": Line2D([], [], color="#333333", linewidth=1.2, linestyle="--",

@@ -252,7 +252,7 @@ def test_a_network_is_drawn_by_its_worst_layer_and_what_is_undefined_is_carried_
     assert points(saturated)[0] == [(80, 0), (160, 1), (240, 1), (320, 1)]
     assert points(axes_of(drawn, "actor: saturated"))[0] == [(80 * n, 0) for n in (1, 2, 3, 4)]
     legend = [text.get_text() for text in drawn.figure.legends[0].get_texts()]
-    assert "undefined (layer wholly dead): last value" in legend
+    assert "undefined (layer wholly dead, or an empty set): last value" in legend
     assert [label for label in legend if "masked" in label] == []
 
 
