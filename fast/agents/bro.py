@@ -12,23 +12,34 @@ Of the neurons only the first layer of a block is recycled, read by the second: 
 second layer add to a stream that all later layers read in the same columns, so none of their
 neurons has an outgoing weight of its own. All of them are scored.
 
-BRO's resets are `--method reset`, but for the temperature, which stays. Its second, optimistic
-actor is not here: GraMa's tables and the code that it names (BRO in PyTorch) have none.
+BRO's resets are `--method reset`, but for the temperature, which stays.
+
+Its second, optimistic actor is off, as in GraMa's tables: `--agent.optimistic`. Where it is on it
+plays in training, a normal whose mean is the actor's and a shift that a network of its own makes of
+both, whose deviation is the actor's times a factor. Behind each update of the others it descends
+
+    -mean of ((Q_0 + Q_1) / 2 + o |Q_0 - Q_1| / 2) + k D,   D = mean of shift^2 / (2 std^2),
+
+on the new critic; D is its divergence from the actor, but for the factor. o and k descend
+o (D / actions - d) and -k (D / actions - d): the further away it is the less optimism.
 """
 
+import math
 from collections.abc import Sequence
-from typing import Any, ClassVar, Literal, TypedDict
+from functools import partial
+from typing import Annotated, Any, ClassVar, Literal, NotRequired, TypedDict
 
 import torch
+from pydantic import Field
 from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
 from fast import losses
 from fast.agents.learner import TINY_RUN, Learner, RandomFirst, adam, as_made
-from fast.agents.sac import SAC, Actor, actor_loss, draw_as
+from fast.agents.sac import SAC, Actor, Draws, actor_loss, draw_as
 from fast.experience.replay import Batch
-from fast.nets.heads import LOG_STD, Temperature, squashed_sample
-from fast.nets.layers import ResidualMLP, layer_norm
+from fast.nets.heads import LOG_STD, Temperature, squashed_action, squashed_sample
+from fast.nets.layers import ResidualMLP, initialise, layer_norm, orthogonal
 from fast.rules import (
     Beta,
     Count,
@@ -41,6 +52,9 @@ from fast.rules import (
     settings,
     unusual,
 )
+
+ADJUSTED = (-10.0, 7.5)  # bounds of the logarithm of optimism and regularizer
+Adjusted = Annotated[float, Field(gt=math.exp(ADJUSTED[0]), lt=math.exp(ADJUSTED[1]))]
 
 
 @settings
@@ -69,6 +83,13 @@ class BROSettings(RandomFirst):
     averaging_rate: Share = 0.005  # of the target
     initial_temperature: Positive = 1.0
     target_entropy_per_action: Finite = -0.5
+    # Of the optimistic actor (BRO's code in JAX):
+    optimistic: bool = False
+    deviation_factor: Positive = 0.75
+    divergence_per_action: Positive = 0.05  # d
+    adjustment_learning_rate: Positive = 3e-5  # of o and k
+    initial_optimism: Adjusted = 1.0  # o
+    initial_regularizer: Adjusted = 0.25  # k
     first_update: Count = 2500  # random actions before it
     updates_per_step: Positive = 2.0  # Table 3; BRO: 10
     replay_capacity: Count = 1_000_000  # Table 3
@@ -143,12 +164,41 @@ class Critic(nn.Module):
         return torch.stack([head(x) for head in self.heads])
 
 
+class Optimist(nn.Module):
+    """The shift of the actor's mean, (batch, actions), of an observation and that mean."""
+
+    def __init__(self, head: ResidualMLP, actions: int):
+        super().__init__()
+        self.head = head
+        self.head.final = nn.Linear(self.head.final.in_features, actions, bias=False)
+
+    def forward(self, obs: Tensor, mean: Tensor) -> Tensor:
+        return self.head(torch.cat([obs, mean], dim=1))
+
+
+class Adjustment(nn.Module):
+    """A positive number, whose logarithm a tanh keeps in ADJUSTED, as a network."""
+
+    def __init__(self, initial: float):
+        super().__init__()
+        low, high = ADJUSTED
+        share = 2 * (math.log(initial) - low) / (high - low) - 1
+        self.raw = nn.Parameter(torch.tensor(math.atanh(share)))
+
+    def forward(self) -> Tensor:
+        low, high = ADJUSTED
+        return (low + (high - low) / 2 * (1 + torch.tanh(self.raw))).exp()
+
+
 class Networks(TypedDict):
     """Of every learner."""
 
     critic: Critic
     actor: Actor
     temperature: Temperature
+    optimist: NotRequired[Optimist]
+    optimism: NotRequired[Adjustment]
+    regularizer: NotRequired[Adjustment]
 
 
 def networks(settings: BROSettings, shape: Sequence[int], actions: int) -> Networks:
@@ -160,16 +210,22 @@ def networks(settings: BROSettings, shape: Sequence[int], actions: int) -> Netwo
         return ResidualMLP(inputs, hidden, outputs, F.relu, norm, stream=True)
 
     heads = [net(inputs + actions, s.critic_blocks, s.quantiles) for _ in range(2)]
-    return {
+    made: Networks = {
         "critic": Critic(heads),
         "actor": Actor(net(inputs, s.actor_blocks, 2 * actions), "tanh", LOG_STD),
         "temperature": Temperature(s.initial_temperature),
     }
+    if s.optimistic:
+        made["optimist"] = Optimist(net(inputs + actions, s.actor_blocks, actions), actions)
+        made["optimism"] = Adjustment(s.initial_optimism)
+        made["regularizer"] = Adjustment(s.initial_regularizer)
+    return made
 
 
 class BRO(SAC):
-    """SAC with BRO-nets, whose value of both heads is another."""
+    """SAC with BRO-nets, whose value of both heads is another; and with an optimist."""
 
+    pieces = (*SAC.pieces, "optimist_loss")
     settings: BROSettings
 
     def __init__(self, settings: BROSettings, shape: Sequence[int], actions: int,
@@ -188,6 +244,69 @@ class BRO(SAC):
         self.learners: dict[str, Learner[nn.Module]] = {
             "critic": self.critic, "actor": self.actor, "temperature": self.temperature,
         }  # fmt: skip
+        if "optimist" in made:
+            near = partial(
+                initialise, kernel=orthogonal(), special={"head.final": orthogonal(0.01)}
+            )
+            self.optimist = Learner(made["optimist"], near, generator, rate=s.actor_learning_rate,
+                                    **how)  # fmt: skip
+            plain["rate"] = s.adjustment_learning_rate
+            self.optimism = Learner(made["optimism"], as_made, generator, **plain)
+            self.regularizer = Learner(made["regularizer"], as_made, generator, **plain)
+            self.learners |= {"optimist": self.optimist, "optimism": self.optimism,
+                              "regularizer": self.regularizer}  # fmt: skip
+
+    @torch.no_grad()
+    def act(self, obs: Tensor, generator: Generator | None = None) -> Tensor:
+        """Actions (batch, actions): of the optimist, where there is one; without a generator, tanh
+        of the actor's mean."""
+        if generator is None or not self.settings.optimistic:
+            return super().act(obs, generator)
+        return squashed_action(self.optimistic(obs)[:2], generator)
+
+    def draws(self, batch: int, generator: Generator) -> Draws:
+        """The random numbers of one update, on the agent's device."""
+        count = 2 + self.settings.optimistic  # the last is the optimist's
+        noise = torch.randn(count, batch, self.actions, generator=generator)
+        noise = noise.to(self.device, non_blocking=True)
+        return Draws(noise[0], noise[1:])
+
+    def update(self, batch: Batch, draws: Draws, count: int) -> dict[str, Tensor]:
+        """The `count`-th update (from 1); returns scalars of it, still on the device."""
+        info = super().update(batch, draws._replace(noise=draws.noise[:1]), count)
+        if not self.settings.optimistic:
+            return info
+        loss, divergence = self.optimist_loss(batch.obs, draws.noise[-1])
+        self.optimist.step(loss)
+        excess = divergence / self.actions - self.settings.divergence_per_action
+        self.optimism.step(self.optimism.module() * excess)
+        self.regularizer.step(-self.regularizer.module() * excess)
+        return info | {"optimist_loss": loss.detach(), "divergence": divergence,
+                       "optimism": self.optimism.module().detach(),
+                       "regularizer": self.regularizer.module().detach()}  # fmt: skip
+
+    def loss(self, learner: str, batch: Batch, draws: Draws) -> Tensor:
+        """What critic, actor or optimist descend on a batch: for the measures."""
+        if learner == "optimist":
+            return self.optimist_loss(batch.obs, draws.noise[-1])[0]
+        return super().loss(learner, batch, draws)
+
+    def optimistic(self, obs: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Mean, log deviation and how many of the actor's deviations the mean is shifted."""
+        with torch.no_grad():
+            mean, log_std = self.actor.module(obs)
+        shift = self.optimist.module(obs, mean)
+        narrower = log_std + math.log(self.settings.deviation_factor)
+        return mean + shift, narrower, shift / log_std.exp()
+
+    def optimist_loss(self, obs: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
+        """What the optimist descends, and D."""
+        mean, log_std, shift = self.optimistic(obs)
+        first, second = self.critic.module(obs, squashed_sample(mean, log_std, noise)[0])
+        apart = self.optimism.module().detach() * (first - second).abs() / 2
+        divergence = shift.square().sum(1).mean() / 2
+        held = self.regularizer.module().detach() * divergence
+        return held - ((first + second) / 2 + apart).mean(), divergence.detach()
 
     def of_both(self, first: Tensor, second: Tensor) -> Tensor:
         """What stands for the values of both heads: their mean, less pessimism."""

@@ -249,7 +249,7 @@ def networks(settings: SACSettings, shape: Sequence[int], actions: int) -> Netwo
 class SAC:
     """Observations are float vectors, actions in [-1, 1]."""
 
-    pieces = ("target", "critic_loss", "actor_loss")
+    pieces: tuple[str, ...] = ("target", "critic_loss", "actor_loss")
     settings: Any  # SACSettings here
     critic: Learner[nn.Module]
     actor: Learner[nn.Module]

@@ -106,6 +106,7 @@ AGENTS = {
     "dacer mish": dacer(activation="mish", normalisation="layer_norm"),
     "bro": bro(),
     "bro quantiles": bro(quantiles=3, pessimism=0.5, critic_blocks=1),
+    "bro optimistic": bro(optimistic=True),
     "ppo": ppo(),
     "ppo none": ppo(activation="none", weight_decay=0.1),
     "ppo tanh": ppo(activation="tanh", normalisation="layer_norm", entropy_weight=0.1),

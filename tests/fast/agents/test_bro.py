@@ -10,9 +10,9 @@ from torch.nn import functional as F
 
 from fast import config as configs
 from fast import measures, mitigations, scores
-from fast.agents.bro import BRO, PRESETS, BROSettings
+from fast.agents.bro import BRO, PRESETS, Adjustment, BROSettings
 from fast.agents.learner import chains
-from fast.agents.sac import Draws
+from fast.agents.sac import SAC, Draws
 from fast.nets.layers import ResidualMLP, layer_norm, tapped
 
 INPUTS, ACTIONS, BATCH = 3, 2, 5
@@ -48,7 +48,7 @@ def batch_and_draws(seed=0):
     ended = torch.randint(0, 2, (BATCH,), generator=g)
     batch = Batch(normal(BATCH, INPUTS), normal(BATCH, ACTIONS).tanh(), normal(BATCH),
                   0.99 * ended, normal(BATCH, INPUTS))  # fmt: skip
-    return batch, Draws(normal(BATCH, ACTIONS), normal(1, BATCH, ACTIONS))
+    return batch, Draws(normal(BATCH, ACTIONS), normal(2, BATCH, ACTIONS))
 
 
 def flat(module):
@@ -104,6 +104,29 @@ class Naive:
             torch.optim.Adam([self.log_alpha], s.temperature_learning_rate, (0.5, 0.999)),
         ]
 
+        if s.optimistic:
+            self.optimist = copy.deepcopy(agent.optimist.module)
+            self.raw = [held.module.raw.detach().clone().requires_grad_()
+                        for held in (agent.optimism, agent.regularizer)]  # fmt: skip
+            self.adams += [
+                torch.optim.AdamW(self.optimist.parameters(), s.actor_learning_rate, **decay),
+                torch.optim.Adam(self.raw, s.adjustment_learning_rate, (0.5, 0.999)),
+            ]
+
+    def be_optimistic(self, obs, noise):
+        with torch.no_grad():
+            mean, log_std = self.actor(obs)
+        actor = torch.distributions.Normal(mean, log_std.exp())
+        mean = mean + self.optimist.head(torch.cat([obs, mean], 1))
+        as_wide = torch.distributions.Normal(mean, log_std.exp())
+        divergence = torch.distributions.kl_divergence(as_wide, actor).sum(1).mean()
+        q = self.critic(obs, torch.tanh(mean + 0.75 * log_std.exp() * noise))
+        optimism, regularizer = (torch.exp(-10 + 17.5 * (1 + raw.tanh()) / 2) for raw in self.raw)
+        upper = (q[0] + q[1]) / 2 + optimism.detach() * (q[0] - q[1]).abs() / 2
+        self.step(self.adams[3], regularizer.detach() * divergence - upper.mean(1).mean())
+        excess = divergence.detach() / ACTIONS - 0.05
+        self.step(self.adams[4], optimism * excess - regularizer * excess)
+
     def sample(self, obs, noise):
         mean, log_std = self.actor(obs)
         normal = torch.distributions.Normal(mean, log_std.exp())
@@ -145,10 +168,13 @@ class Naive:
         self.step(self.adams[1], (self.log_alpha.exp().detach() * log_prob - q).mean())
         entropy = -log_prob.detach().mean()
         self.step(self.adams[2], self.log_alpha.exp() * (entropy + ACTIONS / 2))
+        if self.s.optimistic:
+            self.be_optimistic(batch.obs, draws.noise[1])
 
 
 @pytest.mark.parametrize("changes", [
     {}, {"pessimism": 0.5, "critic_blocks": 1}, {"quantiles": 3, "pessimism": 1.0},
+    {"optimistic": True}, {"optimistic": True, "quantiles": 3},
 ])  # fmt: skip
 def test_two_updates_equal_the_naive_ones(changes):
     agent = agent_of(**changes)
@@ -164,7 +190,41 @@ def test_two_updates_equal_the_naive_ones(changes):
         torch.testing.assert_close(flat(ours), flat(theirs), rtol=0, atol=1e-9)
     log = agent.temperature.module.log.detach()
     torch.testing.assert_close(log, naive.log_alpha.detach(), rtol=0, atol=1e-9)
+    if agent.settings.optimistic:
+        ours = [
+            flat(agent.optimist.module),
+            flat(agent.optimism.module),
+            flat(agent.regularizer.module),
+        ]
+        theirs = [flat(naive.optimist), *(raw.detach().reshape(1) for raw in naive.raw)]
+        torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-9)
     assert (flat(agent.actor.module) - start).abs().max() > 1e-5
+
+
+def test_an_optimist_begins_at_the_actor_plays_in_training_alone_and_is_narrower():
+    settings = BROSettings(hidden=8, optimistic=True)
+    agent = BRO(settings, (INPUTS,), ACTIONS, torch.Generator().manual_seed(1))
+    obs = torch.randn(200, INPUTS, generator=torch.Generator().manual_seed(2))
+    mean, log_std = agent.actor.module(obs)
+    its, narrower, shift = agent.optimistic(obs)
+    assert 0 < (its - mean).abs().max() < 0.05
+    torch.testing.assert_close(narrower.exp(), 0.75 * log_std.exp())
+    torch.testing.assert_close(shift * log_std.exp(), its - mean)
+    assert torch.equal(agent.act(obs), mean.tanh())
+    noise = torch.randn(mean.shape, generator=torch.Generator().manual_seed(3))
+    played = agent.act(obs, torch.Generator().manual_seed(3))
+    torch.testing.assert_close(played, (its + narrower.exp() * noise).tanh())
+
+
+@pytest.mark.parametrize("initial", [1e-3, 0.25, 1.0, 50.0])
+def test_an_adjustment_begins_where_it_is_asked_to(initial):
+    assert Adjustment(initial)().item() == pytest.approx(initial, rel=1e-5)
+
+
+def test_without_an_optimist_the_draws_are_those_of_sac():
+    agent = agent_of()
+    one, other = (of.draws(agent, BATCH, torch.Generator().manual_seed(4)) for of in (BRO, SAC))
+    assert all(map(torch.equal, one, other))
 
 
 def test_a_pessimism_of_one_is_the_minimum_of_both_heads():
