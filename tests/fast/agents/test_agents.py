@@ -1,6 +1,7 @@
 """What every agent must keep, whatever it learns: one row here, and it is tested."""
 
 import copy
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -232,13 +233,19 @@ def test_measures_change_nothing_and_are_of_every_layer(make):
             assert told[f"{name}/{layer}/gradient_magnitude"] >= 0
 
 
+def _pass(agent, network, batch):
+    x = network.encoder(batch.obs) if isinstance(agent, DrQ | DrQv2) else batch.obs
+    return network(x, *([] if isinstance(agent, Classifier | DQN | PPO) else [batch.action]))
+
+
 def test_monitor_agrees_with_the_taps(make):
     agent = trained(make)
     batch, _ = batch_and_draws(agent)
     network = main(agent).module
-    with tapped(network) as taps, Monitor(network) as monitor:
-        x = network.encoder(batch.obs) if isinstance(agent, DrQ | DrQv2) else batch.obs
-        network(x, *([] if isinstance(agent, Classifier | DQN | PPO) else [batch.action]))
+    with tapped(network) as taps:
+        _pass(agent, network, batch)
+    with Monitor(network) as monitor:  # and now the ReLUs are in place
+        _pass(agent, network, batch)
     rows = {row["layer"]: row for row in monitor.rows()}
     # A sum of blocks has a row there and no tap, a layer without a non-linearity no row.
     hidden = {layer: h for layer, (z, h) in taps.items() if h is not z}
@@ -246,6 +253,21 @@ def test_monitor_agrees_with_the_taps(make):
     for layer, h in hidden.items():
         share = scores.largest_share(h.detach()).item()
         assert rows[layer]["largest_share"] == pytest.approx(share, rel=1e-6, nan_ok=True), layer
+
+
+def test_what_is_not_looked_at_is_the_same_to_the_last_bit(make):
+    agent = trained(make)
+    batch, draws = batch_and_draws(agent)
+    for name, held in agent.learners.items():
+        if not layers(held.module):
+            continue
+        found = []
+        for looking in (tapped(held.module), nullcontext()):
+            with looking:
+                loss = agent.loss(name, batch, draws)
+            found.append([loss, *torch.autograd.grad(loss, held.learned, allow_unused=True)])
+        for one, other in zip(*found, strict=True):
+            assert one is other is None or torch.equal(one, other)
 
 
 def test_redo_at_zero_keeps_what_the_learner_descends(make):
