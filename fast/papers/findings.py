@@ -238,6 +238,12 @@ def stays(run: Told, of: str, layer: str = "") -> float:
     return float(known.mean()) if len(known) else np.nan
 
 
+def steadier(run: Told) -> float:
+    """How much more of the critic's neurons of low gradient are so again at the next look than of
+    its dormant ones (0.1)."""
+    return stays(run, INACTIVE, "critic") - stays(run, "dormant_0.1", "critic")
+
+
 def deeper(run: Told, measure: str) -> float:
     """How much more of it PPO's last hidden layers have than those before, in the second half."""
     of = [[later(run, measure, f"{net}/head.{layer}") for net in ("critic", "actor")]
@@ -274,8 +280,23 @@ BRO_LAYERS = tuple(  # those with a ReLU
                  "low_gradient_0.01_retention", "lowest_quarters")
 )  # fmt: skip
 NONLINEARITIES = ("baseline", "tanh", "sigmoid", "leaky-relu")  # the first: ReLU
+ARCHITECTURES = ("ln", "residual")  # a LayerNorm before the ReLUs, blocks relu(x + f(x))
 RECYCLING = ("baseline", "redo-0.02", "regrama")
 RECYCLED = ("redo", "ReDo", "redo-0.02"), ("regrama", "ReGraMa", "regrama")
+
+
+def _figure_4(changes: Sequence[str], *more: str) -> Experiment:
+    """GraMa's Figures 4 and 12: SAC with something else in its critic; `more` of it is kept."""
+    return Experiment(
+        ("HalfCheetah-v4",),
+        tuple(joined(change, arm) for arm in RECYCLING for change in changes),
+        3,
+        ("critic/*/dormant_0.02", "critic/*/dormant_0.1", "critic/*/zero_gradient",
+         "critic/*/low_gradient_0.01", *more),
+        preset="laptop",
+        agent="sac",
+        settings=("--run.updates", "20000"),
+    )  # fmt: skip
 
 
 EXPERIMENTS: dict[str, Experiment] = {
@@ -406,15 +427,9 @@ EXPERIMENTS: dict[str, Experiment] = {
     ),
     # A hundred and fiftieth of GraMa's three million steps, and another robot: its is Ant.
     # ReGraMa's threshold is that of its A.2, 0.01, where its 5.3 has 0.
-    "activations": Experiment(
-        ("HalfCheetah-v4",),
-        tuple(joined(change, arm) for arm in RECYCLING for change in NONLINEARITIES),
-        3,
-        ("critic/*/dormant_0.02", "critic/*/dormant_0.1", "critic/*/zero_gradient",
-         "critic/*/low_gradient_0.01"),
-        preset="laptop",
-        agent="sac",
-        settings=("--run.updates", "20000"),
+    "activations": _figure_4(NONLINEARITIES),
+    "architectures": _figure_4(
+        ARCHITECTURES, "critic/*/dormant_0.1_retention", "critic/*/low_gradient_0.01_retention"
     ),
 }  # fmt: skip
 
@@ -661,44 +676,61 @@ def _dacer() -> dict[str, Finding]:
     }  # fmt: skip
 
 
-def _activations(name: str) -> dict[str, Finding]:
-    """Of SAC whose critic has another non-linearity."""
-    return {
-        f"sac.{name}-hides-from-activations": Finding(
-            "GraMa, 4.1 (ii) and 5.3, Figure 12",
-            f"with {name} in the critic the activation score finds almost no inactive neuron",
-            "activations", (name,), read(later, "dormant_0.02", "critic"),
-            "dormant share (0.02) of the critic, second half", Below(0.01),
-        ),
-        f"sac.{name}-shows-in-gradients": Finding(
-            "GraMa, 5.3, Figure 12",
-            f"with {name} the gradient score finds inactive neurons, at its threshold of 0",
-            "activations", (name,), read(later, "zero_gradient", "critic"),
+# What a critic may have: how it is spoken of, the experiment, and GraMa's place.
+_NONLINEARITY = "activations", "GraMa, 4.1 (ii) and 5.3, Figures 4 and 12"
+CRITICS = {
+    "baseline": ("relu", "activations", "GraMa, 5.3, Figure 12"),
+    **{name: (name, *_NONLINEARITY) for name in NONLINEARITIES[1:]},
+    "ln": ("layer-norm", "architectures", "GraMa, 4.1 (iii), Figure 4 (c)"),
+    "residual": ("residual-blocks", "architectures", "GraMa, 4.1 (i), Figure 4 (a)"),
+}
+
+
+def _hidden(change: str) -> dict[str, Finding]:
+    """What either score finds with something else in SAC's critic."""
+    spoken, experiment, source = CRITICS[change]
+    found = {
+        f"sac.{spoken}-shows-in-gradients": Finding(
+            source, f"with {spoken} the gradient score finds inactive neurons, at its threshold "
+            "of 0", experiment, (change,), read(later, "zero_gradient", "critic"),
             "share of the critic without gradient, second half", Above(0.001),
         ),
     }  # fmt: skip
+    if change == "ln":  # which is said to make activations unsteady
+        found[f"sac.{spoken}-gradients-are-steadier"] = Finding(
+            source, f"with {spoken} a neuron of low gradient is found again more often than a "
+            "dormant one", experiment, (change,), steadier,
+            "retention of low gradient (0.01) less that of dormant neurons (0.1)", Above(0),
+        )  # fmt: skip
+    else:
+        found[f"sac.{spoken}-hides-from-activations"] = Finding(
+            source, f"with {spoken} in the critic the activation score finds almost no inactive "
+            "neuron", experiment, (change,), read(later, "dormant_0.02", "critic"),
+            "dormant share (0.02) of the critic, second half", Below(0.01),
+        )  # fmt: skip
+    return found
 
 
 def _recycled(change: str) -> dict[str, Finding]:
-    """What recycling is worth to SAC with one non-linearity in its critic."""
-    spoken, plain = change.replace("baseline", "relu"), joined(change)
-    redo, regrama = (joined(change, how) for how in RECYCLING[1:])
+    """What recycling is worth to SAC with something else in its critic."""
+    spoken, experiment, source = CRITICS[change]
+    plain, redo, regrama = (joined(change, how) for how in RECYCLING)
     more = "mean of all evaluations, less that without"
     found = {
         f"sac.{spoken}-regrama-raises-return": Finding(
-            "GraMa, 5.3, Figure 12", f"with {spoken} ReGraMa raises the return",
-            "activations", (regrama, plain), area, more, Above(0),
+            source, f"with {spoken} ReGraMa raises the return",
+            experiment, (regrama, plain), area, more, Above(0),
         ),
         f"sac.{spoken}-regrama-lowers-low-gradient": Finding(
-            "GraMa, 5.3, Figure 12", f"with {spoken} ReGraMa leaves fewer neurons of low gradient",
-            "activations", (regrama, plain), read(later, INACTIVE, "critic"),
+            source, f"with {spoken} ReGraMa leaves fewer neurons of low gradient",
+            experiment, (regrama, plain), read(later, INACTIVE, "critic"),
             "share of low gradient (0.01) of the critic, second half, less that without", Below(0),
         ),
     }  # fmt: skip
     if change != "baseline":  # with ReLU it 'performs well'
         found[f"sac.{spoken}-redo-costs-return"] = Finding(
-            "GraMa, 4.1 (ii) and 5.3, Figures 4 and 12", f"with {spoken} ReDo lowers the return",
-            "activations", (redo, plain), area, more, Below(0),
+            source, f"with {spoken} ReDo lowers the return",
+            experiment, (redo, plain), area, more, Below(0),
         )  # fmt: skip
     return found
 
@@ -1012,7 +1044,7 @@ FINDINGS: dict[str, Finding] = {
     **_bro("bro", "bro", "Dog Stand", 50),
     **_bro("bro-long", "bro-long", "Dog Stand and Humanoid Stand", 200),
     **_dacer(),
-    **_activations("tanh"),
-    **_activations("sigmoid"),
-    **{name: found for change in NONLINEARITIES for name, found in _recycled(change).items()},
+    **{name: found for change in ("tanh", "sigmoid", *ARCHITECTURES)
+       for name, found in _hidden(change).items()},
+    **{name: found for change in CRITICS for name, found in _recycled(change).items()},
 }  # fmt: skip

@@ -43,7 +43,7 @@ def run(method="baseline", seed=0, returns=(0.0, 0.0, 0.0), **measures):
              "gradient_magnitude": 1e-3, "zero_gradient": 0.2, "weight_norm": 1.0,
              "low_gradient_0.01": 0.2, "dormant_0_retention": 1.0, "dormant_0.02": 0.005,
              "zero_gradient_retention": 1.0, "low_gradient_0.01_retention": 1.0,
-             "lowest_quarters": 0.25}  # fmt: skip
+             "dormant_0.1_retention": 1.0, "lowest_quarters": 0.25}  # fmt: skip
     scores = {"update": np.arange(1.0, TIMES + 1)}
     for layer in LAYERS:
         own = {k.removeprefix("dense0_"): v for k, v in measures.items() if "dense1_" not in k}
@@ -160,12 +160,19 @@ CASES = {
     "regrama-returns-more-than-redo": ({"returns": (9, 9, 9)}, {"returns": (-9, -9, -9)}),
     **{
         f"{name}-hides-from-activations": ({}, {"dormant_0.02": 0.02})
-        for name in ("tanh", "sigmoid")
+        for name in ("tanh", "sigmoid", "residual-blocks")
     },
-    **{f"{name}-shows-in-gradients": ({}, {"zero_gradient": 0.0}) for name in ("tanh", "sigmoid")},
+    **{
+        f"{name}-shows-in-gradients": ({}, {"zero_gradient": 0.0})
+        for name in ("tanh", "sigmoid", "layer-norm", "residual-blocks")
+    },
+    "layer-norm-gradients-are-steadier": (
+        {"dormant_0.1_retention": 0.9},
+        {"low_gradient_0.01_retention": 0.5},
+    ),
     **{
         f"{name}-{what}": case
-        for name in ("relu", "tanh", "sigmoid", "leaky-relu")
+        for name in ("relu", "tanh", "sigmoid", "leaky-relu", "layer-norm", "residual-blocks")
         for what, case in {
             "regrama-raises-return": ({"returns": (9, 9, 9)}, {"returns": (-9, -9, -9)}),
             "regrama-lowers-low-gradient": (
