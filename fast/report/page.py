@@ -263,6 +263,12 @@ def page(
     ordered = sorted(runs, key=lambda run: (run.config["task"], order.index(run.method)))
     for f in map(Facts, ordered):
         tasks.setdefault(f.run.config["task"], {}).setdefault(f.run.method, []).append(f)
+    curved: dict[str, list[str]] = {}
+    for run in runs:
+        agent = run.config["agent"]
+        there = {agent.get(f"{part}activation", "relu") for part in ("", "actor_")} - {"relu"}
+        if there:
+            curved[run.method] = sorted(there)
     html = TEMPLATES.get_template("page.html.jinja").render(
         runs=runs,
         methods=order,
@@ -272,6 +278,7 @@ def page(
         agents=[ALGORITHMS.get(kind, kind)
                 for kind in dict.fromkeys(run.config["agent"]["kind"] for run in runs)],
         differing=[name for name in differing(runs) if name not in ("task", "method", "seed")],
+        curved=curved,  # the methods that have another non-linearity than ReLU
         warning=drawing.incomplete(runs),
         views=views,
         pictures=pictures or {},

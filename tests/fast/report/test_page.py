@@ -510,6 +510,15 @@ def test_a_page_says_in_which_settings_its_runs_differ_and_that_one_seed_proves_
     assert "single seed proves nothing" in text and "one method here" not in text
 
 
+def test_a_page_says_which_methods_have_another_non_linearity():
+    agent = {"kind": "sac", "batch_size": 9, "activation": "relu", "actor_activation": "relu"}
+    runs = [make([scores(1)], agent=agent)]
+    assert "So it is with ReLU" not in page_text(runs)
+    runs.append(make(folder="b", method="tanh", agent=agent | {"activation": "tanh"}))
+    assert "So it is with ReLU. In runs of tanh neurons have tanh in its place" in page_text(runs)
+    assert "So it is" not in page_text([make([scores(1)], agent={"kind": "drq", "batch_size": 9})])
+
+
 @pytest.mark.parametrize(
     ("value", "shown"),
     [(None, "not recorded"), (math.nan, "undefined"), (math.inf, "undefined"), (0, "0"),
