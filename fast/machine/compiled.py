@@ -16,15 +16,13 @@ from torch import Tensor
 Update = Callable[[Any, Any, int], dict[str, Tensor]]
 
 
-def compiled(agent: Any, backend: str | None = None) -> Update:
+def compiled(agent: Any, backend: str = "inductor") -> Update:
     """`agent.update` with its `pieces` compiled, each one graph: a break in it is an error."""
-    captured = agent.device.type == "cuda" and backend is None
-    how: dict[str, Any] = {"mode": "reduce-overhead"} if captured else {}
-    how |= {"backend": backend} if backend else {}
-    made = {
-        name: torch.compile(getattr(agent, name), fullgraph=True, dynamic=False, **how)
-        for name in agent.pieces
-    }
+    captured = agent.device.type == "cuda" and backend == "inductor"
+    compiler = torch.compile(
+        fullgraph=True, dynamic=False, backend=backend, mode="reduce-overhead" if captured else None
+    )
+    made = {name: compiler(getattr(agent, name)) for name in agent.pieces}
 
     def update(batch: Any, draws: Any, count: int) -> dict[str, Tensor]:
         if captured:

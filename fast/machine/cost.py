@@ -8,11 +8,13 @@ card follows the time below which none of its eager updates can be; launches com
 
 import contextlib
 import sys
+import traceback
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import torch
@@ -33,7 +35,6 @@ from fast.experience import labels, replay, rollout
 from fast.machine.compiled import lacking
 from fast.nets import fused
 
-HERE = Path(__file__)
 # Peak bytes a second, and arithmetic a second in float32 (no TF32) and in dense bfloat16, written
 # down from memory of the makers' data sheets: NVIDIA H200, H100 (both SXM), A100 80 GB (SXM), L4
 # and L40S, and the Ada whitepaper, Appendix A (RTX 4090: with float32 accumulation). None was
@@ -87,15 +88,13 @@ class Counting(TorchDispatchMode):
         super().__init__()  # type: ignore[no-untyped-call]
         self.cost = Cost()
 
-    def __torch_dispatch__(
-        self, func: Any, types: Any, args: Any = (), kwargs: Any = None
-    ) -> Any:  # fmt: skip
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
         name = func._overloadpacket.__name__
         if name == "_local_scalar_dense":
             self.wait()
             if isinstance(args[0], FakeTensor):
-                return _one(args[0].dtype)
+                return 1
         out = func(*args, **kwargs)
         if func.namespace != "prim" and not func.is_view and name not in FREE:
             self.count(func, name, args, kwargs, out)
@@ -118,18 +117,11 @@ class Counting(TorchDispatchMode):
             self.cost.seconds[card] += max(moved / memory, flops / (tensor if half else single))
 
     def wait(self) -> None:
-        frame = sys._getframe()
-        while frame.f_back and (
-            frame.f_code.co_filename == str(HERE) or "site-packages" in frame.f_code.co_filename
-        ):
-            frame = frame.f_back
-        self.cost.waits.append(f"{Path(frame.f_code.co_filename).name}:{frame.f_lineno}")
-
-
-def _one(dtype: torch.dtype) -> float | int | bool:
-    if dtype == torch.bool:
-        return True
-    return 1.0 if dtype.is_floating_point else 1
+        stack = (
+            (frame.f_code.co_filename, n) for frame, n in traceback.walk_stack(sys._getframe())
+        )
+        file, line = next(at for at in stack if __file__ != at[0] and "site-packages" not in at[0])
+        self.cost.waits.append(f"{Path(file).name}:{line}")
 
 
 def _bytes(x: Tensor) -> int:
@@ -160,23 +152,13 @@ def counting() -> Iterator[Cost]:
     with contextlib.ExitStack() as stack:
         shown = [(torch._tensor_str, "_str"), *((Tensor, x) for x in ("cpu", "numpy", "tolist"))]
         for place, name in shown:
-            stack.enter_context(replaced(place, name, waiting(getattr(place, name))))
+            stack.enter_context(patch.object(place, name, waiting(getattr(place, name))))
         ones = waiting(lambda tensor: np.ones(tensor.shape).tolist())  # at once, not one by one
-        stack.enter_context(replaced(FakeTensor, "tolist", ones))
+        stack.enter_context(patch.object(FakeTensor, "tolist", ones))
         # On a card a ReLU is a kernel of its own.
-        stack.enter_context(replaced(fused, "TYPES", set()))
+        stack.enter_context(patch.object(fused, "TYPES", set()))
         stack.enter_context(mode)
         yield mode.cost
-
-
-@contextlib.contextmanager
-def replaced(place: Any, name: str, by: Any) -> Iterator[None]:
-    usual = getattr(place, name)
-    setattr(place, name, by)
-    try:
-        yield
-    finally:
-        setattr(place, name, usual)
 
 
 def usual(agent: str, preset: str) -> str:
@@ -231,8 +213,8 @@ def shaped(config: Config) -> Iterator[tuple[Any, Callable[[int], tuple[Any, Any
         # a draw that is repeated until it fits; and modules without memory cannot be moved.
         with (
             counting(),
-            replaced(torch.nn.init, "trunc_normal_", lambda weight, *how: weight),
-            replaced(torch.nn.Module, "to", lambda module, device: module),
+            patch.object(torch.nn.init, "trunc_normal_", lambda weight, *how: weight),
+            patch.object(torch.nn.Module, "to", lambda module, device: module),
         ):
             agent = AGENTS[config.agent.kind].make(config.agent, shape, outputs, generator)
 
@@ -253,7 +235,7 @@ def sizes(config: Config) -> tuple[tuple[int, ...], int]:
     Atari at most) or classes there are."""
     kind, task = config.env.kind, config.task
     if kind == "labels":
-        return configs.seen(config), pictures.TASKS[task.removesuffix(pictures.SHUFFLED)].classes
+        return configs.seen(config), pictures.TASKS[pictures.source(task)].classes
     if kind == "games":
         return configs.seen(config), 6 if task.startswith(MINATAR) else 18
     env: Any = dmc.make(task, size=None) if kind == "pixels" else envs.make(task, config.env)

@@ -9,6 +9,7 @@ import json
 import os
 import platform
 import resource
+import statistics
 import subprocess
 import sys
 import time
@@ -29,34 +30,28 @@ def measure_updates(preset: str, device: str, allocator: str) -> dict[str, float
     import torch
 
     from fast import config as configs
-    from fast.agents.drq import DrQ, DrQSettings
-    from fast.experience.replay import Batch
+    from fast.agents import AGENTS
+    from fast.machine import cost
     from fast.machine.allocator import keep_large_blocks
 
     if allocator == "kept":
         keep_large_blocks()
     config = configs.build("drq", TASK, preset=preset)
-    assert isinstance(config.agent, DrQSettings)
-    batch, g = config.agent.batch_size, torch.Generator().manual_seed(0)
-    agent = DrQ(config.agent, configs.seen(config), 1, g, device)
-    shape = (2, batch, *configs.seen(config))
-    obs, next_obs = torch.randint(256, shape, dtype=torch.uint8, generator=g).to(device)
-    action, drawn = torch.rand(batch, 1, generator=g), torch.rand(2, batch, generator=g)
-    reward, mask = drawn.to(device)
-    made = Batch(obs, action.to(device), reward, mask, next_obs)
-    draws = agent.draws(batch, g)
+    shape, size, g = configs.seen(config), config.agent.batch_size, torch.Generator().manual_seed(0)
+    agent = AGENTS["drq"].make(config.agent, shape, 1, g, device)
+    batch = cost.batch_of(config, shape, 1, size, g)
+    batch, draws = batch._make(x.to(device) for x in batch), agent.draws(size, g)
     times: list[float] = []
     while len(times) < 4 or (sum(times) < 2 and len(times) < 100):
         start = time.perf_counter()
-        agent.update(made, draws, len(times) + 1)
+        agent.update(batch, draws, len(times) + 1)
         if device == "cuda":
             torch.cuda.synchronize()
         times.append(time.perf_counter() - start)
-    times = sorted(times[2:])  # the first ones warm up
     peak = 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     if device == "cuda":
         peak = torch.cuda.max_memory_allocated()
-    return {"ms": 1000 * times[len(times) // 2], "peak": peak}
+    return {"ms": 1000 * statistics.median_high(times[2:]), "peak": peak}  # the first ones warm up
 
 
 def measure_apart(preset: str, device: str, allocator: str) -> dict[str, float]:

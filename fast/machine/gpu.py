@@ -17,6 +17,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import torch
+from torch.utils._pytree import tree_map_only
 
 from fast import config as configs
 from fast import measures
@@ -43,7 +44,6 @@ def made(config: Config, device: str, double: bool = False) -> tuple[Any, Callab
     agent = AGENTS[config.agent.kind].make(
         config.agent, shape, outputs, torch.Generator().manual_seed(1), device
     )
-    kept = torch.get_default_dtype()
     if double:
         for held in agent.learners.values():
             for module in (held.module, held.slow):
@@ -51,16 +51,12 @@ def made(config: Config, device: str, double: bool = False) -> tuple[Any, Callab
                     module.double()
 
     def cast(x: Any) -> Any:
-        if not isinstance(x, torch.Tensor):
-            return x
-        return x.to(device, torch.float64 if double and x.dtype == kept else x.dtype)
+        return x.to(device, torch.float64 if double and x.dtype == torch.float32 else x.dtype)
 
     def given(number: int) -> Any:
         g, size = torch.Generator().manual_seed(number), config.agent.batch_size
         batch = cost.batch_of(config, shape, outputs, size, g)
-        draws = agent.draws(size, g)
-        cast_draws = None if draws is None else draws._make([cast(x) for x in draws])
-        return batch._make([cast(x) for x in batch]), cast_draws
+        return tree_map_only(torch.Tensor, cast, (batch, agent.draws(size, g)))
 
     return agent, given
 
@@ -97,7 +93,7 @@ def twins(device: str, _preset: str) -> dict[str, float]:
     return found
 
 
-def captured(device: str, _preset: str, backend: str | None = None) -> dict[str, float]:
+def captured(device: str, _preset: str, backend: str = "inductor") -> dict[str, float]:
     """Twenty updates eager and compiled, in float64: the largest difference."""
     found = {}
     for agent in AGENTS:
@@ -151,7 +147,7 @@ def rendering(device: str, _preset: str) -> dict[str, Any]:
     return {"renderer": name, "frames_per_second": frames}
 
 
-def updates(device: str, preset: str, backend: str | None = None) -> dict[str, Any]:
+def updates(device: str, preset: str, backend: str = "inductor") -> dict[str, Any]:
     """Milliseconds of an update, eager and compiled, the share of the card's roofline, and of the
     scores, of each agent's preset."""
     card = torch.cuda.get_device_name() if device == "cuda" else ""

@@ -11,6 +11,7 @@ of the target network above all, is counted as eager torch calls it.
 import warnings
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import patch
 
 import torch
 from torch import Tensor
@@ -19,7 +20,7 @@ from torch._inductor import ir
 from torch._inductor.graph import GraphLowering
 
 from fast.machine.compiled import compiled
-from fast.machine.cost import Cost, Counting, replaced
+from fast.machine.cost import Cost, Counting
 
 
 class Outside(Counting):
@@ -52,7 +53,7 @@ def update(agent: Any, batch: Any, draws: Any, count: int) -> Cost:
 
     learn = compiled(agent)
     with (
-        replaced(GraphLowering, "compile_to_module", lowered),
+        patch.object(GraphLowering, "compile_to_module", lowered),
         inductor.patch(force_disable_caches=True),
         warnings.catch_warnings(action="ignore"),  # that the caches are off, that nothing is there
     ):
