@@ -62,9 +62,8 @@ class LabelSettings:
 
     def told(self) -> str:
         labels = f"shuffled every {self.shuffle_every} epochs" if self.shuffle_every else "fixed"
-        new, every = "", self.new_class_every
-        if every:
-            new = f", one class more every {every} epochs"
+        every = self.new_class_every
+        new = f", one class more every {every} epochs" if every else ""
         return f"at most {self.pictures:,} pictures, labels {labels}{new}"
 
 
@@ -148,17 +147,17 @@ def make(task: str, settings: Settings) -> Any:
     if isinstance(settings, GameSettings):
         return _game(task, settings)
     if isinstance(settings, PixelSettings):
-        return dmc.make(task, size=settings.size, action_repeat=settings.action_repeat,
-                        camera=settings.camera, render_quality=settings.render_quality)  # fmt: skip
+        return dmc.DMControl(task, size=settings.size, action_repeat=settings.action_repeat,
+                             camera=settings.camera,
+                             render_quality=settings.render_quality)  # fmt: skip
     if is_mujoco(task):
         from fast.envs.mujoco import MuJoCo
 
         return MuJoCo(task.removesuffix(dmc.MASKED), settings.action_repeat)
-    return dmc.make(task, size=None, action_repeat=settings.action_repeat)
+    return dmc.DMControl(task, size=None, action_repeat=settings.action_repeat)
 
 
-def _game(task: str, settings: GameSettings) -> games.Game:
-    s = settings
+def _game(task: str, s: GameSettings) -> games.Game:
     if task.startswith(ATARI):
         return games.Atari(task, s.frame_skip, s.sticky, s.life_loss, s.most_steps)
     for name, only in (("frame_skip", 1), ("life_loss", False)):

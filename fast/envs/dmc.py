@@ -191,40 +191,6 @@ def _control() -> Any:  # the module dm_control.rl.control
     return control
 
 
-def make(
-    task: str,
-    *,
-    seed: int = 0,
-    size: int | None = 84,
-    action_repeat: int | None = None,
-    camera: int | None = None,
-    render_quality: str = "suite",
-) -> "DMControl":
-    """Makes the environment of `task`, a name like `cartpole-swingup_sparse` or a variant's.
-
-    `size` is the side of a frame in pixels, and None shows the state instead; `action_repeat` and
-    `camera` are the field's choice for the task when None (camera -1 is the free one). With `seed`
-    the episodes are those of `suite.load(domain, name, task_kwargs={"random": seed})`, those of a
-    variant but for rewards, and so is the next one after `reset(seed=...)`.
-
-    Raises `InputError` for anything that cannot be used.
-    """
-    validate(task)
-    if action_repeat is None:
-        action_repeat = repeat_of(task)
-    if camera is None:
-        camera = camera_of(task)
-    for field, value, most in [
-        ("--env.size", 1 if size is None else size, LARGEST_SIZE),
-        ("--env.action-repeat", action_repeat, math.inf),
-    ]:
-        if not 1 <= value <= most:
-            raise InputError(field, value, f"accepted: 1 to {most}")
-    if render_quality not in RENDER_QUALITIES:
-        raise unknown("--env.render-quality", render_quality, RENDER_QUALITIES)
-    return DMControl(task, _seed(seed), size, action_repeat, camera, render_quality)
-
-
 def _seed(seed: int) -> int:
     if not 0 <= seed < 2**32:
         raise InputError("--seed", seed, "accepted: 0 to 2**32 - 1")
@@ -232,7 +198,7 @@ def _seed(seed: int) -> int:
 
 
 class DMControl(gymnasium.Env[np.ndarray, np.ndarray]):
-    """One task; use `make`, which checks the arguments.
+    """One task, by a name like `cartpole-swingup_sparse` or a variant's.
 
     Observations are uint8 `(3, size, size)`, or float32 `(numbers,)`: the suite's own, in its order
     and end to end. Actions are float32 in [-1, 1], rescaled to the bounds of the task. The reward
@@ -246,14 +212,36 @@ class DMControl(gymnasium.Env[np.ndarray, np.ndarray]):
     def __init__(
         self,
         task: str,
-        seed: int,
-        size: int | None,
-        action_repeat: int,
-        camera: int,
-        render_quality: str,
+        *,
+        seed: int = 0,
+        size: int | None = 84,
+        action_repeat: int | None = None,
+        camera: int | None = None,
+        render_quality: str = "suite",
     ):
+        """`size` is the side of a frame in pixels, and None shows the state instead;
+        `action_repeat` and `camera` are the field's choice for the task when None (camera -1 is the
+        free one). With `seed` the episodes are those of `suite.load(domain, name,
+        task_kwargs={"random": seed})`, those of a variant but for rewards, and so is the next one
+        after `reset(seed=...)`.
+
+        Raises `InputError` for anything that cannot be used.
+        """
+        validate(task)
+        if action_repeat is None:
+            action_repeat = repeat_of(task)
+        if camera is None:
+            camera = camera_of(task)
+        for field, value, most in [
+            ("--env.size", 1 if size is None else size, LARGEST_SIZE),
+            ("--env.action-repeat", action_repeat, math.inf),
+        ]:
+            if not 1 <= value <= most:
+                raise InputError(field, value, f"accepted: 1 to {most}")
+        if render_quality not in RENDER_QUALITIES:
+            raise unknown("--env.render-quality", render_quality, RENDER_QUALITIES)
         self.task, self.action_repeat = task, action_repeat
-        self._random = np.random.RandomState(seed)
+        self._random = np.random.RandomState(_seed(seed))
         domain, _, name = source(task).partition("-")
         self._env = _suite().load(domain, name, task_kwargs={"random": self._random})
         _change_reward(self._env.task, task)

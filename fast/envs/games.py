@@ -7,7 +7,6 @@ core: `pip install -e '.[minatar]'` and `'.[atari]'` bring them.
 """
 
 import logging
-import time
 from importlib import import_module
 from typing import Any
 
@@ -44,7 +43,7 @@ class Game(gymnasium.Env[NDArray[np.uint8], NDArray[np.float32]]):
     def __init__(self, task: str, most_steps: int):
         self.task, self.steps_per_episode = task, most_steps
         self.observation_space = gymnasium.spaces.Box(0, 255, shape(task), np.uint8)
-        self.physics_seconds, self._made = 0.0, most_steps
+        self._made = most_steps
 
     def _begin(self, seed: int | None) -> NDArray[np.uint8]:
         raise NotImplementedError
@@ -73,9 +72,7 @@ class Game(gymnasium.Env[NDArray[np.uint8], NDArray[np.float32]]):
         if np.shape(action) != (1,) or action[0] not in range(int(self.action_space.n)):
             accepted = f"accepted: shape (1,), a whole number below {self.action_space.n}"
             raise InputError("action", np.asarray(action).tolist(), accepted)
-        start = time.perf_counter()
         obs, reward, terminated = self._act(int(action[0]))
-        self.physics_seconds += time.perf_counter() - start
         self._made += 1
         truncated = not terminated and self._made == self.steps_per_episode
         if terminated:
@@ -127,13 +124,8 @@ class Atari(Game):
         gymnasium.register_envs(ale)
         name = "".join(part.title() for part in task.removeprefix(ATARI).split("-"))
         made = gymnasium.make(f"ALE/{name}-v5", frameskip=1, repeat_action_probability=sticky)
-        side = SIDE[ATARI]
         self._env = gymnasium.wrappers.AtariPreprocessing(
-            made,
-            noop_max=0,
-            frame_skip=frame_skip,
-            screen_size=side,
-            terminal_on_life_loss=life_loss,
+            made, 0, frame_skip, SIDE[ATARI], terminal_on_life_loss=life_loss
         )
         self.action_space = gymnasium.spaces.Discrete(int(made.action_space.n))  # type: ignore[attr-defined]
 

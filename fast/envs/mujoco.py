@@ -4,7 +4,6 @@ v4 is what OCP and GraMa use, and nearest to ReDo's v2: Ant-v4 has no contact fo
 v2 had 111, v5 has 105). Nothing of gymnasium's environment is changed but the range of actions.
 """
 
-import time
 import warnings
 from typing import Any
 
@@ -31,8 +30,8 @@ class MuJoCo(gymnasium.Env[np.ndarray, np.ndarray]):
 
     def __init__(self, task: str, action_repeat: int = 1):
         self.task, self.action_repeat = task, action_repeat
-        with warnings.catch_warnings():  # that there is a v5, and of an attribute of its XML
-            warnings.simplefilter("ignore")
+        # Of a v5 that there is, and of an attribute of its XML.
+        with warnings.catch_warnings(action="ignore"):
             told = mujoco.get_mju_user_warning()  # else into a file of the working directory
             mujoco.set_mju_user_warning(lambda text: None)
             made = gymnasium.make(task, disable_env_checker=True)
@@ -48,7 +47,6 @@ class MuJoCo(gymnasium.Env[np.ndarray, np.ndarray]):
         assert limit, "every task here has a time limit"
         self.steps_per_episode = -(-limit // action_repeat)
         self._in_episode = False
-        self.physics_seconds = 0.0
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -73,12 +71,11 @@ class MuJoCo(gymnasium.Env[np.ndarray, np.ndarray]):
             shape = self.action_space.shape
             raise InputError("action", action.tolist(), f"accepted: shape {shape} in [-1, 1]")
         control = self._centre + self._half_width * action
-        start, reward, made = time.perf_counter(), 0.0, 0
+        reward, made = 0.0, 0
         self._in_episode = terminated = truncated = False
         while made < self.action_repeat and not (terminated or truncated):
             obs, more, terminated, truncated, _ = self._env.step(control)
             reward, made = reward + float(more), made + 1
-        self.physics_seconds += time.perf_counter() - start
         with np.errstate(over="ignore"):
             obs = obs.astype(np.float32)
         if not np.isfinite(np.float32(reward)) or not np.isfinite(obs).all():

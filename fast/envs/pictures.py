@@ -9,7 +9,7 @@ import tarfile
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import ClassVar, NamedTuple
 
@@ -113,29 +113,24 @@ def _idx(path: Path, axes: int) -> NDArray[np.uint8]:
     return np.frombuffer(content, np.uint8, offset=4 * axes).reshape(shape)
 
 
-def cifar(archive: str, training: list[str], test: str, labels: int) -> "Read":
-    """A reader of photographs from an archive, of which nothing is extracted to the disk.
+def cifar(name: str, files: list[str], labels: int, folder: Path) -> tuple[Labelled, Labelled]:
+    """Photographs from an archive, of which nothing is extracted to the disk.
 
-    Each row of a file has so many bytes of labels, the class the last of them, and 3072 of planes
-    of red, green and blue.
+    Each row of a file, the last of which is for testing, has so many bytes of labels, the class the
+    last of them, and 3072 of planes of red, green and blue.
     """
-
-    def rows(file: tarfile.TarFile, name: str) -> NDArray[np.uint8]:
-        found = file.extractfile(name)
-        content = found.read(MOST) if found else b""
-        return np.frombuffer(content, np.uint8).reshape(-1, labels + 3072)
-
-    def read(folder: Path) -> tuple[Labelled, Labelled]:
-        path = folder / archive
-        try:
-            with tarfile.open(path) as file:
-                tables = np.concatenate([rows(file, name) for name in training]), rows(file, test)
-        except (OSError, EOFError, KeyError, ValueError, tarfile.TarError, zlib.error) as error:
-            raise _refused(path, PHOTOGRAPHS, error) from None
-        one, other = ((t[:, labels:].reshape(-1, 3, 32, 32), t[:, labels - 1]) for t in tables)
-        return one, other
-
-    return read
+    path, tables = folder / f"{name}-binary.tar.gz", []
+    try:
+        with tarfile.open(path) as archive:
+            for file in files:
+                found = archive.extractfile(file)
+                content = found.read(MOST) if found else b""
+                tables.append(np.frombuffer(content, np.uint8).reshape(-1, labels + 3072))
+    except (OSError, EOFError, KeyError, ValueError, tarfile.TarError, zlib.error) as error:
+        raise _refused(path, PHOTOGRAPHS, error) from None
+    parts = np.concatenate(tables[:-1]), tables[-1]
+    one, other = ((t[:, labels:].reshape(-1, 3, 32, 32), t[:, labels - 1]) for t in parts)
+    return one, other
 
 
 def _refused(path: Path, source: str, reason: object) -> InputError:
@@ -143,26 +138,20 @@ def _refused(path: Path, source: str, reason: object) -> InputError:
     return InputError("--env.folder", str(path.parent), accepted)
 
 
-Read = Callable[[Path], tuple[Labelled, Labelled]]
-
-
 class Data(NamedTuple):
     """A data set: how it is read from a folder, a picture's shape, how many classes."""
 
-    read: Read
+    read: Callable[[Path], tuple[Labelled, Labelled]]
     shape: tuple[int, int, int]
     classes: int
 
 
-_TEN = [f"cifar-10-batches-bin/data_batch_{n}.bin" for n in range(1, 6)]
-_TEN_TEST, _HUNDRED = "cifar-10-batches-bin/test_batch.bin", "cifar-100-binary/{}.bin"
+_PARTS = (*(f"data_batch_{n}" for n in range(1, 6)), "test_batch")
+_TEN = [f"cifar-10-batches-bin/{part}.bin" for part in _PARTS]
+_HUNDRED = [f"cifar-100-binary/{part}.bin" for part in ("train", "test")]
 TASKS = {
     "digits": Data(digits, (1, 8, 8), 10),
     "fashion-mnist": Data(fashion_mnist, (1, 28, 28), 10),
-    "cifar-10": Data(cifar("cifar-10-binary.tar.gz", _TEN, _TEN_TEST, 1), (3, 32, 32), 10),
-    "cifar-100": Data(
-        cifar("cifar-100-binary.tar.gz", [_HUNDRED.format("train")], _HUNDRED.format("test"), 2),
-        (3, 32, 32),
-        100,
-    ),
+    "cifar-10": Data(partial(cifar, "cifar-10", _TEN, 1), (3, 32, 32), 10),
+    "cifar-100": Data(partial(cifar, "cifar-100", _HUNDRED, 2), (3, 32, 32), 100),
 }

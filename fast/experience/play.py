@@ -66,6 +66,16 @@ def evaluated(
     return told | ({"broken": broken} if broken else {})
 
 
+def ended(episode: int, rewards: list[float], random: bool, why: str | None) -> dict[str, Any]:
+    """The record of an episode; of one that broke it says why, as stderr does."""
+    told = {"return": sum(rewards), "length": len(rewards), "random": random}
+    if why is None:
+        return told
+    cut = f"episode {episode} is cut short after {len(rewards)} agent steps"
+    print(f"{cut}: {why}", file=sys.stderr)
+    return told | {"broken": why}
+
+
 class Play:
     """What an agent has lived through, and the environment that it lives in.
 
@@ -97,8 +107,7 @@ class Play:
         self.seed, self.clock, self.settings = seed, clock, agent.settings
         # Called with the number of each episode and its arrays, as `replay.extend` has them.
         self.keep: Callable[..., None] = lambda number, **arrays: None
-        self.generators = {name: generator(seed, of) for name, of in
-                           [("policy", POLICY), ("replay", REPLAY)]}  # fmt: skip
+        self.generators = {"policy": generator(seed, POLICY), "replay": generator(seed, REPLAY)}
         self.agent_step = self.environment_step = self.episode = 0
         self.stored: list[tuple[int, int]] = []  # (number, length) of the episodes in the replay
         self.at_rest = True
@@ -107,7 +116,7 @@ class Play:
         self._seen: list[NDArray[Any]] = []
         self._actions: list[NDArray[np.float32]] = []
         self._rewards: list[float] = []
-        self._terminated, self._random = False, True
+        self._random = True
         self._frames: deque[NDArray[Any]] = deque(maxlen=replay.stack)
 
     # --- one step ---------------------------------------------------------------------------------
@@ -134,7 +143,7 @@ class Play:
             obs, reward, terminated, truncated, info = self.env.step(action)
             over, made, why = terminated or truncated, info["environment_steps"], None
         except EpisodeBroken as error:
-            over, made, why = True, error.environment_steps, str(error)
+            over, terminated, made, why = True, False, error.environment_steps, str(error)
         self.environment_step += made
         self.clock.lap("environment")
         self.clock.move("environment", "rendering", self.env.render_seconds - rendered)
@@ -146,14 +155,13 @@ class Play:
             self._seen.append(obs)
             self._actions.append(action)
             self._rewards.append(reward)
-            self._terminated = terminated
         elif self.agent_step >= first and len(self.replay) == 0:
             told = "no step before the first update could be used, the last one because"
             raise EpisodeBroken(f"{told} {why}", made)
         self.clock.lap("storing")
         yield from due  # none, where they came first
         if over:
-            self._end(why)
+            self._end(terminated, why)
 
     def _due(self) -> Iterator[Batch]:
         """Batches of this step's updates, whose number per step may be a fraction."""
@@ -165,14 +173,13 @@ class Play:
             yield batch
 
     def _begin(self) -> None:
-        self._actions, self._rewards, self._terminated = [], [], False
-        self._random, self.at_rest = True, False
+        self._actions, self._rewards, self._random, self.at_rest = [], [], True, False
         obs, _ = self.env.reset(seed=environment_seed(self.seed, ENVIRONMENT, self.episode))
         self._frames.extend([obs] * self.replay.stack)
         self._seen = [obs]
         self.clock.lap("environment")
 
-    def _end(self, why: str | None) -> None:
+    def _end(self, terminated: bool, why: str | None) -> None:
         length = len(self._rewards)
         if length:
             self.keep(
@@ -180,21 +187,12 @@ class Play:
                 frames=np.stack(self._seen),
                 actions=np.stack(self._actions),
                 rewards=np.array(self._rewards, np.float32),
-                terminated=np.array(self._terminated),
+                terminated=np.array(terminated),
             )
             self.stored.append((self.episode, length))
         while sum(length for _, length in self.stored[1:]) >= self.replay.capacity:
             self.stored.pop(0)
-        ended: dict[str, Any] = {
-            "return": sum(self._rewards),
-            "length": length,
-            "random": self._random,
-        }
-        if why is not None:
-            told = f"episode {self.episode} is cut short after {length} agent steps"
-            print(f"{told}: {why}", file=sys.stderr)
-            ended["broken"] = why
-        self.ended = ended
+        self.ended = ended(self.episode, self._rewards, self._random, why)
         self.episode += 1
         self.at_rest = True
         self.clock.lap("storing")
@@ -212,20 +210,15 @@ class Play:
         uniform: torch.Generator,
         policy: torch.Generator | None,
     ) -> NDArray[np.float32]:
-        """The policy's action (actions,), or with probability `share` a uniformly random one."""
+        """The policy's action (actions,), or with probability `share` a uniformly random one;
+        raises Diverged if it is none."""
         if share < 1 and (share == 0 or torch.rand((), generator=uniform) >= share):
-            return self._act(frames, policy)
+            obs = torch.from_numpy(np.concatenate(frames))[None].to(self.agent.device)
+            return finite(self.agent.act(obs, policy)[0].cpu(), self.agent_step).numpy()
         space = self.env.action_space
         if isinstance(space, Discrete):
             return torch.randint(int(space.n), (1,), generator=uniform).float().numpy()
         return (2 * torch.rand(space.shape, generator=uniform) - 1).numpy()
-
-    def _act(
-        self, frames: deque[NDArray[Any]], generator: torch.Generator | None = None
-    ) -> NDArray[np.float32]:
-        """The policy's action (actions,); raises Diverged if it is none."""
-        obs = torch.from_numpy(np.concatenate(frames))[None].to(self.agent.device)
-        return finite(self.agent.act(obs, generator)[0].cpu(), self.agent_step).numpy()
 
     def sample(self, batch: int, generator: torch.Generator) -> Batch:
         """Transitions as they are: for the measures."""

@@ -9,7 +9,6 @@ and changes nothing.
 """
 
 import math
-import sys
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
@@ -19,15 +18,8 @@ from numpy.typing import NDArray
 from torch import Generator, Tensor, nn
 
 from fast.errors import EpisodeBroken
-from fast.experience.play import evaluated, finite
-from fast.runs.session import (
-    ENVIRONMENT,
-    POLICY,
-    REPLAY,
-    Clock,
-    environment_seed,
-    generator,
-)
+from fast.experience.play import ended, evaluated, finite
+from fast.runs.session import ENVIRONMENT, POLICY, REPLAY, Clock, environment_seed, generator
 
 MOST = 10.0  # of a normalised observation or reward (CleanRL)
 
@@ -117,8 +109,10 @@ class Rollout:
         """
         self.env, self.test_env, self.agent = env, test_env, agent
         self.seed, self.clock, self.settings = seed, clock, agent.settings
-        self.generators = {name: generator(seed, of) for name, of in
-                           [("policy", POLICY), ("minibatches", REPLAY)]}  # fmt: skip
+        self.generators = {
+            "policy": generator(seed, POLICY),
+            "minibatches": generator(seed, REPLAY),
+        }
         self.agent_step = self.environment_step = self.episode = self.rollouts = 0
         s = self.settings
         self.planned = math.ceil(updates / (s.epochs * (s.rollout_steps // s.batch_size)))
@@ -166,10 +160,10 @@ class Rollout:
             self._earned.append(reward)
             scaled = self._scaled(reward)
             self._steps.append((obs, action, scaled, terminated, over, self._obs))
-        elif self._steps:
-            *step, _, last = self._steps[-1]
-            self._steps[-1] = (*step, True, last)
-        if why is not None:
+        else:
+            if self._steps:
+                *step, _, last = self._steps[-1]
+                self._steps[-1] = (*step, True, last)
             self._broken += 1
             if self._broken >= self.settings.rollout_steps:
                 told = "no step of a whole rollout could be used, the last one because"
@@ -199,12 +193,7 @@ class Rollout:
         return min(MOST, max(-MOST, reward / self.rewards.deviation.item()))
 
     def _end(self, why: str | None) -> None:
-        length = len(self._earned)
-        self.ended = {"return": sum(self._earned), "length": length, "random": False}
-        if why is not None:
-            told = f"episode {self.episode} is cut short after {length} agent steps"
-            print(f"{told}: {why}", file=sys.stderr)
-            self.ended["broken"] = why
+        self.ended = ended(self.episode, self._earned, False, why)
         self.episode += 1
         self._obs, self._actions = None, []
 

@@ -238,7 +238,7 @@ def sizes(config: Config) -> tuple[tuple[int, ...], int]:
         return configs.seen(config), pictures.TASKS[pictures.source(task)].classes
     if kind == "games":
         return configs.seen(config), 6 if task.startswith(MINATAR) else 18
-    env: Any = dmc.make(task, size=None) if kind == "pixels" else envs.make(task, config.env)
+    env: Any = dmc.DMControl(task, size=None) if kind == "pixels" else envs.make(task, config.env)
     with contextlib.closing(env):
         return configs.seen(config, env.observation_space.shape), env.action_space.shape[0]
 

@@ -65,7 +65,7 @@ def measure_apart(preset: str, device: str, allocator: str) -> dict[str, float]:
 
 def measure_frames(quality: str, size: int) -> tuple[float, float, str]:
     """Control steps and frames per second of one environment, and what OpenGL calls itself."""
-    env = dmc.make(TASK, size=size, render_quality=quality, action_repeat=1)
+    env = dmc.DMControl(TASK, size=size, render_quality=quality, action_repeat=1)
     env.reset(seed=0)
     steps = 0
     started = env.render_seconds, env.physics_seconds

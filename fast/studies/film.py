@@ -52,7 +52,7 @@ def film(run: Path, out: Path, size: int = 240, episode: int = 0) -> float:
     repeat = config.env.action_repeat
     with (
         contextlib.closing(envs.make(config.task, config.env)) as seen,
-        contextlib.closing(dmc.make(config.task, size=size, action_repeat=repeat)) as camera,
+        contextlib.closing(dmc.DMControl(config.task, size=size, action_repeat=repeat)) as camera,
     ):
         state = checkpoint["state"]
         step = state["experience"]["agent_step"]

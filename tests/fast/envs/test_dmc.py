@@ -29,7 +29,9 @@ def make() -> Iterator[Make]:
     made = []
 
     def make_small(task: str, **settings: Any) -> dmc.DMControl:
-        made.append(dmc.make(task, **{"seed": 0, "size": 16, "render_quality": "fast"} | settings))
+        made.append(
+            dmc.DMControl(task, **{"seed": 0, "size": 16, "render_quality": "fast"} | settings)
+        )
         return made[-1]
 
     yield make_small
@@ -332,7 +334,7 @@ def test_an_unusable_action_is_refused_and_the_episode_goes_on(make: Make) -> No
 )
 def test_a_setting_that_cannot_be_used_is_named(setting: dict[str, Any], named: str) -> None:
     with pytest.raises(InputError, match=named):
-        dmc.make(**{"task": "cartpole-swingup", "seed": 0} | setting)
+        dmc.DMControl(**{"task": "cartpole-swingup", "seed": 0} | setting)
 
 
 def test_the_table_of_action_repeats_names_tasks_that_exist(make: Make) -> None:
@@ -532,7 +534,7 @@ import sys
 from fast.envs import dmc
 from fast.errors import EpisodeBroken, InputError
 try:
-    dmc.make("cartpole-swingup", seed=0)
+    dmc.DMControl("cartpole-swingup", seed=0)
 except InputError as error:
     print(error, "dm_control" in sys.modules)
 """
@@ -586,7 +588,7 @@ def test_a_trial_that_is_interrupted_blames_no_renderer(monkeypatch: pytest.Monk
 def test_a_closed_environment_leaves_nothing_to_complain_about_at_exit() -> None:
     script = """
 from fast.envs import dmc
-env = dmc.make("cartpole-swingup", seed=0, size=16, render_quality="fast")
+env = dmc.DMControl("cartpole-swingup", seed=0, size=16, render_quality="fast")
 env.reset()
 env.close()
 env.close()
