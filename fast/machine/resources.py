@@ -147,31 +147,6 @@ def capacity(config: Config, steps_per_episode: int) -> int:
     return min(config.agent.replay_capacity, planned_agent_steps(config) + steps_per_episode)
 
 
-class Sizes(NamedTuple):
-    """What an environment has, or one that has not been made is taken to have."""
-
-    shape: tuple[int, ...]  # of one observation
-    bytes: int  # of each of its numbers
-    actions: int  # or classes
-    steps_per_episode: int
-
-    @classmethod
-    def of(cls, config: Config, env: Any = None) -> "Sizes":
-        if env is not None:
-            space, outputs = env.observation_space, flatdim(env.action_space)
-            return cls(space.shape, space.dtype.itemsize, outputs, env.steps_per_episode)
-        if config.env.kind == "labels":
-            return cls(seen(config), 1, 0, 1)
-        if config.env.kind == "games":
-            channels, *side = seen(config)
-            one = (channels // config.env.frame_stack, *side)
-            return cls(one, 1, ACTIONS, config.env.most_steps)
-        steps = max(1, CONTROL_STEPS // config.env.action_repeat)
-        if config.env.kind == "pixels":
-            return cls((3, config.env.size, config.env.size), 1, ACTIONS, steps)
-        return cls((NUMBERS,), 4, ACTIONS, steps)
-
-
 def buffer(config: Config, env: Any = None) -> int:
     """Bytes of the replay buffer, on the device; its episodes take no more of the disk.
 
@@ -181,16 +156,24 @@ def buffer(config: Config, env: Any = None) -> int:
         return 0
     from fast.experience.replay import Replay
 
-    sizes = Sizes.of(config, env)
-    steps, one = sizes.steps_per_episode, math.prod(sizes.shape) * sizes.bytes
     stack = getattr(config.env, "frame_stack", 1)
-    return Replay.bytes(capacity(config, steps), one, sizes.actions, stack, steps)
+    if env is not None:
+        actions, steps = flatdim(env.action_space), env.steps_per_episode
+        one = math.prod(env.observation_space.shape) * env.observation_space.dtype.itemsize
+    else:
+        actions = ACTIONS
+        if config.env.kind == "games":
+            steps = config.env.most_steps
+        else:
+            steps = max(1, CONTROL_STEPS // config.env.action_repeat)
+        one = 4 * NUMBERS if config.env.kind == "states" else math.prod(seen(config)) // stack
+    return Replay.bytes(capacity(config, steps), one, actions, stack, steps)
 
 
 def batch(config: Config, env: Any = None) -> int:
     """Bytes of the observations of one batch as the networks take them."""
-    shape = seen(config, Sizes.of(config, env).shape)
-    return 4 * config.agent.batch_size * math.prod(shape)
+    one = (NUMBERS,) if env is None else env.observation_space.shape
+    return 4 * config.agent.batch_size * math.prod(seen(config, one))
 
 
 def sizes(config: Config) -> str:
@@ -200,16 +183,15 @@ def sizes(config: Config) -> str:
     return ", ".join(f"{name} {value}" for name, value in there.items() if value is not None)
 
 
-def networks(config: Config, env: Any = None) -> int:
+def networks(config: Config, env: Any) -> int:
     """Bytes of parameters, gradients, moments and slow copies, before any is made."""
     import torch
 
     from fast.agents import AGENTS
 
-    has = Sizes.of(config, env)
-    of = AGENTS[config.agent.kind].file.networks
+    of, shape = AGENTS[config.agent.kind].file.networks, seen(config, env.observation_space.shape)
     with torch.device("meta"):
-        made = of(config.agent, seen(config, has.shape), has.actions)
+        made = of(config.agent, shape, flatdim(env.action_space))
     return 4 * 5 * sum(p.numel() for module in made.values() for p in module.parameters())
 
 
