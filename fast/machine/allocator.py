@@ -4,17 +4,16 @@ With glibc's defaults a block over 32 MB is mapped afresh at each allocation, an
 pages costs more than the arithmetic on it; `python -m fast doctor` measures the difference.
 """
 
+import contextlib
 import ctypes
 
-TRIM_THRESHOLD, TOP_PAD, MMAP_MAX = -1, -2, -4  # names of mallopt(3)
+# By its name in mallopt(3): its number, and what it is set to. Nothing is mapped or trimmed then.
+SETTINGS = {"MMAP_MAX": (-4, 0), "TRIM_THRESHOLD": (-1, 2**31 - 1), "TOP_PAD": (-2, 64 * 2**20)}
 
 
-def keep_large_blocks() -> bool:
-    """Tell glibc never to map or trim; False where the C library has no `mallopt`."""
-    try:
+def keep_large_blocks() -> None:
+    """Tell it to glibc; another C library, which has no `mallopt`, is left as it is."""
+    with contextlib.suppress(AttributeError, OSError):
         mallopt = ctypes.CDLL(None).mallopt
-    except (AttributeError, OSError):
-        return False
-    largest = 2**31 - 1
-    settings = (MMAP_MAX, 0), (TRIM_THRESHOLD, largest), (TOP_PAD, 64 * 2**20)
-    return all(mallopt(name, value) for name, value in settings)
+        for number, value in SETTINGS.values():
+            mallopt(number, value)

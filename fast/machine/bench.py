@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from fast.errors import InputError
+from fast.machine.allocator import SETTINGS, keep_large_blocks
 
 SCRIPTS = Path(__file__).parents[2] / "scripts"
 OURS = [sys.executable, "-m", "fast.machine.bench"]
@@ -33,9 +34,8 @@ PEERS = {
 SCRIPT = {"sac": "peer_sac.py", "dqn": "peer_sb3.py", "ppo": "peer_sb3.py",
           "drq": "peer_drq.py", "drq-bfloat16": "peer_drq.py"}  # fmt: skip
 TASK, WARM = "HalfCheetah-v4", 1100  # steps before it counts, all but the last few random
-# What fast/machine/allocator.py asks of glibc, for a process that does not ask by itself.
-KEPT = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(2**31 - 1),
-        "MALLOC_TOP_PAD_": str(64 * 2**20)}  # fmt: skip
+# What training asks of glibc, for a process that does not ask by itself.
+KEPT = {f"MALLOC_{name}_": str(value) for name, (_, value) in SETTINGS.items()}
 
 
 def clock() -> Callable[[], float]:
@@ -67,8 +67,6 @@ class Frames:
 def ours(agent: str, steps: int) -> dict[str, float]:
     """Milliseconds of a whole step (act, environment, store, sample, update), and of sampling and
     update alone, at the settings of the other's script."""
-    from fast.machine.allocator import keep_large_blocks
-
     keep_large_blocks()  # as in training
     return on_policy(steps) if agent == "ppo" else replayed(agent, steps)
 

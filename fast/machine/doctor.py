@@ -123,10 +123,8 @@ def _packages() -> list[str]:
     """The versions that are here, beside those that were tested."""
     problems = []
     print("\nPackages")
-    tested = {}
-    if CONSTRAINTS.exists():
-        lines = CONSTRAINTS.read_text().splitlines()
-        tested = dict(line.split("==") for line in lines if "==" in line and line[0] != "#")
+    lines = CONSTRAINTS.read_text().splitlines() if CONSTRAINTS.exists() else []
+    tested = dict(line.split("==") for line in lines if "==" in line and line[0] != "#")
     for name in PACKAGES:
         try:
             found = version(name).partition("+")[0]
