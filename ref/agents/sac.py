@@ -148,7 +148,7 @@ def update(
     agent: Agent, batch: Batch, draws: Draws, settings: Settings
 ) -> tuple[Agent, dict[str, Any]]:
     """The agent after one update, and the scalars and gradients of it."""
-    _check(batch, draws)
+    check(batch, draws)
     adam = settings.betas, settings.adam_eps
 
     y = target_value(agent, batch, draws.next_noise, settings)
@@ -187,7 +187,7 @@ def update(
     return agent, info
 
 
-def _check(batch: Batch, draws: Draws) -> None:
+def check(batch: Batch, draws: Draws) -> None:
     """Refuse shapes that do not fit together, an empty batch and what is not finite."""
     states, (n, actions) = np.shape(batch.obs), np.shape(batch.action)
     require(len(states) == 2 and n > 0, "obs", states, "(batch, inputs), not empty")

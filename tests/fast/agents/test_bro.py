@@ -1,11 +1,11 @@
-"""What defines BRO: its network and equations written out, and which neurons are recycled."""
+"""What defines BRO beside its update (tests/twins): its network, optimist and recycled neurons."""
 
-import copy
 from typing import NamedTuple
 
 import pytest
 import torch
 from torch import nn
+from torch.distributions import Normal
 from torch.nn import functional as F
 
 from fast import config as configs
@@ -88,117 +88,15 @@ def test_the_networks_are_those_of_gramas_tables_1_and_2(blocks):
     assert torch.equal(found_log, -10 + 12 / 2 * (log.tanh() + 1))
 
 
-class Naive:
-    """BRO's update line by line, with torch's own optimizers and distributions, on copies."""
-
-    def __init__(self, agent):
-        self.s = s = agent.settings
-        self.critic, self.slow, self.actor = (
-            copy.deepcopy(x) for x in (agent.critic.module, agent.critic.slow, agent.actor.module)
-        )
-        self.log_alpha = agent.temperature.module.log.detach().clone().requires_grad_()
-        decay = {"weight_decay": s.weight_decay}
-        self.adams = [
-            torch.optim.AdamW(self.critic.parameters(), s.critic_learning_rate, **decay),
-            torch.optim.AdamW(self.actor.parameters(), s.actor_learning_rate, **decay),
-            torch.optim.Adam([self.log_alpha], s.temperature_learning_rate, (0.5, 0.999)),
-        ]
-
-        if s.optimistic:
-            self.optimist = copy.deepcopy(agent.optimist.module)
-            self.raw = [held.module.raw.detach().clone().requires_grad_()
-                        for held in (agent.optimism, agent.regularizer)]  # fmt: skip
-            self.adams += [
-                torch.optim.AdamW(self.optimist.parameters(), s.actor_learning_rate, **decay),
-                torch.optim.Adam(self.raw, s.adjustment_learning_rate, (0.5, 0.999)),
-            ]
-
-    def be_optimistic(self, obs, noise):
-        with torch.no_grad():
-            mean, log_std = self.actor(obs)
-        actor = torch.distributions.Normal(mean, log_std.exp())
-        mean = mean + self.optimist.head(torch.cat([obs, mean], 1))
-        as_wide = torch.distributions.Normal(mean, log_std.exp())
-        divergence = torch.distributions.kl_divergence(as_wide, actor).sum(1).mean()
-        q = self.critic(obs, torch.tanh(mean + 0.75 * log_std.exp() * noise))
-        optimism, regularizer = (torch.exp(-10 + 17.5 * (1 + raw.tanh()) / 2) for raw in self.raw)
-        upper = (q[0] + q[1]) / 2 + optimism.detach() * (q[0] - q[1]).abs() / 2
-        self.step(self.adams[3], regularizer.detach() * divergence - upper.mean(1).mean())
-        excess = divergence.detach() / ACTIONS - 0.05
-        self.step(self.adams[4], optimism * excess - regularizer * excess)
-
-    def sample(self, obs, noise):
-        mean, log_std = self.actor(obs)
-        normal = torch.distributions.Normal(mean, log_std.exp())
-        u = mean + log_std.exp() * noise
-        return u.tanh(), (normal.log_prob(u) - torch.log1p(-(u.tanh() ** 2))).sum(1)
-
-    def between(self, q):
-        return (q[0] + q[1]) / 2 - self.s.pessimism * (q[0] - q[1]).abs() / 2
-
-    def error(self, q, y):
-        if self.s.quantiles == 1:
-            return ((q - y) ** 2).mean()
-        n, total = self.s.quantiles, 0.0
-        for i in range(n):
-            for j in range(n):
-                d = y[:, j] - q[:, i]
-                huber = torch.where(d.abs() <= 1, d**2 / 2, d.abs() - 1 / 2)
-                total += (((i + 0.5) / n - (d < 0).double()).abs() * huber).mean() / n
-        return total
-
-    def step(self, optimizer, loss):
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-
-    def update(self, batch, draws):
-        with torch.no_grad():
-            action, log_prob = self.sample(batch.next_obs, draws.next_noise)
-            q = self.between(self.slow(batch.next_obs, action))
-            soft = q - self.log_alpha.exp() * log_prob[:, None]
-            y = batch.reward[:, None] + batch.discount[:, None] * soft
-        q = self.critic(batch.obs, batch.action)
-        self.step(self.adams[0], self.error(q[0], y) + self.error(q[1], y))
-        with torch.no_grad():
-            for p, new in zip(self.slow.parameters(), self.critic.parameters(), strict=True):
-                p.copy_((1 - self.s.averaging_rate) * p + self.s.averaging_rate * new)
-        action, log_prob = self.sample(batch.obs, draws.noise[0])
-        q = self.between(self.critic(batch.obs, action)).mean(1)
-        self.step(self.adams[1], (self.log_alpha.exp().detach() * log_prob - q).mean())
-        entropy = -log_prob.detach().mean()
-        self.step(self.adams[2], self.log_alpha.exp() * (entropy + ACTIONS / 2))
-        if self.s.optimistic:
-            self.be_optimistic(batch.obs, draws.noise[1])
-
-
-@pytest.mark.parametrize("changes", [
-    {}, {"pessimism": 0.5, "critic_blocks": 1}, {"quantiles": 3, "pessimism": 1.0},
-    {"optimistic": True}, {"optimistic": True, "quantiles": 3},
-])  # fmt: skip
-def test_two_updates_equal_the_naive_ones(changes):
-    agent = agent_of(**changes)
-    naive, start = Naive(agent), flat(agent.actor.module)
-    for count in (1, 2):
-        batch, draws = batch_and_draws(count)
-        naive.update(batch, draws)
-        agent.update(batch, draws, count)
-    found = agent.critic.module, agent.critic.slow, agent.actor.module
-    # Adam divides a gradient by its own size: float64's rounding of the smallest, 1e-6 or so, moves
-    # a parameter by less than 1e-11 of a learning rate.
-    for ours, theirs in zip(found, (naive.critic, naive.slow, naive.actor), strict=True):
-        torch.testing.assert_close(flat(ours), flat(theirs), rtol=0, atol=1e-9)
-    log = agent.temperature.module.log.detach()
-    torch.testing.assert_close(log, naive.log_alpha.detach(), rtol=0, atol=1e-9)
-    if agent.settings.optimistic:
-        ours = [
-            flat(agent.optimist.module),
-            flat(agent.optimism.module),
-            flat(agent.regularizer.module),
-        ]
-        theirs = [flat(naive.optimist), *(raw.detach().reshape(1) for raw in naive.raw)]
-        torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-9)
-    assert (flat(agent.actor.module) - start).abs().max() > 1e-5
+def test_the_divergence_of_an_optimist_is_that_of_normals_of_one_width():
+    agent = agent_of(optimistic=True)
+    batch, draws = batch_and_draws()
+    mean, log_std = agent.actor.module(batch.obs)
+    its = agent.optimistic(batch.obs)[0]
+    between = torch.distributions.kl_divergence(Normal(its, log_std.exp()),
+                                                Normal(mean, log_std.exp()))  # fmt: skip
+    found = agent.optimist_loss(batch.obs, draws.noise[1])[1]
+    torch.testing.assert_close(found, between.sum(1).mean())
 
 
 def test_an_optimist_begins_at_the_actor_plays_in_training_alone_and_is_narrower():

@@ -1,0 +1,115 @@
+"""One BRO update of ref against fast's agent, in float64 on the CPU, from the same state and draws.
+
+The bounds are those of test_drq.py: 1e-10 for one update from one state, 1e-8 where Adam's division
+by the root of a small second moment amplifies rounding.
+"""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fast.agents import bro as fast_bro
+from fast.agents import sac as fast_sac
+from ref import optim
+from ref.agents import bro, sac
+from tests.twins.test_sac import ACTIONS, INPUTS, Batch, distance, gradients_of, params_of
+
+OWN = ("optimist", "optimism", "regularizer")
+
+
+def fast_agent(seed=1, **changes):
+    """fast's agent in float64, away from its initial biases and norms, target and critic apart."""
+    s = fast_bro.BROSettings(hidden=6, **changes)
+    made = fast_bro.BRO(s, (INPUTS,), ACTIONS, torch.Generator().manual_seed(seed))
+    g = torch.Generator().manual_seed(seed + 1)
+    for module in (*(held.module for held in made.learners.values()), made.critic.slow):
+        module.double()
+        with torch.no_grad():
+            for p in module.parameters():
+                p += 0.1 * torch.randn(p.shape, generator=g, dtype=p.dtype)
+    return made
+
+
+def same_agent(made):
+    """ref's agent and optimist in the state of fast's, and its settings."""
+    parts = {name: params_of(held.module) for name, held in made.learners.items()}
+    for name, held in made.learners.items():
+        parts[f"{name}_state"] = {
+            slot: {k: v.numpy().astype(float) for k, v in values.items()}
+            for slot, values in held.state.items()
+        } or optim.start_adam(parts[name])
+    own = {name: parts.pop(name) for name in bro.Optimist._fields if name in parts}
+    same = bro.Settings(**{name: getattr(made.settings, name) for name in bro.Settings._fields})
+    agent = sac.Agent(target=params_of(made.critic.slow), **parts)
+    return agent, bro.Optimist(**own) if own else None, same
+
+
+def batch_and_draws(seed, batch=4):
+    """The same transitions and random numbers for ref and for fast; the last is the optimist's."""
+    rng = np.random.default_rng(seed)
+    given_ = sac.Batch(
+        rng.standard_normal((batch, INPUTS)),
+        rng.uniform(-1, 1, (batch, ACTIONS)),
+        rng.standard_normal(batch),
+        0.99 * rng.integers(0, 2, batch),
+        rng.standard_normal((batch, INPUTS)),
+    )
+    next_noise, noise, last = rng.standard_normal((3, batch, ACTIONS))
+    tensors = [torch.from_numpy(x) for x in given_]
+    fast_draws = fast_sac.Draws(torch.from_numpy(next_noise), torch.tensor(np.array([noise, last])))
+    return given_, sac.Draws(next_noise, noise), last, Batch(*tensors), fast_draws
+
+
+def update(agent, own, transitions, draws, last, same):
+    agent, info = bro.update(agent, transitions, draws, same)
+    if own:
+        own, more = bro.optimist_update(own, agent, transitions.obs, last, same)
+        info |= more
+    return agent, own, info
+
+
+SCALARS = ("critic_loss", "actor_loss", "entropy", "target", "optimist_loss", "divergence")
+
+
+@settings(max_examples=20)
+@given(
+    seed=st.integers(0, 2**31),
+    batch=st.integers(1, 5),
+    quantiles=st.sampled_from([1, 3]),
+    pessimism=st.sampled_from([0.0, 0.5, 1.0]),
+    critic_blocks=st.integers(1, 2),
+    weight_decay=st.sampled_from([0.0, 0.1]),
+    optimistic=st.booleans(),
+)
+def test_one_update_from_the_same_state_is_the_same(seed, batch, **changes):
+    made = fast_agent(seed, **changes)
+    agent, own, same = same_agent(made)
+    transitions, draws, last, fast_batch, fast_draws = batch_and_draws(seed, batch)
+    fast_info = made.update(fast_batch, fast_draws, 1)
+    _, _, info = update(agent, own, transitions, draws, last, same)
+    for name in SCALARS if made.settings.optimistic else SCALARS[:4]:
+        assert info[name] == pytest.approx(fast_info[name].item(), rel=1e-10, abs=1e-10)
+    for name in ("critic", "actor", *OWN):
+        if name in made.learners:
+            assert distance(info[f"{name}_gradients"], gradients_of(made.learners[name])) < 1e-10
+
+
+@pytest.mark.parametrize("changes", [
+    {}, {"quantiles": 3, "pessimism": 1.0}, {"optimistic": True},
+    {"optimistic": True, "quantiles": 3, "deviation_factor": 0.5},
+])  # fmt: skip
+def test_every_step_from_fasts_own_state_is_the_same(changes):
+    """No rounding is carried on: ref begins each step where fast does, moments and all."""
+    made = fast_agent(6, averaging_rate=0.05, weight_decay=0.01, **changes)
+    for count in range(1, 8):
+        agent, own, same = same_agent(made)
+        transitions, draws, last, fast_batch, fast_draws = batch_and_draws(count)
+        made.update(fast_batch, fast_draws, count)
+        agent, own, _ = update(agent, own, transitions, draws, last, same)
+        expected, its, _ = same_agent(made)
+        for part in ("critic", "target", "actor", "temperature"):
+            assert distance(getattr(agent, part), getattr(expected, part)) < 1e-8
+        for part in OWN if own else ():
+            assert distance(getattr(own, part), getattr(its, part)) < 1e-8
