@@ -76,9 +76,8 @@ class GameSettings:
     frame_skip: Few = 1  # frames of an agent step; of Atari's the last two are seen, as a maximum
     sticky: Share = 0.1  # how often the action before is repeated instead (Young and Tian)
     life_loss: bool = False  # whether a lost life ends an episode of Atari, as on Atari 100k
-    most_steps: Count = (
-        5000  # agent steps of an episode (ours: a good player of MinAtar never ends)
-    )
+    # Agent steps of an episode (ours: a good player of MinAtar never ends).
+    most_steps: Count = 5000
 
     def told(self) -> str:
         return f"{self.frame_stack} frames, one in {self.frame_skip}, sticky {self.sticky}"

@@ -95,6 +95,12 @@ def test_every_preset_is_on_record():
     assert RECORDED == PRESETS
 
 
+@pytest.mark.parametrize("task", ["digits", "digits-shuffled", "digits-incremental"])
+def test_what_a_task_does_to_its_labels_changes_no_shape(task):
+    config = configs.build("classifier", task, preset="tiny")
+    assert cost.sizes(config) == ((1, 8, 8), 10)
+
+
 class Reading:
     """What DrQ does with pictures before anything learns from them."""
 
