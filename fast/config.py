@@ -10,7 +10,7 @@ import dataclasses
 import functools
 import json
 import operator
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
@@ -123,9 +123,8 @@ def build(
     if len(set(methods)) < len(methods):
         raise InputError("--method", method, "accepted: each method once")
     changed, made = kind.file.PRESETS[preset], kind.settings()
-    there = {f.name for f in dataclasses.fields(made)}
     for name in methods:
-        if lacking := METHODS[name].get("agent", {}).keys() - there:
+        if lacking := METHODS[name].get("agent", {}).keys() - vars(made).keys():
             reason = f"the agent {agent} has no {', '.join(sorted(lacking))}"
             raise InputError("--method", name, reason)
     made = replace(made, **changed.get("agent", {}))
@@ -147,9 +146,8 @@ def build(
     for name in methods:
         new, on = METHODS[name], config.interventions
         for turned, values in new.get("interventions", {}).items():
-            on = replace(
-                on, **{turned: _made(turned, {"on": (kind.main,)}, usual.get(turned, {}), values)}
-            )
+            asked = _made(turned, {"on": (kind.main,)}, usual.get(turned, {}), values)
+            on = replace(on, **{turned: asked})
         ratio, made = made.updates_per_step, replace(made, **new.get("agent", {}))
         updates = max(1, round(config.run.updates * made.updates_per_step / ratio))
         updates = planned if "updates" in new else updates
@@ -160,8 +158,7 @@ def build(
 
 def _made(name: str, *changes: dict[str, Any]) -> Any:
     """The settings of an intervention; a change of its schedule keeps the rest of it."""
-    (field_,) = (f for f in dataclasses.fields(Interventions) if f.name == name)
-    made = get_args(field_.type)[0]()
+    made = get_args(Interventions.__annotations__[name])[0]()  # of its type | None
     for values in changes:
         parts = {
             key: replace(getattr(made, key), **value) if isinstance(value, dict) else value
@@ -281,7 +278,7 @@ def _validated(values: dict[str, Any], source: Path | None = None) -> Config:
     try:
         return _rules().validate_json(json.dumps(values))
     except ValidationError as error:
-        found = [(_named(e["loc"]), e) for e in error.errors(include_url=False)]
+        found = [(_named(e, values), e) for e in error.errors(include_url=False)]
     name, first = found[0]
     field = f"{source}: {name}" if source else "--" + name.replace("_", "-")
     told = [e["msg"].removeprefix("Input should be ") for other, e in found if other == name]
@@ -293,25 +290,13 @@ def _rules() -> TypeAdapter[Config]:
     return TypeAdapter(Config)  # a hundredth of a second
 
 
-def _named(place: tuple[int | str, ...]) -> str:
+def _named(error: Mapping[str, Any], values: Any) -> str:
     """A setting's dotted name: without what of a tuple, or which member of a union, was tried."""
-    names: list[str] = []
-    kinds: dict[Any, Any] = {"": Config}
+    place, names = error["loc"], []
     for part in place:
-        if part in kinds:  # not a setting, but which of the agents or environments it is of
-            kinds = {"": kinds[part]}
-            continue
-        options: dict[Any, Any] = {
-            f.name: f.type for kind in kinds.values() for f in dataclasses.fields(kind)
-        }
-        names.append(str(part))
-        kinds = {getattr(kind, "kind", ""): kind for kind in _kinds(options.get(part))}
-        if not kinds:
-            break
+        if isinstance(values, dict) and part in values:
+            names.append(part)
+            values = values[part]
+    if error["type"] == "missing" and isinstance(place[-1], str):  # of a tuple it is a number
+        names.append(place[-1])
     return ".".join(names)
-
-
-def _kinds(of: Any) -> list[Any]:
-    """The settings that a field of that type may be."""
-    found = [kind for part in get_args(of) for kind in _kinds(part)]
-    return [of] if dataclasses.is_dataclass(of) else found

@@ -36,15 +36,15 @@ class Chosen(NamedTuple):
     @property
     def tasks(self) -> list[str]:
         """Of the recipe's tasks those that have a run."""
-        present = {run.config["task"] for run in self.runs}
+        present = {run.task for run in self.runs}
         return [task for task in self.recipe.tasks if task in present]
 
     def of(self, task: str) -> list[Run]:
-        return [run for run in self.runs if run.config["task"] == task]
+        return [run for run in self.runs if run.task == task]
 
 
 def planned(run: Run) -> tuple[str, str, int]:
-    return run.config["task"], run.method, run.seed
+    return run.task, run.method, run.seed
 
 
 def title(name: str, own: bool = False) -> str:
@@ -62,7 +62,7 @@ def own_recipe(recipe: Recipe, runs: Sequence[Run]) -> Recipe:
     counts = Counter(planned(run)[:2] for run in runs)
     return replace(
         recipe,
-        tasks=tuple(sorted({run.config["task"] for run in runs})),
+        tasks=tuple(sorted({run.task for run in runs})),
         methods=tuple(drawing.methods_of(runs)),
         seeds=max(counts.values(), default=0),
         note="the tasks, methods and seeds that are here, not the paper's",
@@ -74,7 +74,7 @@ def fits(recipe: Recipe, run: Run) -> bool:
     methods."""
     if recipe.family == "survival":  # it is of any agent
         return True
-    kind, task = run.config["agent"]["kind"], run.config["task"]
+    kind, task = run.config["agent"]["kind"], run.task
     if recipe.agent == "drq":
         return kind != "classifier"
     shuffles = any(name.endswith("-shuffled") for name in recipe.tasks)

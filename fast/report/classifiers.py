@@ -66,8 +66,8 @@ def _look(row: Row) -> dict[str, Any]:
 def _entries(runs: Sequence[Run]) -> list[Line2D]:
     entries = {}
     for run in runs:
-        look = _look(Row(run.folder.name, run.config["task"], run.method, run.seed, "", 0, 0))
-        name = f"{run.config['task']}, {run.method}"
+        look = _look(Row(run.folder.name, run.task, run.method, run.seed, "", 0, 0))
+        name = f"{run.task}, {run.method}"
         label = name if look["color"] == CONTROL["color"] else f"{name}, seed {run.seed}"
         entries[label] = Line2D([], [], **look, label=label)
     return list(entries.values())

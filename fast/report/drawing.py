@@ -175,7 +175,7 @@ def whole(run: Run, key: str) -> Floats:
 
 def points(run: Run, key: str, x: Floats, y: Floats) -> list[Row]:
     """The points of a line of a run."""
-    head = (run.folder.name, run.config["task"], run.method, run.seed, key)
+    head = (run.folder.name, run.task, run.method, run.seed, key)
     return [Row(*head, *point) for point in zip(x.tolist(), y.tolist(), strict=True)]
 
 
@@ -293,8 +293,8 @@ def incomplete(runs: Sequence[Run]) -> str | None:
     # Rounded down: 99.9 % is not yet 100 %, and without its last evaluation no run is.
     percent = min(99, 100 * worst.reached // worst.planned)
     which = f"{worst.method}, seed\u00a0{worst.seed}"
-    if len({run.config["task"] for run in runs}) > 1:
-        which = f"{worst.config['task']}, {which}"
+    if len({run.task for run in runs}) > 1:
+        which = f"{worst.task}, {which}"
     return f"INCOMPLETE: {percent} % of the planned updates ({which})"
 
 

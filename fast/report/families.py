@@ -180,8 +180,7 @@ def final_returns(runs: Sequence[Run], method: str) -> dict[str, Floats]:
     found: dict[str, list[float]] = {}
     for run in runs:
         if run.method == method and math.isfinite(value := final_return(run)):
-            task = run.config["task"]
-            found.setdefault(task, []).append(atari.normalised(task, value))
+            found.setdefault(run.task, []).append(atari.normalised(run.task, value))
     return {task: np.array(found[task]) for task in sorted(found)}
 
 
@@ -275,8 +274,8 @@ def efficiency(chosen: Chosen) -> Drawing:
         for step in sorted(set.intersection(*(set(values) for values in told))):
             scores: dict[str, list[float]] = {}
             for run, values in zip(runs, told, strict=True):
-                task = run.config["task"]
-                scores.setdefault(task, []).append(atari.normalised(task, float(values[step])))
+                score = atari.normalised(run.task, float(values[step]))
+                scores.setdefault(run.task, []).append(score)
             groups = [np.array(of_task) for of_task in scores.values()]
             one = _aggregate(method, "IQM", stats.interquartile_mean, groups)
             rows.append((method, float(step), *one[2:]))

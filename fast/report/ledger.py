@@ -89,7 +89,7 @@ def kept(run: Run, experiment: Experiment) -> Told:
     names = [n for n in scores.columns if any(fnmatch.fnmatch(n, p) for p in experiment.keep)]
     columns = {name: scores.numbers(name) for name in ("update", *names)}
     returns = {name: played.numbers(name) for name in ("update", "return")}
-    return Told(run.config["task"], run.method, run.seed, columns, returns)
+    return Told(run.task, run.method, run.seed, columns, returns)
 
 
 def collect(name: str, folder: Path, results: Path = RESULTS) -> list[str]:
@@ -110,7 +110,7 @@ def collect(name: str, folder: Path, results: Path = RESULTS) -> list[str]:
     path = results / f"{name}.json"
     sources = json.loads(path.read_text()) if path.exists() else {}
     for run in find_runs(folder, damaged=damaged):
-        key = PlannedRun(run.config["task"], run.method, run.seed)
+        key = PlannedRun(run.task, run.method, run.seed)
         if key not in experiment.runs:
             left.append(f"{run.folder.name} is not of the experiment")
         elif not run.finished:

@@ -74,7 +74,7 @@ def face(runs: Sequence[Run], note: str = "") -> Face:
         text = f"{count} seed{'s' if count > 1 else ''} per method"
     else:
         text = "seeds: " + ", ".join(f"{name} {count}" for name, count in seeds.items())
-    title = f"{runs[0].config['task']}: {', '.join(methods)}"
+    title = f"{runs[0].task}: {', '.join(methods)}"
     return Face(title, drawing.subtitle(runs, text), drawing.incomplete(runs), note)
 
 
@@ -84,7 +84,7 @@ def overview(runs: Sequence[Run], narrow: bool = False, alone: bool = False) -> 
 
     Raises InputError where the runs do not belong in one figure.
     """
-    tasks = sorted({run.config["task"] for run in runs})
+    tasks = sorted({run.task for run in runs})
     if len(tasks) != 1:
         raise InputError("runs", tasks, "one or more runs of one task are accepted")
     twice = [name for name, n in Counter(run.folder.name for run in runs).items() if n > 1]

@@ -219,7 +219,7 @@ def go_on(runs: Sequence[Run]) -> dict[str, list[str]]:
                         "--method", method, "--preset", "paper", "--seed", "0",
                         "--out", f"runs/{task}.{method}.0"])
             for agent, task, method in dict.fromkeys(
-                (run.config["agent"]["kind"], run.config["task"], run.method) for run in runs
+                (run.config["agent"]["kind"], run.task, run.method) for run in runs
             )
         ],
         "Make this page again, or follow every score in TensorBoard:": [
@@ -260,9 +260,9 @@ def page(
     papers' figures by title, as URIs; `returns` their statistics.
     """
     order, tasks = drawing.methods_of(runs), dict[str, Groups]()
-    ordered = sorted(runs, key=lambda run: (run.config["task"], order.index(run.method)))
+    ordered = sorted(runs, key=lambda run: (run.task, order.index(run.method)))
     for f in map(Facts, ordered):
-        tasks.setdefault(f.run.config["task"], {}).setdefault(f.run.method, []).append(f)
+        tasks.setdefault(f.run.task, {}).setdefault(f.run.method, []).append(f)
     curved: dict[str, list[str]] = {}
     for run in runs:
         agent = run.config["agent"]
@@ -334,9 +334,9 @@ def report(runs_folder: Path | str, out: Path | str) -> Path:
     out, damaged = Path(out), list[InputError]()
     drawing.require_writable(out)
     runs = find_runs(runs_folder, True, damaged, KEEP)
-    views = _views(runs, out) if len({run.config["task"] for run in runs}) == 1 else []
+    views = _views(runs, out) if len({run.task for run in runs}) == 1 else []
     returns = list[Aggregate]()
-    many = len(runs) > len({(run.config["task"], run.method) for run in runs}) or not views
+    many = len(runs) > len({(run.task, run.method) for run in runs}) or not views
     pictures = _figures(runs, list(RECIPES) if many else ["survival"])
     if many and len({run.config["preset"] for run in runs}) == 1:
         returns = aggregates(runs) + improvements(runs)

@@ -65,6 +65,7 @@ FIELDS: dict[str, dict[str, type]] = {
     "intervention": {"name": str},
 }
 MEASURED = ("scores", "update", "timing")
+NUMBERS = {float, int, NoneType}
 
 
 class Column(NamedTuple):
@@ -175,6 +176,10 @@ class Run:
         self.tables = {kind: Table(group, (keep or {}).get(kind)) for kind, group in groups.items()}
 
     @property
+    def task(self) -> str:
+        return self.config["task"]
+
+    @property
     def method(self) -> str:
         return self.config["method"]
 
@@ -215,6 +220,10 @@ class Run:
         found = [np.asarray(table.columns[name].values, dtype=np.int64) for table in tables]
         return np.concatenate([*found, np.array([], dtype=np.int64)])
 
+    def table(self, kind: str) -> Table:
+        """The records of one kind, by columns; one without any where there are none."""
+        return self.tables.get(kind, Table([]))
+
     @property
     def records(self) -> list[dict[str, Any]]:
         """All records in the order of writing."""
@@ -223,7 +232,7 @@ class Run:
 
     def of(self, kind: str) -> list[dict[str, Any]]:
         """The records of one kind (`scores`, `evaluation`, ...) in the order of writing."""
-        return self.tables[kind].records() if kind in self.tables else []
+        return self.table(kind).records()
 
 
 def read_run(folder: Path | str, keep: Keep | None = None) -> Run:
@@ -285,7 +294,7 @@ def parse(text: bytes, source: Path) -> list[dict[str, Any]]:
         records = [*map(orjson.loads, whole)]
     except orjson.JSONDecodeError:  # NaN is no JSON, and Python's reader takes it
         return _one_by_one(whole, source)
-    return records if _are_records(records) else _one_by_one(whole, source)
+    return records if _are_records(records, rounded=True) else _one_by_one(whole, source)
 
 
 def _one_by_one(lines: Sequence[bytes], source: Path) -> list[dict[str, Any]]:
@@ -295,16 +304,16 @@ def _one_by_one(lines: Sequence[bytes], source: Path) -> list[dict[str, Any]]:
         where = f"{source}:{n}"
         record = _object(line, where)
         scored |= {tuple(record)} if record.get("kind") == "scores" else set()
-        if not _is_record(record) or len(scored) > 1:
+        if not _are_records([record]) or len(scored) > 1:
             accepted = f"a record with {', '.join(COUNTERS)} is accepted; the file is damaged"
             raise InputError(where, line[:60].decode(errors="replace"), accepted)
         records.append(record)
     return records
 
 
-def _are_records(found: Sequence[Any]) -> bool:
-    """Whether all are as `_is_record` wants them and no number is one that orjson may have rounded;
-    asked of many at once, in a third of the time."""
+def _are_records(found: Sequence[Any], rounded: bool = False) -> bool:
+    """Whether all have what readers use of their kinds, and with `rounded` no number that orjson
+    may have rounded; asked of many at once it takes a third of the time."""
     try:
         groups = _by_kind(found)
         counters = [[*map(itemgetter(name), found)] for name in COUNTERS[1:]]
@@ -313,28 +322,30 @@ def _are_records(found: Sequence[Any]) -> bool:
     return (
         all(set(map(type, of)) <= {int} for of in counters)
         and all(0 <= min(of, default=0) <= max(of, default=0) < 2**53 for of in counters)
-        and all(type(kind) is str and _are_of(kind, group) for kind, group in groups.items())
+        and all(type(kind) is str and _are_of(kind, of, rounded) for kind, of in groups.items())
     )
 
 
-def _are_of(kind: str, group: Sequence[dict[str, Any]]) -> bool:
+def _are_of(kind: str, group: Sequence[dict[str, Any]], rounded: bool) -> bool:
     """Whether the records have what those of their kind must."""
     values = [*chain.from_iterable(map(dict.values, group))]
     types = [*map(type, values)]
     every = set(types)
-    floats = [value for value in values if type(value) is float]
-    if floats and not -ROUNDED < min(floats) <= max(floats) < ROUNDED:
-        return False
-    if not every.isdisjoint((list, dict)) and not all(map(_is_exact, values)):
-        return False
-    if kind in MEASURED:  # the kind is the one text
-        of_numbers = types.count(str) == len(group) and every <= {str, float, int, NoneType}
+    if rounded:
+        floats = [value for value in values if type(value) is float]
+        if floats and not -ROUNDED < min(floats) <= max(floats) < ROUNDED:
+            return False
+        if not every.isdisjoint((list, dict)) and not all(map(_is_exact, values)):
+            return False
+    if kind in MEASURED:  # a run has a million of these numbers, and the kind is the one text
+        of_numbers = types.count(str) == len(group) and every <= {str, *NUMBERS}
         return of_numbers and (kind != "scores" or len(set(map(tuple, group))) == 1)
     for name, of in FIELDS.get(kind, {}).items():
-        allowed = {float, int, NoneType} if of is float else {of}
+        allowed = NUMBERS if of is float else {of}
         if not allowed.issuperset(type(record[name]) for record in group if name in record):
             return False
-    return kind != "evaluation" or all(map(_is_record, group))
+    returns = chain.from_iterable(r.get("returns", ()) for r in group if kind == "evaluation")
+    return NUMBERS.issuperset(map(type, returns))
 
 
 def _by_kind(records: Iterable[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
@@ -354,28 +365,6 @@ def _is_exact(value: object) -> bool:
     if isinstance(value, list | dict):
         return all(map(_is_exact, value.values() if isinstance(value, dict) else value))
     return not isinstance(value, float) or -ROUNDED < value < ROUNDED
-
-
-def _is_record(record: dict[str, Any]) -> bool:
-    """Whether a record has what readers use of its kind."""
-    kind = record.get("kind")
-    if not isinstance(kind, str):
-        return False
-    for name in COUNTERS[1:]:
-        count = record.get(name)
-        if type(count) is not int or not 0 <= count < 2**53:
-            return False
-    for name, of in FIELDS.get(kind, {}).items():
-        if name in record and not _fits(record[name], of):
-            return False
-    if kind in MEASURED:  # a run has a million of these numbers, and the kind is the one text
-        kinds = list(map(type, record.values()))
-        return kinds.count(str) == 1 and {str, float, int, NoneType}.issuperset(kinds)
-    return kind != "evaluation" or all(_fits(value, float) for value in record.get("returns", ()))
-
-
-def _fits(value: object, kind: type) -> bool:
-    return type(value) in ((float, int, NoneType) if kind is float else (kind,))
 
 
 def _object(text: bytes, where: str) -> dict[str, Any]:
@@ -431,17 +420,14 @@ def series(run: Run, kind: str, key: str) -> tuple[Floats, Floats]:
 
     A null (undefined there) is NaN.
     """
-    table = run.tables.get(kind)
-    if table is None:
-        return np.array([], dtype=np.float64), np.array([], dtype=np.float64)
+    table = run.table(kind)
     rows, values = table.column(key)
     return table.numbers("environment_step")[rows], np.asarray(values, dtype=np.float64)
 
 
 def scored_layers(run: Run, measure: str) -> list[str]:
     """The layers that have a score, `network/layer` in the order of the networks."""
-    columns = run.tables["scores"].columns if "scores" in run.tables else {}
-    parts = (key.rpartition("/") for key in columns)
+    parts = (key.rpartition("/") for key in run.table("scores").columns)
     return [layer for layer, _, name in parts if name == measure and layer]
 
 
@@ -450,7 +436,7 @@ def random_returns(run: Run) -> tuple[Floats, Floats]:
 
     One that broke is none of them: its return is that of a shorter one.
     """
-    table = run.tables.get("episode", Table([]))
+    table = run.table("episode")
     chosen = table.has("random") & ~table.has("broken")
     return table.numbers("environment_step")[chosen], table.numbers("return")[chosen]
 

@@ -27,7 +27,7 @@ WHOLE = [
     line("timing", seconds=0.1 + 0.2),
     line("intervention", name="redo", learner="critic"),
 ]
-ODD = [  # each stands among whole ones: read, or refused
+ODD = [  # each is read where it stands among whole ones
     line("update", critic_loss=float("nan")), line("update", critic_loss=float("-inf")),
     line("update", critic_loss=2**63), line("update", critic_loss=2**64),
     line("update", critic_loss=-(10**30)), line("update", critic_loss=1e300),
@@ -35,6 +35,9 @@ ODD = [  # each stands among whole ones: read, or refused
     '{"kind": "update", "agent_step": 1, "environment_step": 2, "update": 3, "loss": 1e400}',
     '{"kind": "update", "agent_step": 1, "environment_step": 2, "update": 3, "update": 4}',
     line("session", name="\ud800"), line("session", name="\x00 é"), " " + WHOLE[0] + " ",
+    line("timing", seconds=None),
+]  # fmt: skip
+WRONG = [  # each is refused there
     "", "null", "[]", '"kind"', "{}", "{", WHOLE[0] + WHOLE[1], WHOLE[0][:-9], "[" * 5000,
     line(None), line(1), line(["update"]), line("update", update=None), line("update", update=True),
     line("update", update=2**53), line("update", update=-1), line("update", agent_step=1.0),
@@ -42,13 +45,16 @@ ODD = [  # each stands among whole ones: read, or refused
     line("scores", **{"critic/dense1/score": 1.0, "critic/dense0/score": 1.0}),
     line("scores", more=1.0), line("episode", **{"return": "1"}), line("episode", random=1),
     line("evaluation", returns=[True]), line("evaluation", returns=[[1.0]]),
-    line("evaluation", returns=1.0), line("timing", seconds=None), line("intervention", name=1),
+    line("evaluation", returns=1.0), line("intervention", name=1),
     '{"kind": "update", "agent_step": 1, "update": 3}',
 ]  # fmt: skip
-BYTES = [each.encode("utf-8", "surrogatepass") for each in ODD] + [
-    b'{"kind": "session", "name": "\xff"}', b"\xef\xbb\xbf" + WHOLE[0].encode(),
-    WHOLE[0].encode("utf-16"),
-]  # fmt: skip
+BYTES = [
+    *((each.encode("utf-8", "surrogatepass"), True) for each in ODD),
+    *((each.encode(), False) for each in WRONG),
+    (b"\xef\xbb\xbf" + WHOLE[0].encode(), True),
+    (WHOLE[0].encode("utf-16"), True),
+    (b'{"kind": "session", "name": "\xff"}', False),
+]
 
 
 def read(by, given):
@@ -58,12 +64,13 @@ def read(by, given):
         return str(error)
 
 
-@pytest.mark.parametrize("odd", BYTES)
-def test_a_line_among_others_is_read_or_refused_as_by_pythons_reader(odd):
+@pytest.mark.parametrize(("odd", "whole"), BYTES)
+def test_a_line_among_others_is_read_or_refused_as_by_pythons_reader(odd, whole):
     for lines in ([odd], [*map(str.encode, WHOLE), odd, WHOLE[1].encode()]):
         text = b"\n".join([*lines, b'{"kind": "torn'])
         slowly = read(lambda lines: records._one_by_one(lines, Path("m")), text.split(b"\n")[:-1])
         assert read(lambda text: records.parse(text, Path("m")), text) == slowly
+    assert slowly.startswith("[" if whole else f"m:{len(WHOLE) + 1}:")
 
 
 def test_whole_lines_are_read_by_the_quick_reader_alone(monkeypatch):
