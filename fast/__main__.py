@@ -10,6 +10,7 @@ import os
 import re
 import shlex
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -101,8 +102,7 @@ def _typed(agent: str, arguments: list[str], chosen: argparse.Namespace) -> tupl
              "classifier": "digits"}  # fmt: skip
     task = usual.get(agent, "HalfCheetah-v4")
     defaults = {"task": task, "method": "baseline", "preset": "paper"}
-    typed = {name: getattr(chosen, name) for name in defaults}
-    told = {**defaults, **{name: value for name, value in typed.items() if value is not None}}
+    told = defaults | {k: v for k in defaults if (v := getattr(chosen, k)) is not None}
     parsed = tyro.cli(
         Train,
         prog="python -m fast train",
@@ -115,7 +115,7 @@ def _typed(agent: str, arguments: list[str], chosen: argparse.Namespace) -> tupl
 
 def doctor(arguments: list[str]) -> int:
     """say what this machine can do, and how to mend what it cannot"""
-    parser = argparse.ArgumentParser(prog="python -m fast doctor", description=doctor.__doc__)
+    parser = _parser(doctor)
     parser.add_argument("--gpu", action="store_true", help="check and time what runs on a GPU")
     parser.add_argument("--out", type=Path, help="with --gpu: file of its record, JSON")
     given = parser.parse_args(arguments)
@@ -132,7 +132,7 @@ def doctor(arguments: list[str]) -> int:
 
 def bench(arguments: list[str]) -> int:
     """measure what a step costs beside other libraries; `make bench` does their set-up"""
-    parser = argparse.ArgumentParser(prog="python -m fast bench", description=bench.__doc__)
+    parser = _parser(bench)
     parser.add_argument("agent", choices=("sac", "dqn", "ppo", "drq", "drq-bfloat16"))
     parser.add_argument("--peers", type=Path, required=True, help="a Python that has them")
     parser.add_argument("--steps", type=int, default=1000, help="of each measurement")
@@ -154,7 +154,7 @@ def bench(arguments: list[str]) -> int:
 
 def cost(arguments: list[str]) -> int:
     """say what an update takes of any card, by tracing it: nothing is trained"""
-    parser = argparse.ArgumentParser(prog="python -m fast cost", description=cost.__doc__)
+    parser = _parser(cost)
     parser.add_argument("--agent", default="drq")
     parser.add_argument("--preset", default="paper")
     parser.add_argument("--task", help="without it, the agent's usual one")
@@ -191,7 +191,7 @@ def cost(arguments: list[str]) -> int:
 
 def report(arguments: list[str]) -> int:
     """draw the figure and write the page of the runs in a folder"""
-    parser = argparse.ArgumentParser(prog="python -m fast report", description=report.__doc__)
+    parser = _parser(report)
     parser.add_argument("--runs", type=Path, required=True, help="folder of runs")
     parser.add_argument("--out", type=Path, help="where to write; without it, --runs")
     given = parser.parse_args(arguments)
@@ -205,9 +205,9 @@ def figure(arguments: list[str]) -> int:
     """draw a figure of the paper from the runs in a folder"""
     from fast.papers.recipes import RECIPES
 
-    parser = argparse.ArgumentParser(
-        prog="python -m fast figure",
-        description=f"{figure.__doc__}: PNG, PDF and a CSV of what it shows",
+    parser = _parser(
+        figure,
+        ": PNG, PDF and a CSV of what it shows",
         epilog="\n".join(f"  {name:>3}  {recipe.title}" for name, recipe in RECIPES.items()),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -232,7 +232,7 @@ def figure(arguments: list[str]) -> int:
 
 def film(arguments: list[str]) -> int:
     """film an episode of a run's deterministic policy, as a GIF"""
-    parser = argparse.ArgumentParser(prog="python -m fast film", description=film.__doc__)
+    parser = _parser(film)
     parser.add_argument("run", metavar="RUN", type=Path, help="folder of a run")
     parser.add_argument("--out", type=Path, help="without it, film.gif in the run's folder")
     parser.add_argument("--size", type=int, default=240, help="of a picture's side, in pixels")
@@ -249,10 +249,7 @@ def film(arguments: list[str]) -> int:
 
 def regression(arguments: list[str]) -> int:
     """say whether the value networks of PPO's runs still learn (OCP, eq. 15)"""
-    parser = argparse.ArgumentParser(
-        prog="python -m fast regression",
-        description=f"{regression.__doc__}: regression.png, .pdf and .csv",
-    )
+    parser = _parser(regression, ": regression.png, .pdf and .csv")
     parser.add_argument("runs", metavar="RUN", type=Path, nargs="+", help="folders of runs")
     parser.add_argument("--out", type=Path, required=True, help="folder of what is written")
     parser.add_argument("--rates", type=float, nargs="+", default=[1e-4, 1e-3, 1e-2])
@@ -275,7 +272,7 @@ def findings(arguments: list[str]) -> int:
     from fast.papers.findings import EXPERIMENTS
     from fast.report import ledger
 
-    parser = argparse.ArgumentParser(prog="python -m fast findings", description=findings.__doc__)
+    parser = _parser(findings)
     parser.add_argument("--json", action="store_true", help="for programs")
     parser.add_argument("--results", type=Path, default=ledger.RESULTS, help="folder of the CSVs")
     acts = parser.add_subparsers(dest="act", metavar="ACT")
@@ -301,7 +298,7 @@ def findings(arguments: list[str]) -> int:
 
 def demo(arguments: list[str]) -> int:
     """train baseline and adam-eps side by side and show what their neurons did"""
-    parser = argparse.ArgumentParser(prog="python -m fast demo", description=demo.__doc__)
+    parser = _parser(demo)
     parser.add_argument("--out", type=Path, default=Path("runs/demo"))
     from fast.demo import demo as show
 
@@ -313,12 +310,8 @@ def _sweeps() -> argparse.ArgumentParser:
     from fast.agents import AGENTS
 
     presets = "; ".join(f"of {n}: {', '.join(kind.file.PRESETS)}" for n, kind in AGENTS.items())
-    parser = argparse.ArgumentParser(
-        prog="python -m fast sweep",
-        description=sweep.__doc__,
-        epilog="Settings go to each run as `train` has them, for example: --run.updates 8000",
-        allow_abbrev=False,
-    )
+    epilog = "Settings go to each run as `train` has them, for example: --run.updates 8000"
+    parser = _parser(sweep, epilog=epilog, allow_abbrev=False)
     parser.add_argument("--figure", help="number of a figure of the paper")
     parser.add_argument(
         "--tasks",
@@ -431,24 +424,23 @@ def _refuse_strays(settings: list[str], parser: argparse.ArgumentParser) -> None
             raise unknown("sweep", name, options, [*options, "--agent.batch-size and its like"])
 
 
+def _parser(command: Callable[..., int], more: str = "", **how: Any) -> argparse.ArgumentParser:
+    """Of a command's options; `more` is said behind what it does."""
+    prog, told = f"python -m fast {command.__name__}", f"{command.__doc__}{more}"
+    return argparse.ArgumentParser(prog=prog, description=told, **how)
+
+
 def _refuse_beyond(field: str, value: int | None, most: int) -> None:
     if value is not None and not 1 <= value <= most:
         raise InputError(field, value, f"accepted: 1 to {most:,}")
 
 
 COMMANDS = {
-    "train": train,
-    "sweep": sweep,
-    "figure": figure,
-    "report": report,
-    "film": film,
-    "regression": regression,
-    "findings": findings,
-    "demo": demo,
-    "doctor": doctor,
-    "bench": bench,
-    "cost": cost,
-}
+    command.__name__: command
+    for command in (
+        train, sweep, figure, report, film, regression, findings, demo, doctor, bench, cost
+    )
+}  # fmt: skip
 
 
 def main(arguments: list[str]) -> int:

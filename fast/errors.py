@@ -1,8 +1,10 @@
 """The errors that others catch: of bad input, naming field, value and remedy; of a lost episode."""
 
+import os
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from difflib import get_close_matches
+from pathlib import Path
 
 
 class InputError(ValueError):
@@ -51,3 +53,12 @@ def as_input(field: str, value: object, reason: str = "it cannot be used") -> It
         yield
     except OSError as error:
         raise InputError(field, str(value), f"{reason}: {error.strerror or error}") from None
+
+
+def require_place(folder: Path, file: Path) -> None:
+    """Raises InputError unless `file` can be made in the folder, which may have to be made too."""
+    with suppress(FileNotFoundError, NotADirectoryError):
+        file.stat()  # its name may be too long
+    place = next(each for each in (folder, *folder.absolute().parents) if each.exists())
+    if not (place.is_dir() and os.access(place, os.W_OK)):
+        raise InputError("--out", str(folder), f"nothing can be written in {place}")

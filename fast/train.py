@@ -8,7 +8,6 @@ import contextlib
 import math
 import os
 import sys
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -54,8 +53,16 @@ from fast.runs.session import (
 )
 
 
-def play(config: Config, env: Any, test_env: Any, agent: Any, clock: Clock) -> Play:
-    """An agent in an environment, with a replay of what it has lived through, or another has."""
+def experience(
+    config: Config, env: Any, test_env: Any, agent: Any, clock: Clock
+) -> Play | Rollout | Labels:
+    """What gives the batches of a run: labelled pictures, or an agent in an environment, with what
+    it has just done or a replay of what it, or that of another run, has lived through."""
+    kept: dict[str, Any] = {"seed": config.seed, "clock": clock}
+    if AGENTS[config.agent.kind].on_policy:
+        return Rollout(env, test_env, agent, updates=config.run.updates, **kept)
+    if isinstance(config.env, envs.LabelSettings):
+        return Labels(env, agent, settings=config.env, **kept)
     observation, settings = env.observation_space, config.agent
     with resources.allocating("--agent.replay-capacity", settings.replay_capacity):
         replay = Replay(
@@ -69,31 +76,11 @@ def play(config: Config, env: Any, test_env: Any, agent: Any, clock: Clock) -> P
             steps_per_episode=env.steps_per_episode,
             device=config.device,
         )
-    kept: dict[str, Any] = {"seed": config.seed, "clock": clock}
     kept["update_first"] = config.run.update_first
     if config.run.stored:
         episodes = stored_episodes(config)
         return Stored(env, test_env, agent, replay, episodes=episodes, **kept)
     return Play(env, test_env, agent, replay, **kept)
-
-
-def labels(config: Config, data: Any, _data: Any, agent: Any, clock: Clock) -> Labels:
-    """The pictures of a data set."""
-    return Labels(data, agent, seed=config.seed, clock=clock, settings=config.env)
-
-
-def rollout(config: Config, env: Any, test_env: Any, agent: Any, clock: Clock) -> Rollout:
-    """An agent in an environment, which learns from what it has just done."""
-    updates = config.run.updates
-    return Rollout(env, test_env, agent, updates=updates, seed=config.seed, clock=clock)
-
-
-EXPERIENCES: dict[str, Callable[..., Play | Labels]] = {
-    "pixels": play,
-    "states": play,
-    "games": play,
-    "labels": labels,
-}
 
 
 class Training:
@@ -117,8 +104,7 @@ class Training:
         if penalty := config.interventions.l2_init:
             for name in penalty.on:
                 self.agent.learners[name].pull_to_start(penalty.strength)
-        gives = rollout if kind.on_policy else EXPERIENCES[config.env.kind]
-        self.experience = gives(config, env, test_env, self.agent, self.clock)
+        self.experience = experience(config, env, test_env, self.agent, self.clock)
         self.draws = generator(seed, AUGMENTATION)
         self.update = 0
         self.timed_step = self.saved_step = 0  # agent steps of the last timing and checkpoint
@@ -191,7 +177,8 @@ class Training:
                 if played.ended:
                     self.log("episode", **played.ended)
                     played.ended = None
-                if played.at_rest and self.update < run.updates and self.checkpoint_is_due():
+                due = played.agent_step - self.saved_step >= run.checkpoint_interval
+                if due and played.at_rest and self.update < run.updates:
                     self.save()
         if self.update >= run.updates:
             self.finish()
@@ -340,9 +327,6 @@ class Training:
 
     # --- safety -------------------------------------------------------------------------------
 
-    def checkpoint_is_due(self) -> bool:
-        return self.experience.agent_step - self.saved_step >= self.config.run.checkpoint_interval
-
     def require_finite(self) -> None:
         learners = self.agent.learners.values()
         values = [*self.info.values(), *(p for held in learners for p in held.module.parameters())]
@@ -419,12 +403,6 @@ def finite(state: object) -> bool:
     return not isinstance(state, torch.Tensor) or bool(state.isfinite().all())
 
 
-def require_device(config: Config) -> None:
-    """Raises InputError if a GPU is asked for and absent."""
-    if config.device == "cuda" and not torch.cuda.is_available():
-        raise InputError("--device", "cuda", "torch sees no GPU here; accepted: cpu")
-
-
 def train(config: Config | None, path: Path, stop: Stop) -> bool:
     """Begin a run in the folder `path`; without `config`, resume the run that is there.
 
@@ -440,7 +418,8 @@ def train(config: Config | None, path: Path, stop: Stop) -> bool:
     else:
         refuse_used(path)
     configs.check(config)
-    require_device(config)
+    if config.device == "cuda" and not torch.cuda.is_available():
+        raise InputError("--device", "cuda", "torch sees no GPU here; accepted: cpu")
     keep_large_blocks()
     with contextlib.ExitStack() as stack:
         if resume:

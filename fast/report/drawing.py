@@ -9,7 +9,6 @@ import contextlib
 import csv
 import io
 import math
-import os
 import re
 import textwrap
 from collections.abc import Callable, Iterable, Sequence
@@ -27,7 +26,7 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, NullFormatter, NullLocator
 from numpy.typing import NDArray
 
-from fast.errors import InputError, as_input
+from fast.errors import InputError, as_input, require_place
 from fast.papers.grid import Panel
 from fast.runs.records import Floats, Run, scored_layers, series
 
@@ -84,11 +83,7 @@ def require_writable(out: Path) -> None:
     with as_input("--out", out):
         if out.exists() and not out.is_dir():
             raise InputError("--out", str(out), "a folder, new or not, is accepted")
-        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
-            (out / "overview.png").stat()  # its name may be too long
-        place = next(folder for folder in (out, *out.absolute().parents) if folder.exists())
-    if not (place.is_dir() and os.access(place, os.W_OK)):
-        raise InputError("--out", str(out), f"nothing can be written in {place}")
+        require_place(out, out / "overview.png")
 
 
 def save(drawing: Drawing, path: Path) -> Path:

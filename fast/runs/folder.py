@@ -30,7 +30,7 @@ from numpy.typing import NDArray
 
 from fast import config as configs
 from fast.config import Config
-from fast.errors import InputError, as_input
+from fast.errors import InputError, as_input, require_place
 from fast.runs.events import Events
 from fast.runs.records import VERSION, is_unused, parse
 
@@ -161,7 +161,7 @@ class RunFolder:
     def tidy(self) -> None:
         """Remove the episodes that the checkpoint does not need, and what was half written."""
         frames = self.path / "frames"
-        keep = {self._episode(number) for number in self._kept}
+        keep = {episode_file(self.path, number) for number in self._kept}
         for file in (*self.path.glob("*.tmp"), *frames.glob("*.npz"), *frames.glob("*.npz.tmp")):
             if file not in keep:
                 file.unlink()
@@ -173,13 +173,10 @@ class RunFolder:
         self._metrics.flush()
         self._events.add(record)
 
-    def _episode(self, number: int) -> Path:
-        return episode_file(self.path, number)
-
     def save_episode(self, number: int, **arrays: NDArray[Any]) -> None:
         file = io.BytesIO()
         np.savez_compressed(file, allow_pickle=False, **arrays)
-        write_atomically(self._episode(number), file.getvalue())
+        write_atomically(episode_file(self.path, number), file.getvalue())
 
     def episodes(self) -> Iterator[dict[str, NDArray[Any]]]:
         """The episodes of the checkpoint's replay buffer, oldest first."""
@@ -199,7 +196,7 @@ class RunFolder:
         torch.save(checkpoint, file)
         write_atomically(self.path / "checkpoint.pt", seal(file.getvalue()))
         for number in set(self._kept) - set(episodes):  # only now does nothing need them
-            self._episode(number).unlink(missing_ok=True)
+            episode_file(self.path, number).unlink(missing_ok=True)
         self._kept = episodes
 
     def close(self) -> None:
@@ -278,11 +275,7 @@ def refuse_used(path: Path) -> None:
             raise InputError("--out", str(path), reason)
         if not is_unused(path):
             raise InputError("--out", str(path), "accepted: a folder that is new or empty")
-        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
-            os.stat(episode_file(path, 0).with_suffix(".npz.tmp"))  # its name may be too long
-        place = next(folder for folder in (path, *path.parents) if folder.exists())
-    if not (place.is_dir() and os.access(place, os.W_OK)):
-        raise InputError("--out", str(path), f"nothing can be written in {place}")
+        require_place(path, episode_file(path, 0).with_suffix(".npz.tmp"))
 
 
 def _other_run(config: Config, field: str, asked: str, same: Sequence[str]) -> tuple[Path, Any]:

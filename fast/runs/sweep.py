@@ -24,7 +24,7 @@ import tyro
 
 from fast import config as configs
 from fast.config import Config
-from fast.errors import InputError
+from fast.errors import InputError, as_input
 from fast.machine import terminal
 from fast.papers.grid import PlannedRun
 from fast.runs.records import PROGRESS, flat, is_unused, read_run
@@ -145,16 +145,9 @@ def survey(
         kind = run.task, run.method
         if kind not in settings:
             config = replace(configs.build(agent, *kind, preset), device=device)
-            prog = "python -m fast sweep"
-            how: dict[str, Any] = {
-                "prog": prog,
-                "args": overrides,
-                "default": config,
-                "config": configs.TYRO,
-            }
-            config = tyro.cli(Config, **how)
-            configs.check(config)
-            settings[kind] = config
+            how: dict[str, Any] = {"args": overrides, "default": config, "config": configs.TYRO}
+            settings[kind] = tyro.cli(Config, prog="python -m fast sweep", **how)
+            configs.check(settings[kind])
         jobs.append(_find(Job(run, replace(settings[kind], seed=run.seed), out / run.name)))
     return jobs
 
@@ -166,17 +159,16 @@ def _find(job: Job) -> Job:
         InputError: for a run with other settings, and for a folder of something else.
     """
     try:
-        if not (job.folder / "config.json").exists():
-            if not is_unused(job.folder):
-                accepted = "accepted: a run, or nothing, in this place"
-                raise InputError("--out", str(job.folder), accepted)
-            return job
-    except OSError as error:
-        return _damaged(job, error)
-    try:
-        found = read_run(job.folder, PROGRESS)
+        found = read_run(job.folder, PROGRESS) if (job.folder / "config.json").exists() else None
+        unused = found is None and is_unused(job.folder)
     except (InputError, OSError) as error:
-        return _damaged(job, error)
+        job.state, job.why = "damaged", str(error)
+        return job
+    if unused:
+        return job
+    if found is None:
+        accepted = "accepted: a run, or nothing, in this place"
+        raise InputError("--out", str(job.folder), accepted)
     there, wanted = flat(found.config), flat(json.loads(configs.to_json(job.config)))
     others = sorted((there.keys() | wanted.keys()) - {"agent.kind", "changed"})
     for name in ("agent.kind", *others):
@@ -185,11 +177,6 @@ def _find(job: Job) -> Job:
             reason = f"{job.folder} has {there.get(name)!r}; accepted: that, or another --out"
             raise InputError(f"--{name.replace('_', '-')}", wanted.get(name), reason)
     job.state, job.update = "complete" if found.finished else "begun", found.reached
-    return job
-
-
-def _damaged(job: Job, error: Exception) -> Job:
-    job.state, job.why = "damaged", str(error)
     return job
 
 
@@ -371,10 +358,8 @@ def sweep(
     Returns 0 if all are complete, 1 if any is not, 128 + n after signal n.
     """
     out = jobs[0].folder.parent
-    try:
+    with as_input("--out", out, "it cannot be made"):
         out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError("--out", str(out), f"it cannot be made: {error.strerror}") from None
     this = Sweep(jobs, places, overrides, command, silence, engine)
     with this.bar, this.stop:
         try:
