@@ -30,6 +30,7 @@ from fast.interventions import INTERVENTIONS, Moment
 from fast.machine import resources, terminal
 from fast.machine.allocator import keep_large_blocks
 from fast.machine.compiled import compiled, lacking
+from fast.rules import unusual
 from fast.runs.folder import (
     REMEDY,
     RunFolder,
@@ -51,6 +52,8 @@ from fast.runs.session import (
     describe_machine,
     generator,
 )
+
+SCORED = crc32(" ".join(measures.NAMES).encode())  # which scores are recorded, in a checkpoint
 
 
 def experience(
@@ -206,15 +209,10 @@ class Training:
         """What the method changes of the plain agent, with the numbers that were chosen."""
         c, updates, lines = self.config, self.config.run.updates, []
         for name, asked in c.interventions.on().items():
-            usual = type(asked)()
-            numbers = {k: v for k, v in vars(asked).items() if k == "on" or v != getattr(usual, k)}
-            when = getattr(asked, "when", None)
-            if when is not None:
-                numbers["when"] = when.told(updates)
-            head = f"{name} of {', '.join(numbers.pop('on'))}"
-            timed = numbers.pop("when", "always")
-            rest = ", ".join(f"{key} {value}" for key, value in numbers.items())
-            lines.append(f"{head} {timed}" + (f": {rest}" if rest else ""))
+            timed = asked.when.told(updates) if hasattr(asked, "when") else "always"
+            numbers = unusual(asked, *(key for key in vars(asked) if key not in ("on", "when")))
+            rest = f": {', '.join(numbers)}" if numbers else ""
+            lines.append(f"{name} of {', '.join(asked.on)} {timed}{rest}")
         return lines + c.agent.told()
 
     def improve(self, batch: Any) -> None:
@@ -350,7 +348,7 @@ class Training:
             "seconds": self.seconds + sum(self.clock.seconds.values()),
             "info": {name: value.clone() for name, value in self.info.items()},
             "sets": dict(self.sets),
-            "measures": crc32(" ".join(measures.NAMES).encode()),
+            "measures": SCORED,
         }
         if not finite(state):  # a moment of an optimizer, or the target
             raise Diverged(f"a number of the checkpoint is not finite at update {self.update}")
@@ -367,7 +365,7 @@ class Training:
             return
         state = folder.checkpoint["state"]
         try:
-            if state["measures"] != crc32(" ".join(measures.NAMES).encode()):
+            if state["measures"] != SCORED:
                 raise ValueError("it records other scores than this version does")
             for name, held in self.agent.learners.items():
                 held.load_state_dict(state["agent"][name])
