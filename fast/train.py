@@ -53,8 +53,6 @@ from fast.runs.session import (
     generator,
 )
 
-SCORED = crc32(" ".join(measures.NAMES).encode())  # which scores are recorded, in a checkpoint
-
 
 def experience(
     config: Config, env: Any, test_env: Any, agent: Any, clock: Clock
@@ -348,7 +346,7 @@ class Training:
             "seconds": self.seconds + sum(self.clock.seconds.values()),
             "info": {name: value.clone() for name, value in self.info.items()},
             "sets": dict(self.sets),
-            "measures": SCORED,
+            "measures": crc32(" ".join(measures.NAMES).encode()),
         }
         if not finite(state):  # a moment of an optimizer, or the target
             raise Diverged(f"a number of the checkpoint is not finite at update {self.update}")
@@ -365,7 +363,7 @@ class Training:
             return
         state = folder.checkpoint["state"]
         try:
-            if state["measures"] != SCORED:
+            if state["measures"] != crc32(" ".join(measures.NAMES).encode()):
                 raise ValueError("it records other scores than this version does")
             for name, held in self.agent.learners.items():
                 held.load_state_dict(state["agent"][name])
