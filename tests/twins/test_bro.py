@@ -70,6 +70,11 @@ def update(agent, own, transitions, draws, last, same):
     return agent, own, info
 
 
+def test_the_defaults_are_the_same():
+    theirs = fast_bro.BROSettings()
+    assert bro.Settings() == tuple(getattr(theirs, name) for name in bro.Settings._fields)
+
+
 SCALARS = ("critic_loss", "actor_loss", "entropy", "target", "optimist_loss", "divergence")
 
 
