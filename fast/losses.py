@@ -20,7 +20,7 @@ def mse(prediction: Tensor, target: Tensor) -> Tensor:
     prediction may have more axes in front, of an ensemble's members: their means are summed.
     """
     _pair("prediction", prediction, "target", target)
-    return (prediction - target).square().mean(dim=_last(target.ndim)).sum()
+    return (prediction - target).square().mean(dim=tuple(range(-target.ndim, 0))).sum()
 
 
 def huber(prediction: Tensor, target: Tensor) -> Tensor:
@@ -145,10 +145,6 @@ def _pair(first: str, x: Tensor, second: str, y: Tensor) -> None:
     if y.shape != x.shape[-y.ndim :]:
         accepted = f"accepted: the shape of the last axes of {first}, {tuple(x.shape)}"
         raise InputError(second, tuple(y.shape), accepted)
-
-
-def _last(axes: int) -> tuple[int, ...]:
-    return tuple(range(-axes, 0))
 
 
 def _points(field: str, points: Tensor) -> None:
