@@ -173,8 +173,14 @@ def _told(table: list[list[str]]) -> Iterable[Told]:
         kinds = runs.setdefault((task, method, int(seed)), {"scores": [], "evaluation": []})
         kinds[kind].append(numbers)
     for key, kinds in runs.items():
-        tables = [dict(zip(columns, np.array(k).T, strict=True)) for k in kinds.values()]
-        yield Told(*key, *tables)
+        scores, played = (dict(zip(columns, np.array(k).T, strict=True)) for k in kinds.values())
+        # Another method's network may have other layers, which have no number here.
+        there = {_layer(name) for name, values in scores.items() if not np.isnan(values).all()}
+        yield Told(*key, {k: v for k, v in scores.items() if _layer(k) in there}, played)
+
+
+def _layer(score: str) -> str:
+    return score.rpartition("/")[0]
 
 
 def _write(name: str, runs: list[Told], results: Path) -> None:

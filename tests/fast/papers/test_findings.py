@@ -411,3 +411,15 @@ def test_the_ledger_that_is_committed_is_what_the_committed_records_say():
         assert set(sources) == {f"{run.task}.{run.method}.{run.seed}" for run in told}
     page = (ROOT / ledger.RESULTS / "README.md").read_text()
     assert ledger.table(ledger.decided(ROOT / ledger.RESULTS)) in page
+
+
+def test_a_run_has_the_layers_of_its_own_network_alone(tmp_path):
+    """Undefined is a measure of a layer that is there; another method's network has others."""
+    one, other = run("ln", dormant_0=np.nan), run("residual")
+    for name in [name for name in other.scores if "dense1" in name]:
+        other.scores[name.replace("dense1", "blocks.0.dense")] = other.scores.pop(name)
+    ledger._write("made-up", [one, other], tmp_path)
+    for kept, given in zip(ledger.read("made-up", tmp_path), [one, other], strict=True):
+        assert kept.scores.keys() - {"return"} == given.scores.keys()
+        for name, values in given.scores.items():
+            np.testing.assert_allclose(kept.scores[name], values, rtol=1e-3)
