@@ -71,6 +71,7 @@ class Moments(nn.Module):
 
     @property
     def deviation(self) -> Tensor:
+        """Above 0 also where nothing varies, by gymnasium's 1e-8."""
         return (self.variance + 1e-8).sqrt()
 
     def normalised(self, x: Tensor) -> Tensor:

@@ -11,10 +11,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fast.agents import bro as fast_bro
-from fast.agents import sac as fast_sac
-from ref import optim
 from ref.agents import bro, sac
-from tests.twins.test_sac import ACTIONS, INPUTS, Batch, distance, gradients_of, params_of
+from tests.twins.test_sac import (
+    ACTIONS,
+    INPUTS,
+    distance,
+    gradients_of,
+    moved,
+    params_of,
+    parts_of,
+)
+from tests.twins.test_sac import batch_and_draws as sac_batch_and_draws
 
 OWN = ("optimist", "optimism", "regularizer")
 
@@ -22,24 +29,12 @@ OWN = ("optimist", "optimism", "regularizer")
 def fast_agent(seed=1, **changes):
     """fast's agent in float64, away from its initial biases and norms, target and critic apart."""
     s = fast_bro.BROSettings(hidden=6, **changes)
-    made = fast_bro.BRO(s, (INPUTS,), ACTIONS, torch.Generator().manual_seed(seed))
-    g = torch.Generator().manual_seed(seed + 1)
-    for module in (*(held.module for held in made.learners.values()), made.critic.slow):
-        module.double()
-        with torch.no_grad():
-            for p in module.parameters():
-                p += 0.1 * torch.randn(p.shape, generator=g, dtype=p.dtype)
-    return made
+    return moved(fast_bro.BRO(s, (INPUTS,), ACTIONS, torch.Generator().manual_seed(seed)), seed)
 
 
 def same_agent(made):
     """ref's agent and optimist in the state of fast's, and its settings."""
-    parts = {name: params_of(held.module) for name, held in made.learners.items()}
-    for name, held in made.learners.items():
-        parts[f"{name}_state"] = {
-            slot: {k: v.numpy().astype(float) for k, v in values.items()}
-            for slot, values in held.state.items()
-        } or optim.start_adam(parts[name])
+    parts = parts_of(made)
     own = {name: parts.pop(name) for name in bro.Optimist._fields if name in parts}
     same = bro.Settings(**{name: getattr(made.settings, name) for name in bro.Settings._fields})
     agent = sac.Agent(target=params_of(made.critic.slow), **parts)
@@ -47,19 +42,11 @@ def same_agent(made):
 
 
 def batch_and_draws(seed, batch=4):
-    """The same transitions and random numbers for ref and for fast; the last is the optimist's."""
-    rng = np.random.default_rng(seed)
-    given_ = sac.Batch(
-        rng.standard_normal((batch, INPUTS)),
-        rng.uniform(-1, 1, (batch, ACTIONS)),
-        rng.standard_normal(batch),
-        0.99 * rng.integers(0, 2, batch),
-        rng.standard_normal((batch, INPUTS)),
-    )
-    next_noise, noise, last = rng.standard_normal((3, batch, ACTIONS))
-    tensors = [torch.from_numpy(x) for x in given_]
-    fast_draws = fast_sac.Draws(torch.from_numpy(next_noise), torch.tensor(np.array([noise, last])))
-    return given_, sac.Draws(next_noise, noise), last, Batch(*tensors), fast_draws
+    """SAC's, and the optimist's noise behind them."""
+    transitions, draws, fast_batch, fast_draws = sac_batch_and_draws(seed, batch)
+    last = np.random.default_rng((seed, 1)).standard_normal((1, batch, ACTIONS))
+    both = torch.cat([fast_draws.noise, torch.from_numpy(last)])
+    return transitions, draws, last[0], fast_batch, fast_draws._replace(noise=both)
 
 
 def update(agent, own, transitions, draws, last, same):

@@ -31,7 +31,11 @@ class Batch(NamedTuple):
 def fast_agent(seed=1, **changes):
     """fast's agent in float64, away from its initial biases and norms, target and critic apart."""
     s = fast_sac.SACSettings(hidden=(7, 5), **changes)
-    made = fast_sac.SAC(s, (INPUTS,), ACTIONS, torch.Generator().manual_seed(seed))
+    return moved(fast_sac.SAC(s, (INPUTS,), ACTIONS, torch.Generator().manual_seed(seed)), seed)
+
+
+def moved(made, seed):
+    """An agent with a target critic, in float64 and all its parameters a little apart."""
     g = torch.Generator().manual_seed(seed + 1)
     for module in (*(held.module for held in made.learners.values()), made.critic.slow):
         module.double()
@@ -45,19 +49,24 @@ def params_of(module):
     return {name: p.detach().numpy().copy() for name, p in module.named_parameters()}
 
 
-def same_agent(made):
-    """ref's agent in the state of fast's, and its settings."""
-    s, state = made.settings, {}
+def parts_of(made):
+    """Of every learner the parameters, and the state of their Adam."""
     parts = {name: params_of(held.module) for name, held in made.learners.items()}
     for name, held in made.learners.items():
-        state[f"{name}_state"] = {
+        parts[f"{name}_state"] = {
             slot: {k: v.numpy().astype(float) for k, v in values.items()}
             for slot, values in held.state.items()
         } or optim.start_adam(parts[name])
+    return parts
+
+
+def same_agent(made):
+    """ref's agent in the state of fast's, and its settings."""
+    s = made.settings
     names = sac.Settings._fields[1:]
     activation = {"relu": ag.relu, "tanh": ag.tanh}[s.activation]
     same = sac.Settings(activation, **{name: getattr(s, name) for name in names})
-    return sac.Agent(target=params_of(made.critic.slow), **parts, **state), same
+    return sac.Agent(target=params_of(made.critic.slow), **parts_of(made)), same
 
 
 def batch_and_draws(seed, batch=4):

@@ -224,7 +224,6 @@ def test_reset_with_a_seed_starts_the_generator_anew(make: Make) -> None:
 def test_environments_share_no_generator_and_leave_numpys_alone(make: Make) -> None:
     env, other = make("finger-turn_easy", seed=1), make("finger-turn_easy", seed=2)
     direct = suite_environment("finger-turn_easy", 1)
-    np.random.seed(0)
     before = np.random.get_state()
     for _ in range(3):
         other.reset()
